@@ -1,0 +1,79 @@
+/** One call or operation: usage, attribution, provider, model, cost and quality flags. The unit of both sums and logs. */
+
+import type { NanoUsd } from "./money.ts";
+import type { Usage } from "./usage.ts";
+
+/** Who and what a call was for. Empty string where unknown; `tenant` is never empty. */
+export interface Attribution {
+  readonly tenant: string;
+  readonly service: string;
+  readonly environment: string;
+  readonly feature: string;
+  readonly user: string;
+  readonly session: string;
+  readonly agent: string;
+  readonly run: string;
+  readonly promptName: string;
+  readonly promptVersion: string;
+  readonly release: string;
+}
+
+/** Kinds of operation that are kept; every other span is counted, not stored. */
+export type Operation =
+  | "chat"
+  | "text_completion"
+  | "generate_content"
+  | "embeddings"
+  | "rerank"
+  | "retrieval"
+  | "execute_tool";
+
+/** `leaf` is billed; `rollup` repeats its children; `duplicate` is the same call seen twice. Only leaves are summed. */
+export type Role = "leaf" | "rollup" | "duplicate";
+
+/**
+ * `priced`: rates times tokens. `unpriced_model`: no rate known, cost null. `no_usage`: the call failed or reported no
+ * tokens, cost null unless it was an error. `estimated`: tokens were guessed by the emitter. `reported`: the emitter's
+ * own cost. `not_billable`: tools and retrieval, which nobody bills by token, cost 0.
+ */
+export type CostStatus = "priced" | "unpriced_model" | "no_usage" | "estimated" | "reported" | "not_billable";
+
+export interface UsageRecord extends Attribution {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  /** Unix microseconds; prices are those valid at this time and rollups count it here. */
+  readonly startUs: number;
+  /** Unix microseconds, never before `startUs`. */
+  readonly endUs: number;
+  readonly operation: Operation;
+  /** Provider id as OpenTelemetry spells it, e.g. `openai`, `azure.ai.openai`. */
+  readonly provider: string;
+  /** The model that answered, or the requested one where the answer does not say. */
+  readonly model: string;
+  readonly requestModel: string;
+  readonly responseId: string;
+  readonly finishReason: string;
+  readonly status: "ok" | "error";
+  readonly errorType: string;
+  readonly tool: string;
+  readonly toolArgsHash: string;
+  readonly outcome: string;
+  readonly usage: Usage;
+  /** 1 for a billed leaf, 0 for operations nobody bills, negative in a correction. */
+  readonly calls: -1 | 0 | 1;
+  /** Null when the price is unknown, never 0 for that reason. */
+  readonly costNanoUsd: NanoUsd | null;
+  readonly costStatus: CostStatus;
+  /** The emitter's own figure, kept beside ours. */
+  readonly reportedNanoUsd: NanoUsd | null;
+  /** 0 at first sight; a correction has a higher one. */
+  readonly revision: number;
+  /** Doubts about the input, e.g. `time_missing`, `cache_semantics_assumed`. Sorted. */
+  readonly flags: readonly string[];
+}
+
+/** Microseconds a call took. */
+export function durationUs(record: Pick<UsageRecord, "startUs" | "endUs">): number {
+  return record.endUs - record.startUs;
+}

@@ -1,0 +1,46 @@
+/**
+ * Where usage records end up and are asked for: ClickHouse, in this process or over HTTP. One contract, one file per
+ * implementation (`embedded.ts`, `remote.ts`), one suite over both (`store.test.ts`).
+ */
+
+import type { UsageRecord } from "../model/usage-record.ts";
+
+/** A planned batch: the same token always comes with the same records in the same order. */
+export interface Batch {
+  /** Deduplication token and the `batch` column of every row; unique per log and range of offsets. */
+  readonly token: string;
+  readonly records: readonly UsageRecord[];
+}
+
+/** Limits of one question, enforced by the engine. */
+export interface QueryLimits {
+  readonly seconds: number;
+  readonly rows: number;
+  readonly memoryBytes: number;
+}
+
+export interface QueryOptions {
+  /** Values of `{name:Type}` placeholders. */
+  readonly params?: Readonly<Record<string, string | number | readonly string[]>>;
+  readonly limits?: QueryLimits;
+}
+
+export interface Store {
+  /** Creates or upgrades the schema. Repeating it changes nothing. Resolves with the names of the migrations applied now. */
+  migrate(): Promise<readonly string[]>;
+  /**
+   * Stores a batch and its rollups. Repeating a batch with the same token within the deduplication window changes
+   * nothing. Resolves when the parts are on disk. A batch may touch at most 20 day partitions.
+   */
+  insert(batch: Batch): Promise<void>;
+  /** True when at least one row of that batch is in the table: the check for plans older than the window. */
+  hasBatch(token: string, days: readonly string[]): Promise<boolean>;
+  /** One trusted read, rows as objects; 64-bit integers and decimals arrive as strings. Runs beside inserts. */
+  query<Row>(sql: string, options?: QueryOptions): Promise<readonly Row[]>;
+  /** One read of a user's SQL that has passed the gate, answered in the named ClickHouse format, read-only and limited. */
+  queryText(sql: string, format: string, limits: QueryLimits): Promise<Uint8Array>;
+  /** `embedded 26.7.2` or `http://host:8123 26.7`. */
+  describe(): Promise<string>;
+  /** Waits for running work, then releases the engine. Call it before the process exits: the engine crashes otherwise. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    root: new URL("..", import.meta.url).pathname,
+    include: ["src/**/*.test.ts", "detectors/**/*.test.ts", "instrumentation/**/*.test.ts", "test/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "test/chaos/**", "test/bench/**"],
+    // The ClickHouse engine and lmdb are native and one per process: forks keep them apart.
+    pool: "forks",
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
