@@ -16,6 +16,8 @@ export interface EventLog {
   append(payload: Uint8Array): Promise<number>;
   /** Entries with an offset above `after`, in order, at most `limit`; empty when there are none yet. */
   read(after: number, limit: number): readonly LogEntry[];
+  /** Resolves when an entry above `after` is readable, or when `signal` aborts. */
+  waitFor(after: number, signal: AbortSignal): Promise<void>;
   /** Forgets entries up to and including `offset`. Repeating it, or an offset already gone, is harmless. */
   trim(offset: number): Promise<void>;
   /** Offset of the newest entry, 0 when nothing was ever appended. */

@@ -1,0 +1,139 @@
+import { fork } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, it } from "vitest";
+import { LmdbLog } from "./lmdb-log.ts";
+import { LmdbUsageLog } from "./lmdb-usage-log.ts";
+
+const directories: string[] = [];
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "burnwatch-log-"));
+  directories.push(directory);
+  return directory;
+}
+
+const identities = { horizonMs: 24 * 3_600_000, entriesMax: 1_000_000 };
+const text = (payload: Uint8Array | undefined) => Buffer.from(payload ?? []).toString();
+
+it("gives offsets from 1 without gaps, and reads back in order what was appended at once", async () => {
+  const log = new LmdbLog({ directory: temporaryDirectory() });
+  const offsets = await Promise.all(["a", "b", "c"].map((entry) => log.append(Buffer.from(entry))));
+  expect(offsets).toEqual([1, 2, 3]);
+  expect(log.read(0, 10).map((entry) => text(entry.payload))).toEqual(["a", "b", "c"]);
+  expect(log.read(1, 1).map((entry) => entry.offset)).toEqual([2]);
+  await log.close();
+});
+
+it("continues its offsets after everything was trimmed and the log reopened", async () => {
+  const directory = temporaryDirectory();
+  const first = new LmdbLog({ directory });
+  for (const entry of ["a", "b", "c"]) await first.append(Buffer.from(entry));
+  await first.trim(3);
+  expect(first.read(0, 10)).toEqual([]);
+  await first.close();
+  const second = new LmdbLog({ directory });
+  expect(second.trimmedOffset()).toBe(3);
+  expect(await second.append(Buffer.from("d"))).toBe(4);
+  expect(second.read(0, 10).map((entry) => text(entry.payload))).toEqual(["d"]);
+  await second.close();
+});
+
+it("wakes a reader that waits, and lets it go when it is told to stop", async () => {
+  const log = new LmdbLog({ directory: temporaryDirectory() });
+  const stop = new AbortController();
+  const woken = log.waitFor(0, stop.signal);
+  await log.append(Buffer.from("a"));
+  await woken;
+  const idle = log.waitFor(1, stop.signal);
+  stop.abort();
+  await idle;
+  await log.close();
+});
+
+it("keeps a read entry unchanged while later writes reuse its page", async () => {
+  const log = new LmdbLog({ directory: temporaryDirectory() });
+  await log.append(Buffer.alloc(20_000, 7));
+  const [entry] = log.read(0, 1);
+  await log.trim(1);
+  for (let round = 0; round < 50; round++) await log.append(Buffer.alloc(20_000, 9));
+  expect(entry?.payload.every((byte) => byte === 7)).toBe(true);
+  await log.close();
+});
+
+it("moves output, index, state and input offset together, and finds them again after reopening", async () => {
+  const directory = temporaryDirectory();
+  const identity = { tenant: "acme", traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
+  const log = new LmdbUsageLog({ directory, identities });
+  await log.commit({
+    inputOffset: 7,
+    arrivedAtMs: 1000,
+    entries: [Buffer.from("x"), Buffer.from("y")],
+    identities: [[identity, { revision: 0, contentHash: 0xdeadbeef }]],
+    state: { producers: [["p", 3]] },
+  });
+  await log.close();
+  const again = new LmdbUsageLog({ directory, identities });
+  expect(again.inputOffset()).toBe(7);
+  expect(again.entries.lastOffset()).toBe(2);
+  expect(again.state("producers")).toEqual([["p", 3]]);
+  expect(again.seen(identity)).toEqual({ revision: 0, contentHash: 0xdeadbeef });
+  expect(again.seen({ ...identity, tenant: "other" })).toBeUndefined();
+  expect(again.seen({ ...identity, spanId: "b7ad6b7169203332" })).toBeUndefined();
+  await again.close();
+});
+
+it("knows every identity for the horizon, forgets the oldest generation after it, and says when size cuts it", async () => {
+  const log = new LmdbUsageLog({ directory: temporaryDirectory(), identities: { horizonMs: 1000, entriesMax: 30 } });
+  const identityOf = (n: number) => ({
+    tenant: "t",
+    traceId: n.toString(16).padStart(32, "0"),
+    spanId: n.toString(16).padStart(16, "0"),
+  });
+  const add = (n: number, arrivedAtMs: number) =>
+    log.commit({
+      inputOffset: n,
+      arrivedAtMs,
+      entries: [],
+      identities: [[identityOf(n), { revision: 0, contentHash: n }]],
+      state: {},
+    });
+  await add(1, 0);
+  await add(2, 600);
+  await add(3, 1100);
+  expect(log.seen(identityOf(1))).toEqual({ revision: 0, contentHash: 1 });
+  await add(4, 1700);
+  expect(log.seen(identityOf(1))).toBeUndefined();
+  expect(log.seen(identityOf(2))).toBeDefined();
+  expect(log.identityStats(1700)).toMatchObject({ horizonMs: 1000, shortened: false, entries: 3 });
+  for (let n = 5; n < 50; n++) await add(n, 1701);
+  expect(log.identityStats(1701)).toMatchObject({ shortened: true });
+  expect(log.identityStats(1701).horizonMs).toBeLessThan(1000);
+  await log.close();
+});
+
+it("has every acknowledged entry after kill -9, and the usage log agrees with its input offset", async () => {
+  const directory = temporaryDirectory();
+  for (let round = 0; round < 3; round++) {
+    const child = fork(new URL("../../test/fixtures/log-writer.ts", import.meta.url).pathname, [directory]);
+    let acked = 0;
+    child.on("message", (offset) => {
+      acked = Math.max(acked, Number(offset));
+    });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    child.kill("SIGKILL");
+    await new Promise((resolve) => child.once("exit", resolve));
+    const log = new LmdbUsageLog({ directory, identities });
+    expect(acked).toBeGreaterThan(0);
+    expect(log.entries.lastOffset()).toBeGreaterThanOrEqual(acked);
+    // The writer commits one entry per input offset, each saying its own number.
+    expect(log.inputOffset()).toBe(log.entries.lastOffset());
+    const [last] = log.entries.read(log.entries.lastOffset() - 1, 1);
+    expect(Number(text(last?.payload))).toBe(log.inputOffset());
+    await log.close();
+  }
+});

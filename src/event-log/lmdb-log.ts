@@ -1,0 +1,108 @@
+/**
+ * The event log on lmdb: one environment, one writer, group commit. Entries become readable only once they are on
+ * disk: otherwise a consumer in another environment could remember an offset that a loss of power takes back.
+ */
+
+import { type Database, open, type RootDatabase } from "lmdb";
+import type { EventLog, LogEntry } from "./event-log.ts";
+
+export interface LmdbLogOptions {
+  readonly directory: string;
+}
+
+const trimmedKey = "trimmed";
+
+export class LmdbLog implements EventLog {
+  /** The environment, for the database that must change in the same transaction as this log. */
+  readonly environment: RootDatabase;
+  readonly #entries: Database<Buffer, number>;
+  readonly #marks: Database<number, string>;
+  #nextOffset: number;
+  #durableOffset: number;
+  #trimmedOffset: number;
+  #appended: (() => void)[] = [];
+
+  constructor(options: LmdbLogOptions) {
+    this.environment = open({ path: options.directory, maxDbs: 16, noSubdir: false, noMemInit: true });
+    this.#entries = this.environment.openDB({ name: "entries", encoding: "binary" });
+    this.#marks = this.environment.openDB({ name: "marks" });
+    this.#trimmedOffset = this.#marks.get(trimmedKey) ?? 0;
+    const newest = [...this.#entries.getKeys({ reverse: true, limit: 1 })][0] ?? 0;
+    this.#durableOffset = Math.max(newest, this.#trimmedOffset);
+    this.#nextOffset = this.#durableOffset + 1;
+  }
+
+  async append(payload: Uint8Array): Promise<number> {
+    const { offset, durable } = this.write(payload);
+    await durable;
+    return offset;
+  }
+
+  /**
+   * Puts an entry into the transaction that is being collected, so that a caller can add to the same one.
+   * @returns its offset at once, and a promise for the disk.
+   */
+  write(payload: Uint8Array): { offset: number; durable: Promise<void> } {
+    const offset = this.#nextOffset++;
+    const committed = this.#entries.put(offset, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
+    return { offset, durable: this.#settle(offset, committed) };
+  }
+
+  async #settle(offset: number, committed: Promise<boolean>): Promise<void> {
+    await committed;
+    await this.environment.flushed;
+    if (offset > this.#durableOffset) this.#durableOffset = offset;
+    const waiting = this.#appended;
+    this.#appended = [];
+    for (const wake of waiting) wake();
+  }
+
+  async waitFor(after: number, signal: AbortSignal): Promise<void> {
+    while (this.#durableOffset <= after && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        signal.addEventListener("abort", wake, { once: true });
+        this.#appended.push(wake);
+      });
+    }
+  }
+
+  read(after: number, limit: number): readonly LogEntry[] {
+    const start = Math.max(after, this.#trimmedOffset) + 1;
+    if (start > this.#durableOffset) return [];
+    const range = this.#entries.getRange({ start, end: this.#durableOffset + 1, limit });
+    return Array.from(range, ({ key, value }) => ({ offset: key, payload: value }));
+  }
+
+  async trim(offset: number): Promise<void> {
+    const upTo = Math.min(offset, this.#durableOffset);
+    if (upTo <= this.#trimmedOffset) return;
+    const keys = Array.from(this.#entries.getKeys({ start: this.#trimmedOffset + 1, end: upTo + 1 }));
+    this.#trimmedOffset = upTo;
+    await this.environment.batch(() => {
+      for (const key of keys) this.#entries.remove(key);
+      this.#marks.put(trimmedKey, upTo);
+    });
+  }
+
+  lastOffset(): number {
+    return this.#durableOffset;
+  }
+
+  trimmedOffset(): number {
+    return this.#trimmedOffset;
+  }
+
+  sizeBytes(): number {
+    const stats = this.environment.getStats() as { pageSize: number; lastPageNumber: number };
+    return stats.pageSize * (stats.lastPageNumber + 1);
+  }
+
+  async close(): Promise<void> {
+    await this.environment.flushed;
+    await this.environment.close();
+  }
+}
