@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { addSpend, closeUntil, defaultSpendSettings, newSpendState, type SpendVerdict } from "./spend-per-minute.ts";
+
+const usd = 1e9;
+
+interface Decision extends SpendVerdict {
+  readonly minute: number;
+}
+
+/** Feeds one spend per minute, in dollars, from minute 0, and returns what was decided. */
+function decide(perMinute: readonly number[]): Decision[] {
+  const state = newSpendState();
+  const decisions: Decision[] = [];
+  for (const [minute, spend] of perMinute.entries()) {
+    const verdict = addSpend(state, minute, spend * usd, defaultSpendSettings);
+    if (verdict !== null) decisions.push({ ...verdict, minute });
+  }
+  return decisions;
+}
+
+/** Deterministic noise around 1: 0.8 ... 1.2. */
+const noisy = (minutes: number, scale = 1) =>
+  Array.from({ length: minutes }, (_, minute) => scale * (1 + 0.2 * Math.sin(minute * 12.9898)));
+
+describe("quiet", () => {
+  it.each([
+    ["on an hour of noise", noisy(60)],
+    ["before it has ten minutes of history", [...noisy(9), 100]],
+    ["on a spike of a cent", [...noisy(30, 0.0001), 0.01]],
+    ["on one minute at 1.5 times the usual", [...noisy(30), 1.5, ...noisy(10)]],
+    ["when spend falls to nothing", [...noisy(30), 0, 0, 0, 0, 0]],
+    ["on a slow doubling over an hour", Array.from({ length: 60 }, (_, minute) => 1 + minute / 60)],
+  ])("%s", (_, perMinute) => {
+    expect(decide(perMinute)).toEqual([]);
+  });
+});
+
+describe("fires", () => {
+  it("within the minute when it is ten times the usual, with the dollars above the expectation", () => {
+    const [first] = decide([...noisy(30), 10]);
+    expect(first).toMatchObject({ status: "firing", minute: 30, onsetMinute: 30, test: "open_minute" });
+    expect(first?.observed).toBe(10 * usd);
+    expect(Math.abs((first?.expected ?? 0) / usd - 1)).toBeLessThan(0.1);
+    expect(Math.abs((first?.excess ?? 0) / usd - 9)).toBeLessThan(0.1);
+  });
+
+  it("on a lasting rise to 2.2 times the usual within 10 minutes, and dates it to its first minute", () => {
+    const [first] = decide([...noisy(30), ...noisy(12, 2.2)]);
+    expect(first).toMatchObject({ status: "firing", onsetMinute: 30, test: "cusum" });
+    expect(first?.minute).toBeLessThanOrEqual(40);
+  });
+
+  it("once per incident, and resolves by itself after three calm minutes with the whole cost", () => {
+    const decisions = decide([...noisy(30), 10, 10, 10, ...noisy(10)]);
+    expect(decisions.map(({ status }) => status)).toEqual(["firing", "firing", "firing", "firing", "resolved"]);
+    const resolved = decisions.at(-1);
+    expect(resolved?.onsetMinute).toBe(30);
+    expect(Math.abs((resolved?.excess ?? 0) / usd - 27)).toBeLessThan(1);
+  });
+
+  it("again for a second incident, since the first never entered the baseline", () => {
+    const decisions = decide([...noisy(30), 10, 10, ...noisy(10), 10]);
+    expect(
+      decisions.filter(({ status }, index) => status === "firing" && decisions[index - 1]?.status !== "firing"),
+    ).toHaveLength(2);
+  });
+});
+
+it("resolves by the passing of time alone", () => {
+  const state = newSpendState();
+  for (const [minute, spend] of [...noisy(30), 10].entries())
+    addSpend(state, minute, spend * usd, defaultSpendSettings);
+  expect(closeUntil(state, 33, defaultSpendSettings)?.status).toBe("firing");
+  expect(closeUntil(state, 40, defaultSpendSettings)?.status).toBe("resolved");
+});
+
+it("forgets its history after a gap of more than an hour", () => {
+  const state = newSpendState();
+  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, defaultSpendSettings);
+  expect(addSpend(state, 200, 50 * usd, defaultSpendSettings)).toBeNull();
+});
+
+it("adds late records to the minute they belong to", () => {
+  const state = newSpendState();
+  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, defaultSpendSettings);
+  addSpend(state, 20, 5 * usd, defaultSpendSettings);
+  expect(state.closed.find(({ minute }) => minute === 20)?.spend).toBeGreaterThan(5.7 * usd);
+});
+
+it("is plain data: a state that went through JSON decides the same", () => {
+  const live = newSpendState();
+  let saved = newSpendState();
+  for (const [minute, spend] of [...noisy(30), 3, 3, 3, 3, 1, 1, 1, 1].entries()) {
+    const expected = addSpend(live, minute, spend * usd, defaultSpendSettings);
+    expect(addSpend(saved, minute, spend * usd, defaultSpendSettings)).toEqual(expected);
+    saved = JSON.parse(JSON.stringify(saved));
+  }
+});

@@ -1,0 +1,144 @@
+/** Spans of the field with what each truly was. Anonymised; values as the producers sent them. */
+
+import type { DialectExample } from "./dialect.ts";
+
+const openai = { "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-4o" };
+
+export const otelGenaiExamples: readonly DialectExample[] = [
+  {
+    name: "a current chat span: input includes cached tokens, output includes reasoning",
+    attributes: {
+      ...openai,
+      "gen_ai.response.model": "gpt-4o-2024-08-06",
+      "gen_ai.response.id": "chatcmpl-1",
+      "gen_ai.response.finish_reasons": ["stop"],
+      "gen_ai.usage.input_tokens": 2006,
+      "gen_ai.usage.cache_read.input_tokens": 1920,
+      "gen_ai.usage.output_tokens": 300,
+      "gen_ai.usage.reasoning.output_tokens": 192,
+      "burnwatch.tenant": "acme",
+      "burnwatch.feature": "search",
+      "user.id": "u1",
+      "gen_ai.conversation.id": "c1",
+    },
+    expected: {
+      operation: "chat",
+      provider: "openai",
+      model: "gpt-4o-2024-08-06",
+      requestModel: "gpt-4o",
+      responseId: "chatcmpl-1",
+      finishReason: "stop",
+      usage: { input: 86, cacheRead: 1920, cacheWrite5m: 0, cacheWrite1h: 0, output: 108, reasoning: 192 },
+      attribution: { tenant: "acme", feature: "search", user: "u1", session: "c1" },
+      flags: [],
+    },
+  },
+  {
+    name: "Anthropic's own span: cache writes of 5 minutes and an hour told apart",
+    attributes: {
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": "anthropic",
+      "gen_ai.response.model": "claude-sonnet-4-5-20250929",
+      "gen_ai.usage.input_tokens": 1250,
+      "gen_ai.usage.cache_read.input_tokens": 1000,
+      "gen_ai.usage.cache_write.input_tokens": 200,
+      "anthropic.usage.cache_creation.ephemeral_1h_input_tokens": 50,
+      "gen_ai.usage.output_tokens": 120,
+    },
+    expected: { usage: { input: 50, cacheRead: 1000, cacheWrite5m: 150, cacheWrite1h: 50, output: 120, reasoning: 0 } },
+  },
+  {
+    name: "the old key of cache writes",
+    attributes: {
+      ...openai,
+      "gen_ai.usage.input_tokens": 100,
+      "gen_ai.usage.cache_creation.input_tokens": 40,
+      "gen_ai.usage.output_tokens": 1,
+    },
+    expected: { usage: { input: 60, cacheRead: 0, cacheWrite5m: 40, cacheWrite1h: 0, output: 1, reasoning: 0 } },
+  },
+  {
+    name: "old keys: prompt and completion tokens, system for provider, no operation",
+    attributes: {
+      "gen_ai.system": "openai",
+      "gen_ai.request.model": "gpt-4",
+      "gen_ai.usage.prompt_tokens": 10,
+      "gen_ai.usage.completion_tokens": 5,
+    },
+    expected: { operation: "chat", provider: "openai", model: "gpt-4", usage: { input: 10, output: 5 }, flags: [] },
+  },
+  {
+    name: "more cached tokens than input: the input excludes them, for certain",
+    attributes: {
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": "anthropic",
+      "gen_ai.usage.input_tokens": 50,
+      "gen_ai.usage.cache_read.input_tokens": 1000,
+      "gen_ai.usage.cache_creation.input_tokens": 200,
+      "gen_ai.usage.output_tokens": 120,
+    },
+    expected: {
+      usage: { input: 50, cacheRead: 1000, cacheWrite5m: 200, output: 120 },
+      flags: ["input_excludes_cache"],
+    },
+  },
+  {
+    name: "counts as decimal strings",
+    attributes: { ...openai, "gen_ai.usage.input_tokens": "12", "gen_ai.usage.output_tokens": "3" },
+    expected: { usage: { input: 12, output: 3 }, flags: [] },
+  },
+  {
+    name: "NaN, negative and absurd counts are dropped and flagged, the good one is kept",
+    attributes: {
+      ...openai,
+      "gen_ai.usage.input_tokens": -5,
+      "gen_ai.usage.output_tokens": 7,
+      "gen_ai.usage.cache_read.input_tokens": Number.NaN,
+      "gen_ai.usage.reasoning.output_tokens": 1e18,
+    },
+    expected: { usage: { input: 0, cacheRead: 0, output: 7, reasoning: 0 }, flags: ["token_count_dropped"] },
+  },
+  {
+    name: "a failed call reports no tokens",
+    attributes: { ...openai, "error.type": "RateLimitError" },
+    expected: { usage: null, errorType: "RateLimitError", model: "gpt-4o" },
+  },
+  {
+    name: "embeddings have no output",
+    attributes: {
+      "gen_ai.operation.name": "embeddings",
+      "gen_ai.provider.name": "openai",
+      "gen_ai.response.model": "text-embedding-3-small",
+      "gen_ai.usage.input_tokens": 8,
+    },
+    expected: { operation: "embeddings", usage: { input: 8, output: 0 } },
+  },
+  {
+    name: "rerank",
+    attributes: {
+      "gen_ai.operation.name": "rerank",
+      "gen_ai.provider.name": "cohere",
+      "gen_ai.request.model": "rerank-v3.5",
+    },
+    expected: { operation: "rerank", provider: "cohere", usage: null },
+  },
+  {
+    name: "retrieval",
+    attributes: { "gen_ai.operation.name": "retrieval", "gen_ai.provider.name": "openai" },
+    expected: { operation: "retrieval", usage: null },
+  },
+  {
+    name: "a tool execution with a keyed hash of its arguments",
+    attributes: {
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": "search_flights",
+      "burnwatch.tool.args_hash": "9f86d081884c7d65",
+    },
+    expected: { operation: "execute_tool", tool: "search_flights", toolArgsHash: "9f86d081884c7d65", usage: null },
+  },
+  {
+    name: "finish reasons as a JSON list in a string",
+    attributes: { ...openai, "gen_ai.response.finish_reasons": '["length"]' },
+    expected: { finishReason: "length" },
+  },
+];

@@ -1,0 +1,100 @@
+/** What a span filter decided, remembered per attribute key, so that a key costs a comparison of bytes and no string. */
+
+import type { Span } from "../model/span.ts";
+import type { SpanFilter } from "./decoded-export.ts";
+
+/** Distinct keys remembered per filter; a flood of invented keys makes it start over, never grow. */
+const keysMax = 4096;
+/** A power of two. Two keys of one slot only cost time. */
+const slotsMax = 2048;
+/** No convention has keys this long; longer ones are dropped unasked. */
+const keyBytesMax = 256;
+
+interface Slot {
+  readonly bytes: Uint8Array;
+  readonly name: string | null;
+  next: Slot | undefined;
+}
+
+export class FilterMemo {
+  readonly #filter: SpanFilter;
+  readonly #names = new Map<string, string | null>();
+  readonly #slots: (Slot | undefined)[] = new Array<Slot | undefined>(slotsMax).fill(undefined);
+  /** True while the filter runs: what it throws is its own fault, not that of the bytes being decoded. */
+  asking = false;
+  #last: Slot = { bytes: new Uint8Array(0), name: null, next: undefined };
+
+  constructor(filter: SpanFilter) {
+    this.#filter = filter;
+  }
+
+  /** The key as one shared string, or null when attributes of this name are dropped. */
+  keyOfText(key: string): string | null {
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    // Assigning `__proto__` would change an object instead of adding a property.
+    const short = Buffer.byteLength(key) <= keyBytesMax;
+    const asked = short && key !== "" && key !== "__proto__";
+    this.asking = true;
+    const name = asked && this.#filter.keepsAttribute(key) ? key : null;
+    this.asking = false;
+    if (this.#names.size >= keysMax) this.#names.clear();
+    if (short) this.#names.set(key, name);
+    return name;
+  }
+
+  /** Like `keyOfText` for the UTF-8 bytes `start` to `end` of `buffer`. */
+  keyOfBytes(buffer: Buffer, start: number, end: number): string | null {
+    const length = end - start;
+    if (length > keyBytesMax) return null;
+    const guess = this.#last.next;
+    if (guess !== undefined && holds(guess.bytes, buffer, start, length)) {
+      this.#last = guess;
+      return guess.name;
+    }
+    const slot = slotOf(buffer, start, length);
+    let found = this.#slots[slot];
+    if (found === undefined || !holds(found.bytes, buffer, start, length)) {
+      const name = this.keyOfText(buffer.toString("utf8", start, end));
+      found = { bytes: Uint8Array.prototype.slice.call(buffer, start, end), name, next: undefined };
+      this.#slots[slot] = found;
+    }
+    this.#last.next = found;
+    this.#last = found;
+    return found.name;
+  }
+
+  keepsSpan(span: Span): boolean {
+    this.asking = true;
+    const keeps = this.#filter.keepsSpan(span);
+    this.asking = false;
+    return keeps;
+  }
+}
+
+const memos = new WeakMap<SpanFilter, FilterMemo>();
+
+/** The memo of a filter; it lives as long as the filter. */
+export function memoOf(filter: SpanFilter): FilterMemo {
+  const known = memos.get(filter);
+  if (known !== undefined) {
+    known.asking = false;
+    return known;
+  }
+  const memo = new FilterMemo(filter);
+  memos.set(filter, memo);
+  return memo;
+}
+
+/** FNV-1a over the key. */
+function slotOf(buffer: Buffer, start: number, length: number): number {
+  let hash = 0x811c9dc5 ^ length;
+  for (let i = start; i < start + length; i++) hash = Math.imul(hash ^ (buffer[i] ?? 0), 0x01000193);
+  return (hash ^ (hash >>> 15)) & (slotsMax - 1);
+}
+
+function holds(bytes: Uint8Array, buffer: Buffer, start: number, length: number): boolean {
+  if (bytes.length !== length) return false;
+  for (let i = 0; i < length; i++) if (bytes[i] !== buffer[start + i]) return false;
+  return true;
+}

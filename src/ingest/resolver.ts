@@ -1,0 +1,191 @@
+/**
+ * Spans log in, usage log out: identity, dialect, role, price. Output, identities, state and input offset move in one
+ * transaction, so that a restart repeats a step whole or not at all.
+ */
+
+import { completenessKeys, finalMarkSpanName } from "../../instrumentation/protocol.ts";
+import { dialectOf } from "../dialects/dialects.ts";
+import type { EventLog } from "../event-log/event-log.ts";
+import type { Identity, Seen, UsageLog } from "../event-log/usage-log.ts";
+import type { Span } from "../model/span.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
+import type { PriceBook } from "../pricing/price-book.ts";
+import { Completeness, type CompletenessState } from "./completeness.ts";
+import { contentHash } from "./content-hash.ts";
+import type { FreshEntries } from "./fresh-entries.ts";
+import { decodeSpansEntry, encodeEntry, type SpansEntry, type UsageEntry } from "./log-codec.ts";
+import { splitByDays } from "./split-by-days.ts";
+import { usageRecord } from "./usage-record.ts";
+
+export interface ResolverOptions {
+  readonly spans: EventLog;
+  readonly usage: UsageLog;
+  readonly freshSpans: FreshEntries<SpansEntry>;
+  readonly freshUsage: FreshEntries<UsageEntry>;
+  readonly prices: PriceBook;
+  readonly now: () => number;
+  /** Told after each committed step. */
+  readonly observe: (step: ResolvedStep) => void;
+}
+
+export interface ResolvedStep {
+  readonly spans: number;
+  readonly records: readonly UsageRecord[];
+  readonly repeats: number;
+  readonly conflicts: number;
+}
+
+/** Spans taken into one step at most; a step is one transaction. */
+const stepSpansMax = 8192;
+/** Spans handled before the event loop gets its turn. */
+const sliceSpans = 1024;
+/** Without records for this long there is nothing left to resolve by time, so ticks pause. */
+const ticksAfterLastRecordMs = 30 * 60_000;
+const tickEveryMs = 1000;
+
+interface Draft {
+  readonly records: UsageRecord[];
+  readonly identities: [Identity, Seen][];
+  readonly known: Map<string, Seen>;
+  spans: number;
+  repeats: number;
+  conflicts: number;
+}
+
+export class Resolver {
+  readonly #options: ResolverOptions;
+  readonly #completeness: Completeness;
+  readonly #stopping = new AbortController();
+  #lastRecordAtMs: number;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ResolverOptions) {
+    this.#options = options;
+    this.#completeness = new Completeness(options.usage.state("completeness") as CompletenessState | undefined);
+    this.#lastRecordAtMs = (options.usage.state("last_record_at_ms") as number | undefined) ?? 0;
+  }
+
+  /** Begins to work; the promise of `failed` rejects when the log can no longer be read or written. */
+  start(): { failed: Promise<void> } {
+    this.#running = this.#run();
+    return { failed: this.#running };
+  }
+
+  /** Finishes the step at hand. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running?.catch(() => undefined);
+  }
+
+  /** Share of the numbered records that arrived, null where no producer numbers them. */
+  completeness(): number | null {
+    return this.#completeness.share();
+  }
+
+  async #run(): Promise<void> {
+    const { spans, usage, now } = this.#options;
+    let tickDueMs = now() + tickEveryMs;
+    while (!this.#stopping.signal.aborted) {
+      const after = usage.inputOffset();
+      const wait = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(Math.max(1, tickDueMs - now()))]);
+      if (spans.lastOffset() <= after) await spans.waitFor(after, wait);
+      if (spans.lastOffset() > after) await this.#step(after);
+      if (now() >= tickDueMs) {
+        tickDueMs = now() + tickEveryMs;
+        await this.#tick();
+      }
+    }
+  }
+
+  async #step(after: number): Promise<void> {
+    const { spans, usage, freshSpans } = this.#options;
+    const draft: Draft = { records: [], identities: [], known: new Map(), spans: 0, repeats: 0, conflicts: 0 };
+    let inputOffset = after;
+    let arrivedAtMs = 0;
+    while (draft.spans < stepSpansMax) {
+      const [entry] = spans.read(inputOffset, 1);
+      if (entry === undefined) break;
+      const decoded = freshSpans.get(entry.offset) ?? decodeSpansEntry(entry.payload);
+      arrivedAtMs = Math.max(arrivedAtMs, decoded.arrivedAtMs);
+      for (let start = 0; start < decoded.spans.length; start += sliceSpans) {
+        if (start > 0) await nextTurn();
+        for (const span of decoded.spans.slice(start, start + sliceSpans)) this.#take(span, decoded.arrivedAtMs, draft);
+      }
+      draft.spans += decoded.spans.length;
+      inputOffset = entry.offset;
+      await nextTurn();
+    }
+    await this.#commit(draft, inputOffset, arrivedAtMs);
+    freshSpans.forget(inputOffset);
+    await spans.trim(usage.inputOffset());
+    const { spans: taken, records, repeats, conflicts } = draft;
+    this.#options.observe({ spans: taken, records, repeats, conflicts });
+  }
+
+  #take(span: Span, arrivedAtMs: number, draft: Draft): void {
+    this.#number(span);
+    if (span.name === finalMarkSpanName) return;
+    const reading = dialectOf(span)?.read(span);
+    if (reading == null) return;
+    const record = usageRecord(span, reading, arrivedAtMs, this.#options.prices);
+    const key = `${record.traceId}${record.spanId}${record.tenant}`;
+    const seen = draft.known.get(key) ?? this.#options.usage.seen(record);
+    const hash = contentHash(record);
+    if (seen !== undefined) {
+      draft.repeats++;
+      if (seen.contentHash !== hash) draft.conflicts++;
+      return;
+    }
+    const first: Seen = { revision: 0, contentHash: hash };
+    draft.known.set(key, first);
+    draft.identities.push([{ tenant: record.tenant, traceId: record.traceId, spanId: record.spanId }, first]);
+    draft.records.push(record);
+  }
+
+  #number(span: Span): void {
+    const producer = span.resource[completenessKeys.producer];
+    if (typeof producer !== "string") return;
+    const sequence = span.attributes[completenessKeys.sequence];
+    if (isCount(sequence)) this.#completeness.received(producer, sequence);
+    const final = span.attributes[completenessKeys.finalSequence];
+    if (isCount(final)) this.#completeness.final(producer, final);
+  }
+
+  async #commit(draft: Draft, inputOffset: number, arrivedAtMs: number): Promise<void> {
+    const { usage, freshUsage } = this.#options;
+    const entries: UsageEntry[] = splitByDays(draft.records).map((records) => ({ version: 1, arrivedAtMs, records }));
+    if (draft.records.length > 0) this.#lastRecordAtMs = arrivedAtMs;
+    const offsets = await usage.commit({
+      inputOffset,
+      arrivedAtMs,
+      entries: entries.map(encodeEntry),
+      identities: draft.identities,
+      state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
+    });
+    for (const [index, entry] of entries.entries()) freshUsage.put(offsets[index] ?? 0, entry);
+  }
+
+  /** Tells the consumers the time through the log itself, so that the same log always gives the same findings. */
+  async #tick(): Promise<void> {
+    const { usage, freshUsage, now } = this.#options;
+    const arrivedAtMs = now();
+    if (arrivedAtMs - this.#lastRecordAtMs > ticksAfterLastRecordMs) return;
+    const entry: UsageEntry = { version: 1, arrivedAtMs, records: [] };
+    const [offset = 0] = await usage.commit({
+      inputOffset: usage.inputOffset(),
+      arrivedAtMs,
+      entries: [encodeEntry(entry)],
+      identities: [],
+      state: {},
+    });
+    freshUsage.put(offset, entry);
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,156 @@
+/**
+ * Usage log to store, exactly once: each batch is planned durably before the insert, and a plan found at start is
+ * repeated with the same token over the same entries, so that the store drops what it already has.
+ */
+
+import type { LogEntry } from "../event-log/event-log.ts";
+import type { UsageLog } from "../event-log/usage-log.ts";
+import type { Store } from "../store/store.ts";
+import type { FreshEntries } from "./fresh-entries.ts";
+import { decodeUsageEntry, type UsageEntry } from "./log-codec.ts";
+import { entriesToPlan, type OffsetEntry, type Plan } from "./plan.ts";
+
+export interface WriterOptions {
+  /** Names the log in the tokens: two installations that share a database must differ. */
+  readonly logId: string;
+  readonly usage: UsageLog;
+  readonly fresh: FreshEntries<UsageEntry>;
+  readonly store: Store;
+  readonly rowsMax: number;
+  /** Waits this long for a fuller batch. */
+  readonly lingerMs: number;
+  readonly now: () => number;
+  readonly observe: (written: { readonly rows: number; readonly milliseconds: number }) => void;
+  /** Told of each failed insert; the writer tries again until it succeeds. */
+  readonly failed: (error: Error, retryInMs: number) => void;
+}
+
+interface WriterMark {
+  readonly offset: number;
+  readonly plan: Plan | null;
+}
+
+const markName = "writer";
+const entriesPerRead = 256;
+const retryMinMs = 250;
+const retryMaxMs = 30_000;
+
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #stopping = new AbortController();
+  #mark: WriterMark;
+  #running: Promise<void> | undefined;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#mark = (options.usage.mark(markName) as WriterMark | undefined) ?? { offset: 0, plan: null };
+  }
+
+  /** Begins to work, first with the plan that an unclean stop left behind. */
+  start(): { failed: Promise<void> } {
+    this.#running = this.#run();
+    return { failed: this.#running };
+  }
+
+  /** Finishes the insert at hand; what is not written yet stays in the log. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running?.catch(() => undefined);
+  }
+
+  /** Every entry up to here is in the store. */
+  offset(): number {
+    return this.#mark.offset;
+  }
+
+  async #run(): Promise<void> {
+    const { usage } = this.#options;
+    const { signal } = this.#stopping;
+    if (this.#mark.plan !== null) await this.#carryOut(this.#mark.plan, this.#read(this.#mark.plan.to));
+    while (!signal.aborted) {
+      await usage.entries.waitFor(this.#mark.offset, signal);
+      const entries = await this.#gather();
+      if (entries.length === 0) continue;
+      const records = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
+      const to = entries.at(-1)?.offset ?? this.#mark.offset;
+      if (records === 0) {
+        // Ticks alone need no durable mark: reading them again after a crash is harmless.
+        this.#mark = { offset: to, plan: null };
+        continue;
+      }
+      await this.#carryOut(await this.#plan(to), entries);
+    }
+  }
+
+  /** Waits until a batch is full or the first of its entries has lingered long enough. */
+  async #gather(): Promise<readonly OffsetEntry[]> {
+    const { rowsMax, lingerMs } = this.#options;
+    const deadline = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(lingerMs)]);
+    for (;;) {
+      const entries = this.#read(Number.MAX_SAFE_INTEGER);
+      const take = entriesToPlan(entries, { rowsMax });
+      const rows = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
+      if (take < entries.length || rows >= rowsMax || deadline.aborted) return entries.slice(0, take);
+      await this.#options.usage.entries.waitFor(entries.at(-1)?.offset ?? this.#mark.offset, deadline);
+    }
+  }
+
+  #read(to: number): OffsetEntry[] {
+    const { usage, fresh, rowsMax } = this.#options;
+    const found: OffsetEntry[] = [];
+    let rows = 0;
+    let after = this.#mark.offset;
+    while (rows < rowsMax && after < to) {
+      const entries: readonly LogEntry[] = usage.entries.read(after, entriesPerRead);
+      if (entries.length === 0) break;
+      for (const { offset, payload } of entries) {
+        if (offset > to || rows >= rowsMax) return found;
+        const entry = fresh.get(offset) ?? decodeUsageEntry(payload);
+        found.push({ offset, entry });
+        rows += entry.records.length;
+        after = offset;
+      }
+    }
+    return found;
+  }
+
+  async #plan(to: number): Promise<Plan> {
+    const from = this.#mark.offset + 1;
+    const plan = { token: `${this.#options.logId}-${from}-${to}`, from, to, plannedAtMs: this.#options.now() };
+    this.#mark = { offset: this.#mark.offset, plan };
+    await this.#options.usage.saveMark(markName, this.#mark);
+    return plan;
+  }
+
+  async #carryOut(plan: Plan, entries: readonly OffsetEntry[]): Promise<void> {
+    const { store, now, observe, failed } = this.#options;
+    const records = entries.flatMap(({ entry }) => entry.records);
+    for (let retryMs = retryMinMs; ; retryMs = Math.min(retryMs * 2, retryMaxMs)) {
+      const startedAtMs = now();
+      try {
+        await store.insert({ token: plan.token, records });
+        observe({ rows: records.length, milliseconds: now() - startedAtMs });
+        break;
+      } catch (error) {
+        failed(error as Error, retryMs);
+        if (this.#stopping.signal.aborted) return;
+        await pause(retryMs, this.#stopping.signal);
+        if (this.#stopping.signal.aborted) return;
+      }
+    }
+    this.#mark = { offset: plan.to, plan: null };
+    await this.#options.usage.saveMark(markName, this.#mark);
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, milliseconds);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    }
+    signal.addEventListener("abort", done, { once: true });
+  });
+}

@@ -1,0 +1,65 @@
+import { expect, it } from "vitest";
+import type { Usage } from "../model/usage.ts";
+import { noUsage } from "../model/usage.ts";
+import { exactRate, roundToNano } from "./exact-rate.ts";
+import { listCost } from "./list-cost.ts";
+import { PriceBook } from "./price-book.ts";
+
+const book = new PriceBook();
+const now = Date.UTC(2026, 10, 1);
+
+/** Nano-dollars of a call; the expectations below are worked out by hand from the providers' public price pages. */
+function cost(provider: string, model: string, usage: Partial<Usage>, atMs = now): number | null {
+  const card = book.find(provider, model, atMs);
+  return card === null ? null : listCost({ ...noUsage, ...usage }, card);
+}
+
+it("prices cached input once, at the cached rate", () => {
+  // gpt-4o: $2.50 input, $1.25 cached input, $10 output per million. 86 + 1920 cached + 300 = $0.005615.
+  expect(cost("openai", "gpt-4o", { input: 86, cacheRead: 1920, output: 108, reasoning: 192 })).toBe(5_615_000);
+});
+
+it("prices cache reads and writes of Anthropic apart", () => {
+  // claude-sonnet-4-5: $3, read $0.30, write $3.75 (5 min) or $6 (1 h), output $15 per million.
+  const usage = { input: 50, cacheRead: 1000, cacheWrite5m: 200, output: 120 };
+  expect(cost("anthropic", "claude-sonnet-4-5-20250929", usage)).toBe(3_000_000);
+  expect(cost("anthropic", "claude-sonnet-4-5-20250929", { cacheWrite1h: 200 })).toBe(1_200_000);
+});
+
+it("moves the whole call to the higher bracket above 200,000 input tokens, and not at exactly 200,000", () => {
+  expect(cost("anthropic", "claude-sonnet-4-5-20250929", { input: 200_000, output: 10 })).toBe(600_150_000);
+  expect(cost("anthropic", "claude-sonnet-4-5-20250929", { input: 200_001, output: 10 })).toBe(1_200_231_000);
+  expect(cost("anthropic", "claude-sonnet-4-5-20250929", { input: 1, cacheRead: 200_000 })).toBe(120_006_000);
+});
+
+it("takes the price valid when the call was made", () => {
+  // o3 fell from $10/$40 to $2/$8 in June 2025.
+  expect(cost("openai", "o3", { input: 1000, output: 100 }, Date.UTC(2025, 4, 1))).toBe(14_000_000);
+  expect(cost("openai", "o3", { input: 1000, output: 100 }, Date.UTC(2025, 8, 1))).toBe(2_800_000);
+});
+
+it("costs null, never 0, where model or provider is not listed", () => {
+  expect(cost("openai", "nonesuch-9", { input: 10 })).toBeNull();
+  expect(cost("my-own-gateway", "gpt-4o", { input: 10 })).toBeNull();
+  expect(cost("openai", "", { input: 10 })).toBeNull();
+});
+
+it("does not take Azure for OpenAI", () => {
+  expect(book.find("azure.ai.openai", "gpt-4o", now)).not.toBe(book.find("openai", "gpt-4o", now));
+  expect(cost("azure.ai.openai", "gpt-4o", { input: 1000 })).toBe(2_500_000);
+});
+
+it("keeps rates exact that are no whole nano-dollars per token", () => {
+  expect(exactRate(0.0375, 1_000_000)).toBe(37_500_000_000n);
+  expect(exactRate(1e-7, 1_000_000)).toBe(100_000n);
+  expect(exactRate(2.5, 1_000_000)).toBe(2_500_000_000_000n);
+  expect(() => exactRate(Number.NaN, 1)).toThrow(RangeError);
+  expect(() => exactRate(-1, 1)).toThrow(RangeError);
+});
+
+it("rounds once, half to even", () => {
+  expect(roundToNano(1_500_000_000n)).toBe(2);
+  expect(roundToNano(2_500_000_000n)).toBe(2);
+  expect(roundToNano(2_500_000_001n)).toBe(3);
+  expect(roundToNano(499_999_999n)).toBe(0);
+});
