@@ -32,6 +32,7 @@ export interface TokenCount {
   readonly dropped: boolean;
 }
 
+/** The count under the first of `keys` that is present, whatever type the producer gave it. */
 export function tokenCount(span: Span, keys: readonly string[]): TokenCount {
   for (const key of keys) {
     const value = span.attributes[key];

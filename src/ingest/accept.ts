@@ -34,8 +34,7 @@ export class Acceptor {
       if (reason !== undefined) tooOld.push({ index, reason });
       return reason === undefined;
     });
-    const rejected = tooOld.length === 0 ? decoded.rejected : [...decoded.rejected, ...tooOld];
-    if (spans.length === 0) return { kind: "accepted", rejected };
+    if (spans.length === 0) return { kind: "accepted", rejected: tooOld };
     if (this.#backlogSpans + spans.length > backlogSpansMax && this.#backlogSpans > 0) {
       return { kind: "overloaded", retryAfterSeconds: 1 };
     }
@@ -48,7 +47,7 @@ export class Acceptor {
       this.#backlogSpans -= spans.length;
       return { kind: "unavailable", retryAfterSeconds: 5, message: `spans log: ${(error as Error).message}` };
     }
-    return { kind: "accepted", rejected };
+    return { kind: "accepted", rejected: tooOld };
   }
 
   /** The resolver says how many of the accepted spans it has taken. */

@@ -25,14 +25,17 @@ export interface UsageEntry {
 /** Structures are written inside each entry, so that every entry can be read alone. */
 const packr = new Packr({ useRecords: true });
 
+/** An entry as it is written into a log. */
 export function encodeEntry(entry: SpansEntry | UsageEntry): Uint8Array {
   return packr.pack(entry);
 }
 
+/** An entry of the spans log. @throws Error when a newer version wrote it. */
 export function decodeSpansEntry(payload: Uint8Array): SpansEntry {
   return checked(packr.unpack(payload), "spans");
 }
 
+/** An entry of the usage log. @throws Error when a newer version wrote it. */
 export function decodeUsageEntry(payload: Uint8Array): UsageEntry {
   return checked(packr.unpack(payload), "usage");
 }

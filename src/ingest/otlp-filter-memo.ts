@@ -13,16 +13,17 @@ const keyBytesMax = 256;
 interface Slot {
   readonly bytes: Uint8Array;
   readonly name: string | null;
-  next: Slot | undefined;
+  /** The slot of the key that followed this one last time: SDKs write the same keys in the same order. */
+  next: number;
 }
 
 export class FilterMemo {
   readonly #filter: SpanFilter;
   readonly #names = new Map<string, string | null>();
   readonly #slots: (Slot | undefined)[] = new Array<Slot | undefined>(slotsMax).fill(undefined);
+  #last: Slot = { bytes: new Uint8Array(0), name: null, next: 0 };
   /** True while the filter runs: what it throws is its own fault, not that of the bytes being decoded. */
   asking = false;
-  #last: Slot = { bytes: new Uint8Array(0), name: null, next: undefined };
 
   constructor(filter: SpanFilter) {
     this.#filter = filter;
@@ -47,7 +48,7 @@ export class FilterMemo {
   keyOfBytes(buffer: Buffer, start: number, end: number): string | null {
     const length = end - start;
     if (length > keyBytesMax) return null;
-    const guess = this.#last.next;
+    const guess = this.#slots[this.#last.next];
     if (guess !== undefined && holds(guess.bytes, buffer, start, length)) {
       this.#last = guess;
       return guess.name;
@@ -56,10 +57,10 @@ export class FilterMemo {
     let found = this.#slots[slot];
     if (found === undefined || !holds(found.bytes, buffer, start, length)) {
       const name = this.keyOfText(buffer.toString("utf8", start, end));
-      found = { bytes: Uint8Array.prototype.slice.call(buffer, start, end), name, next: undefined };
+      found = { bytes: new Uint8Array(buffer.subarray(start, end)), name, next: 0 };
       this.#slots[slot] = found;
     }
-    this.#last.next = found;
+    this.#last.next = slot;
     this.#last = found;
     return found.name;
   }

@@ -21,7 +21,7 @@ export interface JsonCursor {
 
 /** Notes a wrong type. The message names types only: values may be prompts. */
 export function misfit(cursor: JsonCursor, path: string, expected: string, value: unknown): undefined {
-  const got = typeof value === "string" ? "other text" : kindOf(value);
+  const got = typeof value === "string" && expected.includes("string") ? "other text" : kindOf(value);
   cursor.fault ||= `${path}: expected ${expected}, got ${got}`;
   return undefined;
 }

@@ -57,7 +57,8 @@ export interface OtlpAny {
 }
 
 export interface OtlpAttribute {
-  readonly key: string;
+  /** Absent where empty, once decoded. */
+  readonly key?: string;
   readonly value?: OtlpAny;
 }
 
@@ -72,7 +73,7 @@ export interface OtlpSpan {
   readonly endTimeUnixNano?: string;
   readonly attributes?: readonly OtlpAttribute[];
   readonly status?: { readonly code?: number; readonly message?: string };
-  readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
+  readonly links?: readonly { readonly [field: string]: unknown; readonly traceId: string; readonly spanId: string }[];
 }
 
 export interface OtlpScopeSpans {
@@ -149,7 +150,7 @@ function plainAttributes(
   keeps: (key: string) => boolean,
 ): Record<string, AttributeValue> {
   const attributes: Record<string, AttributeValue> = {};
-  for (const { key, value } of list ?? []) {
+  for (const { key = "", value } of list ?? []) {
     const plain = keeps(key) ? plainValue(value) : undefined;
     if (plain !== undefined) attributes[key] = plain;
   }

@@ -41,7 +41,12 @@ function tooLong(what: string, at: number, size: number, left: number): Malforme
 
 /** Passes over a field nobody reads, groups included. */
 export function skip(cursor: Cursor, tag: number): void {
-  cursor.reader.skipType(tag & 7, cursor.skipDepth, tag >>> 3);
+  const { reader } = cursor;
+  if ((tag & 7) === 2 && tag > 7) {
+    const outer = enter(reader, "a field");
+    reader.pos = reader.len;
+    reader.len = outer;
+  } else reader.skipType(tag & 7, cursor.skipDepth, tag >>> 3);
 }
 
 /** Reads one KeyValue (https://github.com/open-telemetry/opentelemetry-proto common.proto) into `attributes`. */

@@ -1,0 +1,118 @@
+/** Keeps the alert book durable and tells every channel what it does not know yet, until it does. */
+
+import { type Channel, PermanentChannelError } from "../channels/channel.ts";
+import type { UsageLog } from "../event-log/usage-log.ts";
+import type { Alert, Finding } from "../model/finding.ts";
+import { AlertBook, type AlertBookState } from "./alert-book.ts";
+
+export interface AlerterOptions {
+  readonly usage: UsageLog;
+  readonly channels: readonly Channel[];
+  /** Told of each delivery, and of each failure with the delay before the next try; null when it is given up. */
+  readonly observe: (event: DeliveryEvent) => void;
+}
+
+export type DeliveryEvent =
+  | { readonly kind: "delivered"; readonly channel: string; readonly alert: Alert }
+  | {
+      readonly kind: "failed";
+      readonly channel: string;
+      readonly alert: Alert;
+      readonly error: Error;
+      readonly retryInMs: number | null;
+    };
+
+const markName = "alerts";
+const retryMinMs = 1000;
+const retryMaxMs = 5 * 60_000;
+
+export class Alerter {
+  readonly #options: AlerterOptions;
+  readonly #book: AlertBook;
+  readonly #stopping = new AbortController();
+  readonly #wake = new Map<string, () => void>();
+  #running: Promise<unknown> | undefined;
+
+  constructor(options: AlerterOptions) {
+    this.#options = options;
+    this.#book = new AlertBook(options.usage.mark(markName) as AlertBookState | undefined);
+  }
+
+  /** Begins to deliver, first what was still owed when the last process ended. */
+  start(): void {
+    this.#running = Promise.all(this.#options.channels.map((channel) => this.#deliver(channel)));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const wake of this.#wake.values()) wake();
+    await this.#running;
+  }
+
+  /** Takes the findings of one log entry; resolves once they are durable. Telling it again changes nothing. */
+  async report(findings: readonly Finding[], offset: number): Promise<void> {
+    if (!this.#book.apply(findings, offset)) return;
+    await this.#save();
+    for (const wake of this.#wake.values()) wake();
+  }
+
+  alerts(): readonly Alert[] {
+    return this.#book.alerts();
+  }
+
+  async #save(): Promise<void> {
+    await this.#options.usage.saveMark(markName, this.#book.state());
+  }
+
+  async #deliver(channel: Channel): Promise<void> {
+    let retryMs = retryMinMs;
+    while (!this.#stopping.signal.aborted) {
+      const [alert] = this.#book.untold(channel.name);
+      if (alert === undefined) {
+        await this.#sleep(channel.name, null);
+        continue;
+      }
+      const failure = await attempt(channel, alert);
+      if (failure === null || failure instanceof PermanentChannelError) {
+        this.#book.told(channel.name, alert);
+        await this.#save();
+        retryMs = retryMinMs;
+      }
+      this.#observe(channel, alert, failure, retryMs);
+      if (failure !== null && !(failure instanceof PermanentChannelError)) {
+        await this.#sleep(channel.name, retryMs);
+        retryMs = Math.min(retryMs * 2, retryMaxMs);
+      }
+    }
+  }
+
+  #observe(channel: Channel, alert: Alert, error: Error | null, retryMs: number): void {
+    if (error === null) {
+      this.#options.observe({ kind: "delivered", channel: channel.name, alert });
+      return;
+    }
+    const retryInMs = error instanceof PermanentChannelError ? null : retryMs;
+    this.#options.observe({ kind: "failed", channel: channel.name, alert, error, retryInMs });
+  }
+
+  /** Until something new is in the book, or the time is over. */
+  #sleep(channel: string, milliseconds: number | null): Promise<void> {
+    if (this.#stopping.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = milliseconds === null ? undefined : setTimeout(resolve, milliseconds);
+      this.#wake.set(channel, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+async function attempt(channel: Channel, alert: Alert): Promise<Error | null> {
+  try {
+    await channel.notify(alert);
+    return null;
+  } catch (error) {
+    return error as Error;
+  }
+}

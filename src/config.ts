@@ -1,0 +1,227 @@
+/** The only reader of environment and configuration file. Every key has a default, an override and a line of docs. */
+
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { z } from "zod";
+import { nearestName } from "./model/nearest-name.ts";
+
+/** Where a server listens; null when it is off. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Config {
+  readonly data: string;
+  readonly otlpHttp: Address | null;
+  readonly api: Address | null;
+  readonly webhook: string | null;
+  readonly logLevel: string;
+  readonly rawRetentionDays: number;
+  readonly rollupRetentionMonths: number;
+  readonly clickhouseUrl: string | null;
+  readonly clickhouseDatabase: string;
+  readonly clickhouseUser: string;
+  readonly clickhousePassword: string;
+  readonly identityHours: number;
+  readonly identityEntriesMax: number;
+  readonly backlogSpansMax: number;
+  readonly batchRowsMax: number;
+  readonly excessUsdPerMinuteMin: number;
+}
+
+/** A mistake in the configuration: says where, what was expected, and the nearest valid name. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}
+
+const loopbackHosts: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "::1", "[::1]"]);
+
+const address = z.string().transform((text, context): Address | null => {
+  if (text === "off") return null;
+  const match = /^(.+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (match?.[1] === undefined || port > 65_535) {
+    context.addIssue({ code: "custom", message: "host:port (port 0 to 65535), or off" });
+    return z.NEVER;
+  }
+  if (!loopbackHosts.has(match[1])) {
+    context.addIssue({
+      code: "custom",
+      message:
+        "a loopback host (127.0.0.1, localhost, [::1]): this version has no authentication, so it listens nowhere else",
+    });
+    return z.NEVER;
+  }
+  return { host: match[1].replace(/^\[|\]$/g, ""), port };
+});
+
+const httpUrl = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), "an http or https URL")
+  .nullable();
+
+const count = (least: number) =>
+  z.coerce.number({ message: "a number" }).int("a whole number").min(least, `at least ${least}`);
+
+interface Key {
+  readonly path: string;
+  readonly variable: string;
+  readonly value: string | number | null;
+  readonly schema: z.ZodType;
+  readonly doc: string;
+}
+
+/** One line per key, in the order in which the help shows them. */
+const keys = {
+  data: key("data", "BURNWATCH_DATA", ".burnwatch", z.string().min(1, "a directory"), "directory of logs and tables"),
+  otlpHttp: key(
+    "otlp.http",
+    "BURNWATCH_OTLP_HTTP",
+    "127.0.0.1:4318",
+    address,
+    "where OTLP/HTTP is received; off closes it",
+  ),
+  api: key("api", "BURNWATCH_API", "127.0.0.1:4319", address, "where API, metrics and health answer; off closes it"),
+  webhook: key("webhook", "BURNWATCH_WEBHOOK", null, httpUrl, "URL that alerts are posted to"),
+  logLevel: key(
+    "log.level",
+    "BURNWATCH_LOG_LEVEL",
+    "info",
+    z.enum(
+      ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+      "trace, debug, info, warn, error, fatal or silent",
+    ),
+    "least severe level that is logged",
+  ),
+  rawRetentionDays: key(
+    "store.raw_retention_days",
+    "BURNWATCH_RAW_RETENTION_DAYS",
+    90,
+    count(2),
+    "days that single records are kept",
+  ),
+  rollupRetentionMonths: key(
+    "store.rollup_retention_months",
+    "BURNWATCH_ROLLUP_RETENTION_MONTHS",
+    13,
+    count(1),
+    "months that 15-minute sums are kept",
+  ),
+  clickhouseUrl: key(
+    "clickhouse.url",
+    "BURNWATCH_CLICKHOUSE_URL",
+    null,
+    httpUrl,
+    "a ClickHouse server; without it the engine runs in this process",
+  ),
+  clickhouseDatabase: key(
+    "clickhouse.database",
+    "BURNWATCH_CLICKHOUSE_DATABASE",
+    "default",
+    z.string().min(1, "a name"),
+    "its database",
+  ),
+  clickhouseUser: key(
+    "clickhouse.user",
+    "BURNWATCH_CLICKHOUSE_USER",
+    "default",
+    z.string().min(1, "a name"),
+    "its user",
+  ),
+  clickhousePassword: key(
+    "clickhouse.password",
+    "BURNWATCH_CLICKHOUSE_PASSWORD",
+    "",
+    z.string(),
+    "the password there; better from the environment",
+  ),
+  identityHours: key(
+    "identity.hours",
+    "BURNWATCH_IDENTITY_HOURS",
+    24,
+    count(1),
+    "how long a repeated span is recognised without asking the table",
+  ),
+  identityEntriesMax: key(
+    "identity.entries_max",
+    "BURNWATCH_IDENTITY_ENTRIES_MAX",
+    50_000_000,
+    count(1000),
+    "records remembered for that, about 70 bytes of disk each",
+  ),
+  backlogSpansMax: key(
+    "ingest.backlog_spans_max",
+    "BURNWATCH_BACKLOG_SPANS_MAX",
+    200_000,
+    count(1000),
+    "accepted spans waiting to be resolved, beyond which exporters are told to wait",
+  ),
+  batchRowsMax: key("store.batch_rows_max", "BURNWATCH_BATCH_ROWS_MAX", 20_000, count(1), "rows of one insert"),
+  excessUsdPerMinuteMin: key(
+    "detection.excess_usd_per_minute_min",
+    "BURNWATCH_EXCESS_USD_PER_MINUTE_MIN",
+    0.02,
+    z.coerce.number({ message: "a number of dollars" }).min(0, "0 or more"),
+    "smallest excess spend that is worth an alert",
+  ),
+} satisfies { readonly [Name in keyof Config]: Key };
+
+function key(path: string, variable: string, value: Key["value"], schema: z.ZodType, doc: string): Key {
+  return { path, variable, value, schema, doc };
+}
+
+/** Reads the file, if one is named, and the environment, which wins. @throws ConfigError for the first mistake found. */
+export function readConfig(
+  file: string | undefined,
+  environment: Readonly<Record<string, string | undefined>>,
+): Config {
+  const fromFile = file === undefined ? new Map<string, unknown>() : readFile(file);
+  const entries = Object.entries(keys).map(([name, { path, variable, value, schema }]) => {
+    const override = environment[variable];
+    const source = override !== undefined ? `environment variable ${variable}` : `${file}: ${path}`;
+    const given = override ?? (fromFile.has(path) ? fromFile.get(path) : value);
+    const parsed = schema.safeParse(given);
+    if (parsed.success) return [name, parsed.data];
+    const expected = parsed.error.issues.map((issue) => issue.message).join("; ");
+    throw new ConfigError(`${source}: expected ${expected}, got ${JSON.stringify(given)}`);
+  });
+  return Object.fromEntries(entries) as Config;
+}
+
+/** Every key with its override, default and meaning, for the help. */
+export function configHelp(): readonly (readonly [path: string, variable: string, value: string, doc: string])[] {
+  return Object.values(keys).map(({ path, variable, value, doc }) => [path, variable, String(value ?? ""), doc]);
+}
+
+function readFile(file: string): Map<string, unknown> {
+  let document: unknown;
+  try {
+    document = parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`${file}: ${(error as Error).message}`);
+  }
+  const flat = new Map<string, unknown>();
+  flatten(document ?? {}, "", flat, file);
+  return flat;
+}
+
+function flatten(node: unknown, prefix: string, flat: Map<string, unknown>, file: string): void {
+  if (typeof node !== "object" || node === null || Array.isArray(node)) {
+    throw new ConfigError(
+      `${file}: ${prefix === "" ? "the document" : prefix}: expected a mapping of keys, got ${JSON.stringify(node)}`,
+    );
+  }
+  const paths: readonly string[] = Object.values(keys).map(({ path }) => path);
+  for (const [name, value] of Object.entries(node)) {
+    const path = prefix === "" ? name : `${prefix}.${name}`;
+    if (paths.includes(path)) flat.set(path, value);
+    else if (paths.some((known) => known.startsWith(`${path}.`))) flatten(value, path, flat, file);
+    else throw new ConfigError(`${file}: ${path}: unknown key${nearest(path, paths)}`);
+  }
+}
+
+function nearest(path: string, paths: readonly string[]): string {
+  const name = nearestName(path, paths);
+  return name === undefined ? `; known keys: ${paths.join(", ")}` : `, did you mean ${name}?`;
+}

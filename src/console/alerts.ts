@@ -1,0 +1,98 @@
+/** `burnwatch alerts`: what is on fire, since when, and what it costs. */
+
+import { z } from "zod";
+import { createApiClient } from "./api-client.ts";
+import { apiOption, defineCommand, UsageError } from "./command.ts";
+import { plainText } from "./table.ts";
+import { trustLine } from "./trust-line.ts";
+
+const amountSchema = z.union([z.string(), z.number(), z.null()]).optional();
+
+const alertSchema = z.object({
+  fingerprint: z.string(),
+  kind: z.string(),
+  status: z.enum(["firing", "resolved"]),
+  severity: z.string(),
+  labels: z.record(z.string(), z.string()),
+  annotations: z.record(z.string(), z.string()),
+  starts_at: z.string(),
+  ends_at: z.string().nullish(),
+  observed: amountSchema,
+  expected: amountSchema,
+  impact_usd: amountSchema,
+});
+
+/** Alerts are kept as they came, so that `--json` shows what this version does not know. */
+const answerSchema = z.object({
+  alerts: z.array(z.looseObject(alertSchema.shape)),
+  completeness: z.number().nullable(),
+  lag_seconds: z.number().nullable(),
+  unpriced_share: z.number().nullish(),
+});
+
+type Alert = z.infer<typeof alertSchema>;
+
+/** Alerts that fire, or all of them. */
+export const alerts = defineCommand({
+  name: "alerts",
+  summary: "What is wrong now: each alert with its reason, since when, and what it costs.",
+  options: {
+    all: { type: "boolean", help: "resolved alerts too" },
+    status: { type: "string", value: "S", help: "only firing or only resolved ones" },
+    json: { type: "boolean", help: "the answer as JSON" },
+    ...apiOption,
+  },
+  examples: ["burnwatch alerts", "burnwatch alerts --all", "burnwatch alerts --status resolved --json"],
+  async run({ values }, io) {
+    const { all, status, json } = values;
+    if (status !== undefined && status !== "firing" && status !== "resolved") {
+      throw new UsageError(`--status ${status}: expected firing or resolved`);
+    }
+    const everything = all === true || status === "resolved";
+    const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
+    const request = { path: "alerts", query: { all: everything ? "1" : undefined } };
+    const answer = await client.json(request, answerSchema);
+    const shown = answer.alerts.filter((alert) => status === undefined || alert.status === status);
+    if (json === true) {
+      io.stdout.write(`${JSON.stringify({ ...answer, alerts: shown })}\n`);
+      return 0;
+    }
+    const empty = everything ? "No alerts.\n" : "Nothing is firing. Past alerts: burnwatch alerts --all\n";
+    io.stdout.write(shown.length === 0 ? empty : shown.map((alert) => textOf(alert, Date.now())).join("\n"));
+    const { completeness, lag_seconds: lagSeconds, unpriced_share: unpricedShare } = answer;
+    io.stdout.write(`${shown.length === 0 ? "" : "\n"}${trustLine({ completeness, lagSeconds, unpricedShare })}\n`);
+    return 0;
+  },
+});
+
+function textOf(alert: Alert, nowMs: number): string {
+  const labels = Object.entries(alert.labels).map(([key, value]) => `${key}=${value}`);
+  const { summary = alert.kind } = alert.annotations;
+  const endMs = alert.ends_at == null ? undefined : Date.parse(alert.ends_at);
+  const lasted = shownDuration((endMs ?? nowMs) - Date.parse(alert.starts_at));
+  const lines = [
+    `${alert.status.toUpperCase()} ${alert.severity}  ${alert.kind}  ${labels.join(" ")}`,
+    `  ${summary}`,
+    `  since ${alert.starts_at} (${endMs === undefined ? lasted : `ended after ${lasted}`})${amountsOf(alert)}`,
+    `  fingerprint ${alert.fingerprint}`,
+  ];
+  return `${lines.map(plainText).join("\n")}\n`;
+}
+
+function amountsOf(alert: Alert): string {
+  const amounts = [
+    ["observed", alert.observed],
+    ["expected", alert.expected],
+    ["impact $", alert.impact_usd],
+  ] as const;
+  return amounts
+    .map(([name, value]) => (value == null ? "" : `  ${name}${name.endsWith("$") ? "" : " "}${value}`))
+    .join("");
+}
+
+function shownDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`;
+}

@@ -1,0 +1,162 @@
+/** `burnwatch cost`: who spent what, on what. */
+
+import { z } from "zod";
+import { displayUsd, formatUsd, parseUsd } from "../model/money.ts";
+import { createApiClient } from "./api-client.ts";
+import { apiOption, defineCommand, UsageError } from "./command.ts";
+import { howToSendSome } from "./no-data.ts";
+import { type Column, renderTable, tableOptions } from "./table.ts";
+import { trustLine } from "./trust-line.ts";
+
+const measures = [
+  "calls",
+  "input_tokens",
+  "cache_read_tokens",
+  "cache_write_tokens",
+  "output_tokens",
+  "reasoning_tokens",
+  "cost_usd",
+  "unpriced_calls",
+] as const;
+
+const rowSchema = z
+  .object({
+    calls: z.number(),
+    input_tokens: z.number(),
+    cache_read_tokens: z.number(),
+    cache_write_tokens: z.number(),
+    output_tokens: z.number(),
+    reasoning_tokens: z.number(),
+    cost_usd: z.string().nullable(),
+    unpriced_calls: z.number(),
+  })
+  .catchall(z.union([z.string(), z.number(), z.null()]));
+
+const answerSchema = z.object({
+  rows: z.array(rowSchema),
+  completeness: z.number().nullable(),
+  unpriced_share: z.number().nullish(),
+  lag_seconds: z.number().nullable(),
+});
+
+type Row = z.infer<typeof rowSchema>;
+
+/** Attribution of spend by any dimensions. */
+export const cost = defineCommand({
+  name: "cost",
+  summary: "Who spent what: calls, tokens and dollars by any dimension.",
+  options: {
+    by: { type: "string", value: "A,B", help: "dimensions: tenant, service, feature, model, user, run ... (model)" },
+    since: { type: "string", value: "24h", help: "from so long ago, or an RFC 3339 time (24h)" },
+    until: { type: "string", value: "TIME", help: "until so long ago, or an RFC 3339 time (now)" },
+    where: {
+      type: "string",
+      multiple: true,
+      value: "K=V",
+      help: "only calls whose dimension has this value; repeatable",
+    },
+    limit: { type: "string", value: "N", help: "at most so many rows, the dearest first" },
+    json: { type: "boolean", help: "the answer as JSON" },
+    csv: { type: "boolean", help: "the rows as CSV" },
+    ...apiOption,
+  },
+  examples: [
+    "burnwatch cost --by tenant,model",
+    "burnwatch cost --by feature --since 7d --where tenant=acme",
+    "burnwatch cost --by run --since 1h --limit 10 --csv",
+  ],
+  async run({ values }, io) {
+    const { by = "model", since = "24h", until, where = [], limit, json, csv } = values;
+    for (const condition of where) {
+      if (!/^[^=]+=/.test(condition)) throw new UsageError(`--where ${condition}: expected DIMENSION=VALUE`);
+    }
+    if (limit !== undefined && !/^[1-9]\d*$/.test(limit))
+      throw new UsageError(`--limit ${limit}: expected a whole number above 0`);
+    if (json === true && csv === true) throw new UsageError("--json and --csv exclude each other");
+    const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
+    const request = { path: "cost", query: { by, since, until, where, limit } };
+    if (json === true) {
+      io.stdout.write(`${JSON.stringify(await client.json(request, z.unknown()))}\n`);
+      return 0;
+    }
+    const answer = await client.json(request, answerSchema);
+    const dimensions = by.split(",").map((name) => name.trim());
+    if (csv === true) {
+      io.stdout.write(csvOf(dimensions, answer.rows));
+      return 0;
+    }
+    if (answer.rows.length === 0) {
+      io.stdout.write(`No calls since ${since}${where.length > 0 ? ` where ${where.join(" and ")}` : ""}.\n`);
+      if (where.length === 0) io.stdout.write(howToSendSome);
+    } else {
+      io.stdout.write(tableOf(dimensions, { rows: answer.rows, options: tableOptions(io.stdout, io.env) }));
+    }
+    const { completeness, unpriced_share: unpricedShare = null, lag_seconds: lagSeconds } = answer;
+    io.stdout.write(`${trustLine({ completeness, unpricedShare, lagSeconds })}\n`);
+    return 0;
+  },
+});
+
+function tableOf(
+  dimensions: readonly string[],
+  table: { readonly rows: readonly Row[]; readonly options: ReturnType<typeof tableOptions> },
+): string {
+  const sums = table.rows.length > 1 ? [sumOf(table.rows)] : [];
+  const unpriced = table.rows.some((row) => row.unpriced_calls > 0);
+  const numbers = ["calls", "input", "cached", "output", "cost", ...(unpriced ? ["unpriced"] : [])];
+  const columns: Column[] = [
+    ...dimensions.map((title) => ({ title })),
+    ...numbers.map((title) => ({ title, align: "right" as const })),
+  ];
+  const cells = [...table.rows, ...sums].map((row, index) => {
+    const names = dimensions.map((name) => shownName(row[name]));
+    if (index === table.rows.length) names[0] = `sum of ${table.rows.length}`;
+    return [
+      ...names,
+      count(row.calls),
+      count(row.input_tokens),
+      count(row.cache_read_tokens),
+      count(row.output_tokens),
+      row.cost_usd === null ? "unknown" : displayUsd(parseUsd(row.cost_usd)),
+      count(row.unpriced_calls),
+    ];
+  });
+  return renderTable(columns, cells, table.options);
+}
+
+/** The rows shown, added up: to the nano-dollar, and unknown only where every cost is. */
+function sumOf(rows: readonly Row[]): Row {
+  const add = (measure: Exclude<(typeof measures)[number], "cost_usd">) =>
+    rows.reduce((sum, row) => sum + row[measure], 0);
+  const priced = rows.flatMap((row) => (row.cost_usd === null ? [] : [parseUsd(row.cost_usd)]));
+  const nanoUsd = priced.reduce((sum, each) => sum + each, 0n);
+  return {
+    calls: add("calls"),
+    input_tokens: add("input_tokens"),
+    cache_read_tokens: add("cache_read_tokens"),
+    cache_write_tokens: add("cache_write_tokens"),
+    output_tokens: add("output_tokens"),
+    reasoning_tokens: add("reasoning_tokens"),
+    cost_usd: priced.length === 0 ? null : formatUsd(nanoUsd),
+    unpriced_calls: add("unpriced_calls"),
+  };
+}
+
+function csvOf(dimensions: readonly string[], rows: readonly Row[]): string {
+  const columns = [...dimensions, ...measures];
+  const lines = rows.map((row) => columns.map((column) => csvCell(row[column] ?? "")).join(","));
+  return [columns.map(csvCell).join(","), ...lines, ""].join("\n");
+}
+
+function csvCell(value: string | number): string {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function shownName(value: string | number | null | undefined): string {
+  return value === null || value === undefined || value === "" ? "(none)" : String(value);
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-US");
+}

@@ -1,0 +1,100 @@
+/** `burnwatch doctor`: what is wrong with this installation, and what to do about it. */
+
+import { statfs } from "node:fs/promises";
+import { z } from "zod";
+import { type ApiClient, ApiError, createApiClient } from "./api-client.ts";
+import { apiOption, type CommandIo, defineCommand } from "./command.ts";
+import { plainText } from "./table.ts";
+
+const checkSchema = z.object({
+  name: z.string(),
+  status: z.enum(["ok", "warn", "fail"]),
+  message: z.string(),
+  /** What to do; there where the status is not ok. */
+  hint: z.string().nullish(),
+});
+
+const answerSchema = z.object({ checks: z.array(checkSchema) });
+
+export type Check = z.infer<typeof checkSchema>;
+
+const nodeLeast = [22, 22] as const;
+const gigabyte = 1e9;
+
+/** Checks of this machine, then those that the server makes of itself. */
+export const doctor = defineCommand({
+  name: "doctor",
+  summary: "What is wrong with this installation, and what to do about it.",
+  options: {
+    json: { type: "boolean", help: "the checks as JSON" },
+    ...apiOption,
+  },
+  examples: ["burnwatch doctor", "burnwatch doctor --api http://10.0.0.5:4319"],
+  async run({ values }, io) {
+    const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
+    const checks = [checkNode(process.versions.node), await checkDisk(io), ...(await checkServer(client))];
+    const failed = checks.filter((check) => check.status === "fail").length;
+    const warned = checks.filter((check) => check.status === "warn").length;
+    if (values.json === true) io.stdout.write(`${JSON.stringify({ checks })}\n`);
+    else io.stdout.write(`${checks.map(textOf).join("")}${verdict(failed, warned)}\n`);
+    return failed > 0 ? 1 : 0;
+  },
+});
+
+/** The server needs a newer Node than a command does. */
+export function checkNode(version: string): Check {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const enough = major > nodeLeast[0] || (major === nodeLeast[0] && minor >= nodeLeast[1]);
+  const message = `Node ${version}`;
+  if (enough) return { name: "node", status: "ok", message };
+  return {
+    name: "node",
+    status: "fail",
+    message: `${message}, but the server needs ${nodeLeast.join(".")} or newer`,
+    hint: "start it with npm start, which brings its own Node on Linux, or install a newer one",
+  };
+}
+
+async function checkDisk(io: CommandIo): Promise<Check> {
+  const path = io.env["BURNWATCH_DATA"] ?? ".";
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return judgeDisk(path, bavail * bsize);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return {
+      name: "disk",
+      status: "warn",
+      message: `the free space of ${path} is unknown: ${reason}`,
+      hint: "set BURNWATCH_DATA to the server's data directory",
+    };
+  }
+}
+
+/** What so much free space is worth. */
+export function judgeDisk(path: string, freeBytes: number): Check {
+  const message = `${(freeBytes / gigabyte).toFixed(1)} GB free where ${path} is`;
+  if (freeBytes >= 5 * gigabyte) return { name: "disk", status: "ok", message };
+  const hint = "free some space, or move the data directory (BURNWATCH_DATA): a full disk stops the receiver";
+  return { name: "disk", status: freeBytes < gigabyte ? "fail" : "warn", message, hint };
+}
+
+async function checkServer(client: ApiClient): Promise<readonly Check[]> {
+  try {
+    const { checks } = await client.json({ path: "doctor" }, answerSchema);
+    return [{ name: "api", status: "ok", message: `the server at ${client.url} answers` }, ...checks];
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return [{ name: "api", status: "fail", message: error.message, hint: error.hint }];
+  }
+}
+
+function textOf(check: Check): string {
+  const hint = check.hint == null || check.status === "ok" ? "" : `      -> ${plainText(check.hint)}\n`;
+  return `${check.status.padEnd(4)}  ${plainText(check.name)}: ${plainText(check.message)}\n${hint}`;
+}
+
+function verdict(failed: number, warned: number): string {
+  if (failed + warned === 0) return "All is well.";
+  return [failed > 0 ? `${failed} failed` : "", warned > 0 ? `${warned} to look at` : ""].filter(Boolean).join(", ");
+}

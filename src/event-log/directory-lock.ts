@@ -1,0 +1,61 @@
+/**
+ * One process per data directory. The lock is a listening Unix socket: the kernel lets go of it however the process
+ * ends, so that nothing stale survives a kill -9.
+ */
+
+import { mkdirSync, rmSync } from "node:fs";
+import { createServer, connect, type Server } from "node:net";
+import { join, resolve } from "node:path";
+
+export class DirectoryLockedError extends Error {
+  override name = "DirectoryLockedError";
+}
+
+export interface DirectoryLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Creates the directory if needed and takes it.
+ * @throws DirectoryLockedError when a live process holds it.
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const path = socketPath(resolve(directory));
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const server = await listen(path);
+    if (server !== null) return { release: () => new Promise((done) => server.close(() => done())) };
+    if (await answers(path)) break;
+    rmSync(path, { force: true });
+  }
+  throw new DirectoryLockedError(
+    `another Burnwatch is running on ${directory}: stop it, or give this one its own directory with --data or BURNWATCH_DATA`,
+  );
+}
+
+/** Socket paths are limited to about 100 bytes: a deep directory is named relative to where we stand. */
+function socketPath(directory: string): string {
+  const path = join(directory, "lock");
+  if (process.platform === "win32") return `\\\\.\\pipe\\burnwatch-${path.replaceAll(/[\\/:]/g, "-")}`;
+  return path.length < 100 ? path : join(".", path.slice(process.cwd().length + 1));
+}
+
+function listen(path: string): Promise<Server | null> {
+  return new Promise((done, fail) => {
+    const server = createServer((socket) => socket.destroy());
+    server.unref();
+    server.once("error", (error: NodeJS.ErrnoException) => (error.code === "EADDRINUSE" ? done(null) : fail(error)));
+    server.listen(path, () => done(server));
+  });
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once("error", () => done(false));
+  });
+}

@@ -1,0 +1,131 @@
+/** What the server says of itself, for Prometheus. Names end in their unit. */
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** Readings taken at the moment somebody asks. */
+export interface MetricReadings {
+  readonly backlogSpans: number;
+  readonly spansLogOffset: number;
+  readonly usageLogOffset: number;
+  readonly resolvedOffset: number;
+  readonly writtenOffset: number;
+  readonly detectedOffset: number;
+  readonly lagSeconds: number;
+  readonly completeness: number | null;
+  readonly series: number;
+  readonly alertsFiring: number;
+  readonly identities: number;
+  readonly identityHorizonSeconds: number;
+  readonly logBytes: number;
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** The server's metrics; `read` is called whenever they are collected. */
+export function createMetrics(read: () => MetricReadings) {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  addGauges(registry, read);
+  return {
+    registry,
+    requests: new Counter({
+      name: "burnwatch_otlp_requests_total",
+      help: "Export requests by answer.",
+      labelNames: ["status"],
+      registers,
+    }),
+    wireBytes: new Counter({
+      name: "burnwatch_otlp_bytes_total",
+      help: "Bytes of export bodies on the wire.",
+      registers,
+    }),
+    spansKept: new Counter({
+      name: "burnwatch_spans_kept_total",
+      help: "LLM spans taken from export requests.",
+      registers,
+    }),
+    spansOther: new Counter({
+      name: "burnwatch_spans_other_total",
+      help: "Spans that are no LLM operation: counted, not kept.",
+      registers,
+    }),
+    spansRejected: new Counter({
+      name: "burnwatch_spans_rejected_total",
+      help: "Spans refused with a reason.",
+      registers,
+    }),
+    records: new Counter({
+      name: "burnwatch_records_total",
+      help: "Usage records resolved, by cost status.",
+      labelNames: ["cost_status"],
+      registers,
+    }),
+    repeats: new Counter({
+      name: "burnwatch_repeats_total",
+      help: "Spans that had been seen before: dropped.",
+      registers,
+    }),
+    conflicts: new Counter({
+      name: "burnwatch_conflicts_total",
+      help: "Repeats that claimed other tokens or cost: dropped.",
+      registers,
+    }),
+    rowsWritten: new Counter({ name: "burnwatch_rows_written_total", help: "Rows stored.", registers }),
+    writeFailures: new Counter({
+      name: "burnwatch_write_failures_total",
+      help: "Inserts that failed and were tried again.",
+      registers,
+    }),
+    writeSeconds: new Histogram({
+      name: "burnwatch_write_seconds",
+      help: "Time of one insert.",
+      buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
+      registers,
+    }),
+    deliveries: new Counter({
+      name: "burnwatch_notifications_total",
+      help: "Notifications by channel and outcome.",
+      labelNames: ["channel", "outcome"],
+      registers,
+    }),
+  };
+}
+
+function addGauges(registry: Registry, read: () => MetricReadings): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, value: (readings: MetricReadings) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value(read()));
+      },
+    });
+  gauge("burnwatch_backlog_spans", "Spans accepted and not yet resolved.", (r) => r.backlogSpans);
+  gauge("burnwatch_spans_log_offset", "Newest entry of the spans log.", (r) => r.spansLogOffset);
+  gauge("burnwatch_usage_log_offset", "Newest entry of the usage log.", (r) => r.usageLogOffset);
+  gauge("burnwatch_resolved_offset", "Entry of the spans log up to which spans are resolved.", (r) => r.resolvedOffset);
+  gauge("burnwatch_written_offset", "Entry of the usage log up to which records are stored.", (r) => r.writtenOffset);
+  gauge("burnwatch_detected_offset", "Entry of the usage log up to which records are judged.", (r) => r.detectedOffset);
+  gauge(
+    "burnwatch_lag_seconds",
+    "Age of the oldest acknowledged span that cannot be queried yet.",
+    (r) => r.lagSeconds,
+  );
+  gauge(
+    "burnwatch_completeness_ratio",
+    "Share of numbered records that arrived; NaN when none are.",
+    (r) => r.completeness ?? Number.NaN,
+  );
+  gauge("burnwatch_series", "Series under watch.", (r) => r.series);
+  gauge("burnwatch_alerts_firing", "Alerts that are firing.", (r) => r.alertsFiring);
+  gauge("burnwatch_identities", "Records remembered to recognise repeats.", (r) => r.identities);
+  gauge(
+    "burnwatch_identity_horizon_seconds",
+    "How far back every repeat is recognised.",
+    (r) => r.identityHorizonSeconds,
+  );
+  gauge("burnwatch_log_bytes", "Size of both logs on disk.", (r) => r.logBytes);
+}

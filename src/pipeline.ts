@@ -1,0 +1,251 @@
+/** The life of a span as objects: two logs, four workers and two fronts, joined here and nowhere else. */
+
+import { randomUUID } from "node:crypto";
+import type { Server } from "node:http";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { defaultSpendSettings } from "../detectors/spend-per-minute.ts";
+import { Alerter, type DeliveryEvent } from "./alerting/alerter.ts";
+import type { Channel } from "./channels/channel.ts";
+import { terminalChannel } from "./channels/terminal.ts";
+import { webhookChannel } from "./channels/webhook.ts";
+import type { Config } from "./config.ts";
+import { DetectionWorker } from "./detection/detection-worker.ts";
+import { LmdbLog } from "./event-log/lmdb-log.ts";
+import { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
+import { apiRoutes } from "./http/api.ts";
+import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { createOtlpServer } from "./http/otlp-server.ts";
+import { Refusals } from "./http/refusals.ts";
+import { createRouter } from "./http/router.ts";
+import { TailHub } from "./http/tail-hub.ts";
+import { tailLine } from "./http/tail-line.ts";
+import { Acceptor } from "./ingest/accept.ts";
+import { FreshEntries } from "./ingest/fresh-entries.ts";
+import { decodeUsageEntry, type SpansEntry, type UsageEntry } from "./ingest/log-codec.ts";
+import { Resolver } from "./ingest/resolver.ts";
+import { Writer } from "./ingest/writer.ts";
+import type { UsageRecord } from "./model/usage-record.ts";
+import { PriceBook } from "./pricing/price-book.ts";
+import { ServerState } from "./server-state.ts";
+import type { Store } from "./store/store.ts";
+
+export interface PipelineOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly version: string;
+  readonly store: Store;
+  /** Where alerts are shown, and whether in colours. */
+  readonly terminal: NodeJS.WritableStream;
+  readonly colours: boolean;
+}
+
+export interface Pipeline {
+  readonly state: ServerState;
+  /** Rejects when a worker can no longer go on. */
+  readonly failed: Promise<never>;
+  readonly otlpServer: Server;
+  readonly route: ReturnType<typeof createRouter>;
+  /** Finishes the workers in the order in which they feed each other, then closes the logs. The store stays open. */
+  stop(): Promise<void>;
+}
+
+type Logs = ReturnType<typeof openLogs>;
+type Workers = ReturnType<typeof createWorkers>;
+
+interface Fronts {
+  readonly metrics: Metrics;
+  readonly tail: TailHub<UsageRecord>;
+  readonly refusals: Refusals;
+}
+
+const seriesMax = 100_000;
+/** Decoded entries kept for consumers that keep up; older ones are read from the log. */
+const freshEntriesMax = 512;
+const followersMax = 32;
+const producersRefusedMax = 1000;
+const trimEveryMs = 2000;
+const dayMs = 86_400_000;
+const now = Date.now;
+
+/** Opens the logs and starts the workers. */
+export function openPipeline(options: PipelineOptions): Pipeline {
+  const { config, log, store, version } = options;
+  const logs = openLogs(config);
+  const fronts: Fronts = {
+    metrics: createMetrics(() => state.readings()),
+    tail: new TailHub({ line: tailLine, followersMax }),
+    refusals: new Refusals(producersRefusedMax),
+  };
+  const workers = createWorkers(options, logs, fronts);
+  const state = new ServerState({ config, version, store, now, ...logs, ...workers });
+  const failed = start(workers, (worker, error) => {
+    state.workerFailed(worker, error);
+    log.fatal({ worker, error: error.message }, "worker stopped");
+  });
+  const trimmer = setInterval(() => trim(logs, workers), trimEveryMs);
+  return {
+    state,
+    failed,
+    otlpServer: createOtlpServer({
+      ...fronts,
+      acceptor: workers.acceptor,
+      report: (error) => log.error({ error: String(error) }, "export request failed"),
+    }),
+    route: createRouter(routesOf(options, { ...fronts, ...workers, state })),
+    async stop() {
+      clearInterval(trimmer);
+      fronts.tail.close();
+      for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter]) await worker.stop();
+      await logs.spans.close();
+      await logs.usage.close();
+    },
+  };
+}
+
+function openLogs(config: Config) {
+  return {
+    spans: new LmdbLog({ directory: join(config.data, "spans") }),
+    usage: new LmdbUsageLog({
+      directory: join(config.data, "usage"),
+      identities: { horizonMs: config.identityHours * 3_600_000, entriesMax: config.identityEntriesMax },
+    }),
+    freshSpans: new FreshEntries<SpansEntry>(freshEntriesMax),
+    freshUsage: new FreshEntries<UsageEntry>(freshEntriesMax),
+  };
+}
+
+function createWorkers(options: PipelineOptions, logs: Logs, { metrics, tail }: Fronts) {
+  const { config } = options;
+  const { spans, usage, freshSpans, freshUsage } = logs;
+  const acceptor = new Acceptor({
+    log: spans,
+    fresh: freshSpans,
+    backlogSpansMax: config.backlogSpansMax,
+    oldestMs: config.rawRetentionDays * dayMs,
+    now,
+  });
+  const resolver = new Resolver({
+    spans,
+    usage,
+    freshSpans,
+    freshUsage,
+    prices: new PriceBook(),
+    now,
+    observe: (step) => {
+      acceptor.resolved(step.spans);
+      tail.publish(step.records);
+      metrics.repeats.inc(step.repeats);
+      metrics.conflicts.inc(step.conflicts);
+      for (const record of step.records) metrics.records.inc({ cost_status: record.costStatus });
+    },
+  });
+  const alerter = new Alerter({
+    usage,
+    channels: channelsOf(options),
+    observe: (event) => noteDelivery(event, metrics, options.log),
+  });
+  const detection = new DetectionWorker({
+    usage,
+    decode: (offset, payload) => freshUsage.get(offset) ?? decodeUsageEntry(payload),
+    settings: { ...defaultSpendSettings, excessNanoUsdMin: Math.round(config.excessUsdPerMinuteMin * 1e9) },
+    seriesMax,
+    saveEveryMs: 10_000,
+    now,
+    report: (findings, offset) => alerter.report(findings, offset),
+  });
+  return { acceptor, resolver, writer: createWriter(options, logs, metrics), detection, alerter };
+}
+
+function createWriter({ config, store, log }: PipelineOptions, { usage, freshUsage }: Logs, metrics: Metrics): Writer {
+  return new Writer({
+    logId: logIdOf(usage),
+    usage,
+    fresh: freshUsage,
+    store,
+    rowsMax: config.batchRowsMax,
+    lingerMs: 1000,
+    now,
+    observe: ({ rows, milliseconds }) => {
+      metrics.rowsWritten.inc(rows);
+      metrics.writeSeconds.observe(milliseconds / 1000);
+    },
+    failed: (error, retryInMs) => {
+      metrics.writeFailures.inc();
+      log.error({ error: error.message, retry_in_ms: retryInMs }, "insert failed, records wait in the log");
+    },
+  });
+}
+
+function routesOf(
+  { config, store, version }: PipelineOptions,
+  parts: Fronts & Workers & { readonly state: ServerState },
+) {
+  const { state, metrics, tail, alerter, refusals } = parts;
+  return apiRoutes({
+    version,
+    store,
+    metrics,
+    tail,
+    rawRetentionDays: config.rawRetentionDays,
+    now,
+    alerts: () => alerter.alerts(),
+    quality: () => state.quality(),
+    status: () => state.status(),
+    ready: () => state.notReady(),
+    checks: () => state.checks(),
+    settle: (timeoutMs) => state.settle(timeoutMs),
+    producer: (id) => refusals.of(id),
+  });
+}
+
+function channelsOf({ config, terminal, colours }: PipelineOptions): readonly Channel[] {
+  const shown = terminalChannel(terminal, colours);
+  if (config.webhook === null) return [shown];
+  const externalUrl = config.api === null ? "" : `http://${config.api.host}:${config.api.port}`;
+  return [shown, webhookChannel({ url: config.webhook, externalUrl })];
+}
+
+function noteDelivery(event: DeliveryEvent, metrics: Metrics, log: Logger): void {
+  const { channel, alert } = event;
+  const outcome = event.kind === "delivered" ? "delivered" : event.retryInMs === null ? "refused" : "retried";
+  metrics.deliveries.inc({ channel, outcome });
+  if (event.kind === "delivered") return;
+  const about = { channel, fingerprint: alert.fingerprint, error: event.error.message, retry_in_ms: event.retryInMs };
+  log.warn(about, event.retryInMs === null ? "notification refused, given up" : "notification failed, trying again");
+}
+
+/** Names this log in the store for ever: batches of another log in the same database are other batches. */
+function logIdOf(usage: LmdbUsageLog): string {
+  const known = usage.mark("log_id");
+  if (typeof known === "string") return known;
+  const id = randomUUID().slice(0, 8);
+  // Written before the first plan, which waits for the same disk.
+  void usage.saveMark("log_id", id);
+  return id;
+}
+
+function start(
+  { alerter, resolver, writer, detection }: Workers,
+  tell: (worker: string, error: Error) => void,
+): Promise<never> {
+  alerter.start();
+  const running = { resolver: resolver.start(), writer: writer.start(), detection: detection.start() };
+  const failed = new Promise<never>((_, reject) => {
+    for (const [name, worker] of Object.entries(running)) {
+      worker.failed.catch((error: Error) => {
+        tell(name, error);
+        reject(error);
+      });
+    }
+  });
+  // Whoever waits for it hears of it; nobody waiting is no crash.
+  failed.catch(() => undefined);
+  return failed;
+}
+
+/** Entries are kept until they are stored and the detector would not read them again after a restart. */
+function trim({ usage, freshUsage }: Logs, { writer, detection }: Workers): void {
+  freshUsage.forget(Math.min(writer.offset(), detection.offset()));
+  void usage.entries.trim(Math.min(writer.offset(), detection.savedOffset()));
+}

@@ -1,0 +1,209 @@
+/** What the running server knows of itself: lag, readiness, status, and the checks of the doctor. */
+
+import { statfsSync } from "node:fs";
+import type { Alerter } from "./alerting/alerter.ts";
+import type { Config } from "./config.ts";
+import type { DetectionWorker } from "./detection/detection-worker.ts";
+import type { LmdbLog } from "./event-log/lmdb-log.ts";
+import type { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
+import type { Check, Quality } from "./http/api.ts";
+import type { MetricReadings } from "./http/metrics.ts";
+import type { Acceptor } from "./ingest/accept.ts";
+import type { FreshEntries } from "./ingest/fresh-entries.ts";
+import { decodeSpansEntry, decodeUsageEntry, type SpansEntry, type UsageEntry } from "./ingest/log-codec.ts";
+import type { Resolver } from "./ingest/resolver.ts";
+import type { Writer } from "./ingest/writer.ts";
+import type { Store } from "./store/store.ts";
+
+export interface ServerParts {
+  readonly config: Config;
+  readonly version: string;
+  readonly store: Store;
+  readonly spans: LmdbLog;
+  readonly usage: LmdbUsageLog;
+  readonly freshSpans: FreshEntries<SpansEntry>;
+  readonly freshUsage: FreshEntries<UsageEntry>;
+  readonly acceptor: Acceptor;
+  readonly resolver: Resolver;
+  readonly writer: Writer;
+  readonly detection: DetectionWorker;
+  readonly alerter: Alerter;
+  readonly now: () => number;
+}
+
+const unpricedCacheMs = 10_000;
+const freeBytesWarn = 2e9;
+const lagSecondsWarn = 30;
+
+export class ServerState {
+  readonly #parts: ServerParts;
+  readonly #startedAtMs: number;
+  #failure: string | null = null;
+  #unpriced: { readonly atMs: number; readonly share: Promise<number | null> } | undefined;
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+    this.#startedAtMs = parts.now();
+  }
+
+  workerFailed(worker: string, error: Error): void {
+    this.#failure = `${worker} stopped: ${error.message}`;
+  }
+
+  /** Null when spans are taken, resolved, stored and judged; else why not. */
+  notReady(): string | null {
+    return this.#failure;
+  }
+
+  readings(): MetricReadings {
+    const { acceptor, spans, usage, writer, detection, resolver, alerter, now } = this.#parts;
+    const identities = usage.identityStats(now());
+    return {
+      backlogSpans: acceptor.backlogSpans(),
+      spansLogOffset: spans.lastOffset(),
+      usageLogOffset: usage.entries.lastOffset(),
+      resolvedOffset: usage.inputOffset(),
+      writtenOffset: writer.offset(),
+      detectedOffset: detection.offset(),
+      lagSeconds: this.lagSeconds(),
+      completeness: resolver.completeness(),
+      series: detection.seriesCount(),
+      alertsFiring: alerter.alerts().filter(({ status }) => status === "firing").length,
+      identities: identities.entries,
+      identityHorizonSeconds: identities.horizonMs / 1000,
+      logBytes: spans.sizeBytes() + usage.entries.sizeBytes(),
+    };
+  }
+
+  /** Age in seconds of the oldest acknowledged span that cannot be queried yet; 0 when there is none. */
+  lagSeconds(): number {
+    const { spans, usage, freshSpans, freshUsage, writer, now } = this.#parts;
+    const unwritten = usage.entries
+      .read(writer.offset(), 64)
+      .map(({ offset, payload }) => freshUsage.get(offset) ?? decodeUsageEntry(payload));
+    const waiting = unwritten.find(({ records }) => records.length > 0)?.arrivedAtMs;
+    const [unresolved] = waiting === undefined ? spans.read(usage.inputOffset(), 1) : [];
+    const oldest =
+      waiting ??
+      (unresolved === undefined
+        ? undefined
+        : (freshSpans.get(unresolved.offset) ?? decodeSpansEntry(unresolved.payload)).arrivedAtMs);
+    return oldest === undefined ? 0 : Math.max(0, Math.round((now() - oldest) / 100) / 10);
+  }
+
+  async quality(): Promise<Quality> {
+    return {
+      completeness: this.#parts.resolver.completeness(),
+      unpriced_share: await this.#unpricedShare(),
+      lag_seconds: this.lagSeconds(),
+    };
+  }
+
+  async status(): Promise<Record<string, unknown>> {
+    const { config, store, version, now, usage } = this.#parts;
+    return {
+      version,
+      store: await store.describe(),
+      node: process.versions.node,
+      uptime_seconds: Math.round((now() - this.#startedAtMs) / 1000),
+      raw_retention_days: config.rawRetentionDays,
+      rollup_retention_months: config.rollupRetentionMonths,
+      identity: usage.identityStats(now()),
+      ...this.readings(),
+      ...(await this.quality()),
+    };
+  }
+
+  /** Waits until everything acknowledged before the call is stored and judged. */
+  async settle(timeoutMs: number): Promise<void> {
+    const { spans, usage, writer, detection, now } = this.#parts;
+    const acknowledged = spans.lastOffset();
+    const deadlineMs = now() + timeoutMs;
+    const until = async (done: () => boolean, what: string) => {
+      while (!done()) {
+        if (this.#failure !== null) throw new Error(this.#failure);
+        if (now() > deadlineMs) throw new Error(`${what} is still behind after ${timeoutMs / 1000} s`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    };
+    await until(() => usage.inputOffset() >= acknowledged, "the resolver");
+    const resolved = usage.entries.lastOffset();
+    await until(() => writer.offset() >= resolved && detection.offset() >= resolved, "the writer or the detector");
+  }
+
+  async checks(): Promise<readonly Check[]> {
+    const { config, store } = this.#parts;
+    const readings = this.readings();
+    const free = freeBytes(config.data);
+    const share = await this.#unpricedShare();
+    return [
+      check(
+        "workers",
+        this.#failure === null ? "ok" : "fail",
+        this.#failure ?? "resolver, writer and detector run",
+        "read the log and start again",
+      ),
+      check("store", "ok", await store.describe(), ""),
+      check(
+        "disk",
+        free < freeBytesWarn ? "warn" : "ok",
+        `${(free / 1e9).toFixed(1)} GB free for ${config.data}`,
+        "free space or shorten store.raw_retention_days",
+      ),
+      check(
+        "lag",
+        readings.lagSeconds > lagSecondsWarn ? "warn" : "ok",
+        `${readings.lagSeconds} s`,
+        "see burnwatch_write_seconds in /metrics",
+      ),
+      check(
+        "completeness",
+        readings.completeness !== null && readings.completeness < 0.999 ? "warn" : "ok",
+        readings.completeness === null
+          ? "no producer numbers its records"
+          : `${(readings.completeness * 100).toFixed(2)} % accounted`,
+        "a producer was killed, or its exports were refused: see burnwatch_spans_rejected_total",
+      ),
+      check(
+        "prices",
+        share !== null && share > 0.01 ? "warn" : "ok",
+        share === null ? "no calls in the last day" : `${(share * 100).toFixed(2)} % of calls unpriced`,
+        'burnwatch sql "SELECT provider, model, sum(calls) AS calls FROM usage WHERE unpriced_calls > 0 GROUP BY ALL"',
+      ),
+      check(
+        "webhook",
+        config.webhook === null ? "warn" : "ok",
+        config.webhook === null ? "alerts are shown on the terminal only" : "configured",
+        "set BURNWATCH_WEBHOOK to a URL",
+      ),
+    ];
+  }
+
+  #unpricedShare(): Promise<number | null> {
+    const { store, now } = this.#parts;
+    if (this.#unpriced === undefined || now() - this.#unpriced.atMs > unpricedCacheMs) {
+      this.#unpriced = { atMs: now(), share: unpricedShare(store) };
+      this.#unpriced.share.catch(() => {
+        this.#unpriced = undefined;
+      });
+    }
+    return this.#unpriced.share;
+  }
+}
+
+async function unpricedShare(store: Store): Promise<number | null> {
+  const [row] = await store.query<{ unpriced: string; calls: string }>(
+    "SELECT sum(unpriced_calls) AS unpriced, sum(calls) AS calls FROM usage_by_15m WHERE slot >= now() - INTERVAL 1 DAY",
+  );
+  const calls = Number(row?.calls ?? 0);
+  return calls === 0 ? null : Number(row?.unpriced ?? 0) / calls;
+}
+
+function check(name: string, status: Check["status"], detail: string, advice: string): Check {
+  return { name, status, detail, advice: status === "ok" ? "" : advice };
+}
+
+function freeBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
+}

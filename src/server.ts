@@ -1,0 +1,114 @@
+/** The running server: takes its directory, opens the store and the pipeline, listens, and takes it all down in order. */
+
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Address, Config } from "./config.ts";
+import { lockDirectory } from "./event-log/directory-lock.ts";
+import { openPipeline } from "./pipeline.ts";
+import type { ServerState } from "./server-state.ts";
+import { openEmbeddedStore } from "./store/embedded.ts";
+import { openRemoteStore } from "./store/remote.ts";
+import type { Store } from "./store/store.ts";
+
+export interface ServerOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly version: string;
+  /** Where alerts are shown, and whether in colours. */
+  readonly terminal: NodeJS.WritableStream;
+  readonly colours: boolean;
+}
+
+export interface RunningServer {
+  /** Ports as bound, null where closed. */
+  readonly otlpPort: number | null;
+  readonly apiPort: number | null;
+  readonly state: ServerState;
+  /** Rejects when a worker can no longer go on: the process should stop and start again. */
+  readonly failed: Promise<never>;
+  /** Takes no more, delivers what was begun, closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Open connections get this long to receive their answers. */
+const closeConnectionsAfterMs = 2000;
+
+/**
+ * Starts everything on one machine.
+ * @throws Error with one plain line when the directory is taken, a port is in use, or there is no engine.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config, log } = options;
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const lock = await lockDirectory(config.data);
+    undo.push(() => lock.release());
+    const store = await openStore(config);
+    undo.push(() => store.close());
+    const migrations = await store.migrate();
+    if (migrations.length > 0) log.info({ migrations }, "schema is up to date");
+    const pipeline = openPipeline({ ...options, store });
+    undo.push(() => pipeline.stop());
+    const api = createServer((request, response) => void pipeline.route(request, response));
+    const apiPort = await listen(config.api, "api", api, undo);
+    const otlpPort = await listen(config.otlpHttp, "otlp.http", pipeline.otlpServer, undo);
+    return { otlpPort, apiPort, state: pipeline.state, failed: pipeline.failed, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function openStore(config: Config): Promise<Store> {
+  const { rawRetentionDays, rollupRetentionMonths } = config;
+  if (config.clickhouseUrl === null) {
+    return openEmbeddedStore({ directory: join(config.data, "clickhouse"), rawRetentionDays, rollupRetentionMonths });
+  }
+  return openRemoteStore({
+    url: config.clickhouseUrl,
+    database: config.clickhouseDatabase,
+    username: config.clickhouseUser,
+    password: config.clickhousePassword,
+    rawRetentionDays,
+    rollupRetentionMonths,
+  });
+}
+
+async function listen(
+  address: Address | null,
+  key: string,
+  server: Server,
+  undo: (() => Promise<void>)[],
+): Promise<number | null> {
+  if (address === null) return null;
+  server.on("clientError", (_error, socket) => socket.destroy());
+  await new Promise<void>((done, fail) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const reason =
+        error.code === "EADDRINUSE"
+          ? "is in use by another process"
+          : `cannot be opened (${error.code ?? error.message})`;
+      fail(
+        new Error(
+          `${address.host}:${address.port} ${reason}: choose another with ${key} in the config, or stop what holds it`,
+        ),
+      );
+    });
+    server.listen(address.port, address.host, done);
+  });
+  undo.push(() => stopListening(server));
+  const bound = server.address();
+  return typeof bound === "object" && bound !== null ? bound.port : null;
+}
+
+function stopListening(server: Server): Promise<void> {
+  return new Promise((done) => {
+    server.close(() => done());
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), closeConnectionsAfterMs).unref();
+  });
+}

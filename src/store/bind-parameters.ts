@@ -1,0 +1,33 @@
+/**
+ * Puts values into `{name:Type}` placeholders. The embedded engine keeps parameters in one slot for the whole process,
+ * so that its binding serialises every query that has any; as literals they run side by side.
+ */
+
+export type ParameterValue = string | number | readonly string[];
+
+/** Quoted text, which may hold braces, or a placeholder. */
+const quotedOrPlaceholder = /'(?:[^'\\]|\\.|'')*'|`[^`]*`|"[^"]*"|\{(\w+):([\w(), ]+)\}/gs;
+
+/**
+ * The statement with every placeholder replaced by a literal of its type.
+ * @throws Error when a placeholder has no value.
+ */
+export function bindParameters(sql: string, params: Readonly<Record<string, ParameterValue>>): string {
+  return sql.replace(quotedOrPlaceholder, (match, name: string | undefined, type: string | undefined) => {
+    if (name === undefined || type === undefined) return match;
+    const value = Object.hasOwn(params, name) ? params[name] : undefined;
+    if (value === undefined) throw new Error(`query parameter "${name}" has no value`);
+    return `CAST(${literal(value)} AS ${type})`;
+  });
+}
+
+function literal(value: ParameterValue): string {
+  if (typeof value === "number") return quote(String(value));
+  return typeof value === "string" ? quote(value) : `[${value.map(quote).join(", ")}]`;
+}
+
+const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "'": "\\'", "\0": "\\0" };
+
+function quote(text: string): string {
+  return `'${text.toWellFormed().replace(/[\\'\0]/g, (character) => escapes[character] ?? "")}'`;
+}

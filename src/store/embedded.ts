@@ -1,0 +1,207 @@
+/**
+ * ClickHouse inside this process, behind `@clickhouse/client`. This file knows the engine's traps (measured on chdb
+ * 3.4.0, engine 26.7.2):
+ *
+ * - `clickhouse_settings` become `SET` on a connection and stay there: settings go into the SQL instead, and `SET` is
+ *   used only where it shall stay (a connection's prepared purpose).
+ * - One connection runs one statement at a time: one writes, a few read, a few answer users' SQL.
+ * - `client.insert` turns the body into one string on the event loop: `rawInsert` hands over bytes.
+ * - The database `default` shows every file of the machine as a table: ours is `burnwatch`.
+ * - Async inserts are on by default here: off, since deduplication and the acknowledgement must be of this insert.
+ * - The engine crashes when the process exits during a statement: `close` waits for all of them.
+ */
+
+import { text } from "node:stream/consumers";
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
+import type { ChdbConnection, createChdbConnection } from "chdb/connection";
+import { bindParameters } from "./bind-parameters.ts";
+import { ConnectionPool } from "./connection-pool.ts";
+import { directoryHolder } from "./directory-lock.ts";
+import { migrateSchema } from "./migrations.ts";
+import { RunningWork } from "./running-work.ts";
+import type { Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
+import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
+
+export interface EmbeddedStoreOptions {
+  /** Belongs to one process at a time. */
+  readonly directory: string;
+  readonly rawRetentionDays?: number;
+  readonly rollupRetentionMonths?: number;
+  /** Trusted reads that run at once; users' SQL has `gates` connections of its own. */
+  readonly readers?: number;
+  readonly gates?: number;
+}
+
+/** Another process holds the data directory. */
+export class StoreLockedError extends Error {
+  override readonly name = "StoreLockedError";
+}
+
+const database = "burnwatch";
+const waitingMax = 256;
+
+/** JSON keeps every digit: 64-bit integers and decimals are quoted. */
+const readerSettings = `SET output_format_json_quote_64bit_integers = 1, output_format_json_quote_decimals = 1,
+  output_format_json_quote_denormals = 1`;
+
+/**
+ * Opens the data directory, or creates it.
+ * @throws StoreLockedError when another process has it open.
+ * @throws Error when this platform has no embedded engine.
+ */
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
+  const connect = await loadEngine();
+  const holder = directoryHolder(options.directory);
+  if (holder !== undefined)
+    throw new StoreLockedError(
+      `another Burnwatch is running on this data directory: process ${holder} holds ${options.directory}`,
+    );
+  const writer = openConnection(connect, options.directory);
+  await writer.client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
+  await writer.client.command({ query: `USE ${database}` });
+  const open = async (prepare: string) => {
+    const opened = openConnection(connect, options.directory);
+    await opened.client.command({ query: `USE ${database}` });
+    for (const statement of prepare.split(";\n")) await opened.client.command({ query: statement });
+    return opened;
+  };
+  return new EmbeddedStore(options, {
+    writer,
+    readers: new ConnectionPool({ open, connectionsMax: options.readers ?? 3, waitingMax }),
+    gates: new ConnectionPool({ open, connectionsMax: options.gates ?? 2, waitingMax }),
+  });
+}
+
+type ClientOptions = NonNullable<Parameters<typeof createClient>[0]>;
+
+interface Opened {
+  readonly client: ClickHouseClient;
+  readonly connection: ChdbConnection;
+}
+
+interface Connections {
+  readonly writer: Opened;
+  readonly readers: ConnectionPool<Opened>;
+  readonly gates: ConnectionPool<Opened>;
+}
+
+class EmbeddedStore implements Store {
+  readonly #options: EmbeddedStoreOptions;
+  readonly #connections: Connections;
+  readonly #work = new RunningWork();
+
+  constructor(options: EmbeddedStoreOptions, connections: Connections) {
+    this.#options = options;
+    this.#connections = connections;
+  }
+
+  migrate(): Promise<readonly string[]> {
+    const { rawRetentionDays = 90, rollupRetentionMonths = 13 } = this.#options;
+    const { client } = this.#connections.writer;
+    return this.#work.start(() =>
+      migrateSchema(
+        { command: async (sql) => void (await client.command({ query: sql })), query: (sql) => this.#read(sql, {}) },
+        { rawRetentionDays, rollupRetentionMonths },
+      ),
+    );
+  }
+
+  insert({ token, records }: Batch): Promise<void> {
+    if (records.length === 0) return Promise.resolve();
+    return this.#work.start(async () => {
+      await this.#connections.writer.connection.chdb.rawInsert({
+        table: "usage_records",
+        columns: [...usageColumns],
+        format: "JSONCompactEachRow",
+        values: encodeUsageRows(token, records),
+        settings: { ...insertSettings, insert_deduplication_token: token },
+      });
+    });
+  }
+
+  async hasBatch(token: string, days: readonly string[]): Promise<boolean> {
+    const rows = await this.query(
+      "SELECT 1 FROM usage_records WHERE toDate(ts) IN {days:Array(Date)} AND batch = {token:String} LIMIT 1",
+      { params: { token, days } },
+    );
+    return rows.length > 0;
+  }
+
+  query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
+    return this.#work.start(() => this.#read<Row>(sql, options));
+  }
+
+  queryText(sql: string, format: string, limits: QueryLimits): Promise<Uint8Array> {
+    return this.#work.start(() =>
+      this.#connections.gates.use(gateSettings(limits), async ({ connection }) => {
+        const result = await connection.chdb.queryAsync(sql, { format });
+        return result.bytes();
+      }),
+    );
+  }
+
+  async describe(): Promise<string> {
+    const [row] = await this.query<{ version: string }>("SELECT version() AS version");
+    return `embedded ${row?.version}`;
+  }
+
+  close(): Promise<void> {
+    return this.#work.close(async () => {
+      const { writer, readers, gates } = this.#connections;
+      await Promise.all([readers.close(), gates.close()]);
+      await writer.client.close();
+    });
+  }
+
+  /** FORMAT ... SETTINGS holds for the whole statement, whatever it ends in, and for this one only. */
+  #read<Row>(sql: string, { params = {}, limits }: QueryOptions): Promise<readonly Row[]> {
+    const settings = limits === undefined ? "" : `\nSETTINGS ${limitSettings(limits)}`;
+    const query = `${bindParameters(sql, params)}\nFORMAT JSONEachRow${settings}`;
+    return this.#connections.readers.use(readerSettings, async ({ client }) => {
+      const { stream } = await client.exec({ query });
+      const lines = (await text(stream)).trimEnd();
+      return lines === "" ? [] : (JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as Row[]);
+    });
+  }
+}
+
+/**
+ * Limits as settings. Users' SQL gets them by `SET` on a connection that is then read-only for good: nothing can raise
+ * them, and a statement's own SETTINGS are refused by the engine.
+ */
+function limitSettings({ seconds, rows, memoryBytes }: QueryLimits): string {
+  return (
+    `max_execution_time = ${seconds}, timeout_overflow_mode = 'throw', max_result_rows = ${rows}, ` +
+    `result_overflow_mode = 'throw', max_memory_usage = ${memoryBytes}, max_result_bytes = ${memoryBytes}`
+  );
+}
+
+function gateSettings(limits: QueryLimits): string {
+  return `SET ${limitSettings(limits)}, max_threads = 1, output_format_json_quote_decimals = 1;\nSET readonly = 1`;
+}
+
+async function loadEngine(): Promise<typeof createChdbConnection> {
+  try {
+    return (await import("chdb/connection")).createChdbConnection;
+  } catch (cause) {
+    throw new Error(
+      `no ClickHouse engine for this platform (${process.platform}-${process.arch}): point clickhouse.url at a ClickHouse server`,
+      { cause },
+    );
+  }
+}
+
+function openConnection(connect: typeof createChdbConnection, directory: string): Opened {
+  try {
+    const connection = connect({ path: directory });
+    const client = createClient({
+      // The engine's package and the client bring the same interface in two copies of one declaration.
+      connection: connection as unknown as NonNullable<ClientOptions["connection"]>,
+      log: { level: ClickHouseLogLevel.OFF },
+    });
+    return { connection, client };
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`open the data directory: ${message} (is another Burnwatch running on it?)`, { cause });
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Numbered upgrades of the schema, recorded in `schema_migrations`. Every statement may be repeated, and a migration is
+ * recorded after its last statement: one that was killed halfway runs again from its start.
+ */
+
+import { createRollup, createRollupFill, createUsageRecords, type Retention } from "./schema.ts";
+import { createRollupViews, createUsageView } from "./views.ts";
+
+/** What a migration needs of an engine: statements in order, each finished before the next. */
+export interface SchemaConnection {
+  command(sql: string): Promise<void>;
+  query<Row>(sql: string): Promise<readonly Row[]>;
+}
+
+interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly statements: (retention: Retention) => readonly string[];
+}
+
+const migrations: readonly Migration[] = [
+  { version: 1, name: "usage_records", statements: (retention) => [createUsageRecords(retention)] },
+  { version: 2, name: "usage_rollup_15m", statements: (retention) => [createRollup(retention), createRollupFill] },
+  { version: 3, name: "usage_views", statements: () => [createUsageView, ...createRollupViews] },
+];
+
+const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
+  version UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
+) ENGINE = MergeTree ORDER BY version SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`;
+
+/**
+ * Brings the schema and the retention to what this version wants; the names of the migrations applied now.
+ * @throws Error when the schema was written by a newer version.
+ */
+export async function migrateSchema(connection: SchemaConnection, retention: Retention): Promise<readonly string[]> {
+  await connection.command(createMigrations);
+  const rows = await connection.query<{ version: number }>("SELECT DISTINCT version FROM schema_migrations");
+  const applied = new Set(rows.map((row) => row.version));
+  const newest = Math.max(0, ...applied);
+  if (newest > migrations.length)
+    throw new Error(
+      `the tables are at schema version ${newest} and this Burnwatch knows ${migrations.length}: start the newer version`,
+    );
+  const names: string[] = [];
+  for (const migration of migrations) {
+    if (applied.has(migration.version)) continue;
+    for (const statement of migration.statements(retention)) await connection.command(statement);
+    const { version, name } = migration;
+    await connection.command(
+      `INSERT INTO schema_migrations (version, name) SETTINGS async_insert = 0 VALUES (${version}, '${name}')`,
+    );
+    names.push(name);
+  }
+  await applyRetention(connection, retention);
+  return names;
+}
+
+/** Changes the tables' TTL where the configuration has changed since. Parts are dropped later, when merges look at them. */
+async function applyRetention(connection: SchemaConnection, retention: Retention): Promise<void> {
+  const wanted = [
+    { table: "usage_records", column: "ts", unit: "Day", count: retention.rawRetentionDays },
+    { table: "usage_rollup_15m", column: "slot", unit: "Month", count: retention.rollupRetentionMonths },
+  ];
+  for (const { table, column, unit, count } of wanted) {
+    const rows = await connection.query<{ definition: string }>(
+      `SELECT engine_full AS definition FROM system.tables WHERE database = currentDatabase() AND name = '${table}'`,
+    );
+    if (rows[0]?.definition.includes(`TTL toDate(${column}) + toInterval${unit}(${count})`)) continue;
+    const ttl = `toDate(${column}) + toInterval${unit}(${count})`;
+    await connection.command(`ALTER TABLE ${table} MODIFY TTL ${ttl} SETTINGS materialize_ttl_after_modify = 0`);
+  }
+}

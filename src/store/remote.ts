@@ -1,0 +1,159 @@
+/**
+ * ClickHouse on a server or cluster, over HTTP with `@clickhouse/client`. Settings travel with each request, and a
+ * batch's token is its `insert_deduplication_token`. The user needs to read, to insert and to create in one database.
+ */
+
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { type ClickHouseClient, ClickHouseLogLevel, createClient, type DataFormat } from "@clickhouse/client";
+import { migrateSchema } from "./migrations.ts";
+import { RunningWork } from "./running-work.ts";
+import type { Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
+import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
+
+export interface RemoteStoreOptions {
+  /** `http://host:8123`, without credentials. */
+  readonly url: string;
+  readonly database?: string;
+  readonly username?: string;
+  readonly password?: string;
+  readonly rawRetentionDays?: number;
+  readonly rollupRetentionMonths?: number;
+  readonly connectionsMax?: number;
+  readonly requestTimeoutMs?: number;
+}
+
+/**
+ * Connects to a server and creates the database where it is missing.
+ * @throws Error when the server does not answer or refuses the user.
+ */
+export async function openRemoteStore(options: RemoteStoreOptions): Promise<Store> {
+  const { database = "burnwatch" } = options;
+  if (!/^\w+$/.test(database)) throw new Error(`clickhouse.database: "${database}" is not a plain name`);
+  const connect = (name?: string) =>
+    createClient({
+      url: options.url,
+      username: options.username ?? "default",
+      password: options.password ?? "",
+      max_open_connections: options.connectionsMax ?? 10,
+      request_timeout: options.requestTimeoutMs ?? 120_000,
+      // Requests compress well (7x) and travel between zones; answers are small.
+      compression: { request: true, response: false },
+      application: "burnwatch",
+      log: { level: ClickHouseLogLevel.OFF },
+      ...(name === undefined ? {} : { database: name }),
+    });
+  const first = connect();
+  try {
+    await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    throw new Error(`connect to ClickHouse at ${options.url}: ${message}`, { cause });
+  } finally {
+    await first.close();
+  }
+  return new RemoteStore(options, connect(database));
+}
+
+class RemoteStore implements Store {
+  readonly #options: RemoteStoreOptions;
+  readonly #client: ClickHouseClient;
+  readonly #work = new RunningWork();
+
+  constructor(options: RemoteStoreOptions, client: ClickHouseClient) {
+    this.#options = options;
+    this.#client = client;
+  }
+
+  migrate(): Promise<readonly string[]> {
+    const { rawRetentionDays = 90, rollupRetentionMonths = 13 } = this.#options;
+    return this.#work.start(() =>
+      migrateSchema(
+        {
+          command: async (sql) => void (await this.#client.command({ query: sql })),
+          query: (sql) => this.#read(sql, {}),
+        },
+        { rawRetentionDays, rollupRetentionMonths },
+      ),
+    );
+  }
+
+  insert({ token, records }: Batch): Promise<void> {
+    if (records.length === 0) return Promise.resolve();
+    return this.#work.start(async () => {
+      await this.#client.insert({
+        table: "usage_records",
+        columns: [...usageColumns],
+        format: "JSONCompactEachRow",
+        values: Readable.from([encodeUsageRows(token, records)], { objectMode: false }),
+        clickhouse_settings: { ...insertSettings, insert_deduplication_token: token, wait_end_of_query: 1 },
+      });
+    });
+  }
+
+  async hasBatch(token: string, days: readonly string[]): Promise<boolean> {
+    const rows = await this.query(
+      "SELECT 1 FROM usage_records WHERE toDate(ts) IN {days:Array(Date)} AND batch = {token:String} LIMIT 1",
+      { params: { token, days } },
+    );
+    return rows.length > 0;
+  }
+
+  query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
+    return this.#work.start(() => this.#read<Row>(sql, options));
+  }
+
+  queryText(sql: string, format: string, limits: QueryLimits): Promise<Uint8Array> {
+    return this.#work.start(async () => {
+      const { stream } = await this.#client.exec({
+        query: sql,
+        clickhouse_settings: {
+          ...limitSettings(limits),
+          max_threads: 1,
+          output_format_json_quote_decimals: 1,
+          default_format: format as DataFormat,
+          // The answer is held back until it is whole: an error halfway is then an error, not a broken answer.
+          wait_end_of_query: 1,
+          readonly: "1",
+        },
+      });
+      return buffer(stream);
+    });
+  }
+
+  async describe(): Promise<string> {
+    const [row] = await this.query<{ version: string }>("SELECT version() AS version");
+    return `${this.#options.url} ${row?.version}`;
+  }
+
+  close(): Promise<void> {
+    return this.#work.close(() => this.#client.close());
+  }
+
+  async #read<Row>(sql: string, { params, limits }: QueryOptions): Promise<readonly Row[]> {
+    const result = await this.#client.query({
+      query: sql,
+      format: "JSONEachRow",
+      query_params: params === undefined ? {} : { ...params },
+      clickhouse_settings: {
+        output_format_json_quote_64bit_integers: 1,
+        output_format_json_quote_decimals: 1,
+        output_format_json_quote_denormals: 1,
+        wait_end_of_query: 1,
+        ...(limits === undefined ? {} : limitSettings(limits)),
+      },
+    });
+    return result.json<Row>();
+  }
+}
+
+function limitSettings({ seconds, rows, memoryBytes }: QueryLimits) {
+  return {
+    max_execution_time: seconds,
+    timeout_overflow_mode: "throw",
+    max_result_rows: String(rows),
+    result_overflow_mode: "throw",
+    max_result_bytes: String(memoryBytes),
+    max_memory_usage: String(memoryBytes),
+  } as const;
+}

@@ -1,0 +1,140 @@
+/**
+ * The tables and views of ClickHouse, as statements that may be repeated. Base: one row per usage record. Rollup: sums
+ * per 15 minutes, filled by a materialised view inside the same insert. Views: the names people use in their SQL.
+ *
+ * Both tables are partitioned by day, the unit of retention, of sealing, and of rebuilding a rollup. The rollup too:
+ * by month, rebuilding one day after an unclean stop would have to rewrite thirty.
+ */
+
+/** How long rows are kept; both by the time of the call. */
+export interface Retention {
+  readonly rawRetentionDays: number;
+  readonly rollupRetentionMonths: number;
+}
+
+/**
+ * Windows count parts, and one batch makes up to 20 of them: 10,000 parts outlast at least 500 batches, and the writer
+ * has at most one unresolved batch per log partition. The base is fsynced before an insert is acknowledged.
+ */
+const tableSettings = `ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000,
+  fsync_after_insert = 1, fsync_part_directory = 1`;
+
+/**
+ * Sorted by what people ask for (tenant, feature, model), then by the exact time: neighbours share their dimensions, so
+ * these cost almost nothing, and times ascend, so deltas are small.
+ */
+export function createUsageRecords({ rawRetentionDays }: Retention): string {
+  return `CREATE TABLE IF NOT EXISTS usage_records (
+  ts DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
+  duration_us Int64 CODEC(T64, ZSTD(1)),
+  trace_id FixedString(32) CODEC(ZSTD(1)),
+  span_id FixedString(16) CODEC(ZSTD(1)),
+  parent_span_id String CODEC(ZSTD(1)),
+  tenant LowCardinality(String) CODEC(ZSTD(1)),
+  service LowCardinality(String) CODEC(ZSTD(1)),
+  environment LowCardinality(String) CODEC(ZSTD(1)),
+  feature LowCardinality(String) CODEC(ZSTD(1)),
+  user String CODEC(ZSTD(1)),
+  session String CODEC(ZSTD(1)),
+  agent LowCardinality(String) CODEC(ZSTD(1)),
+  run String CODEC(ZSTD(1)),
+  prompt_name LowCardinality(String) CODEC(ZSTD(1)),
+  prompt_version LowCardinality(String) CODEC(ZSTD(1)),
+  release LowCardinality(String) CODEC(ZSTD(1)),
+  operation LowCardinality(String) CODEC(ZSTD(1)),
+  provider LowCardinality(String) CODEC(ZSTD(1)),
+  model LowCardinality(String) CODEC(ZSTD(1)),
+  request_model LowCardinality(String) CODEC(ZSTD(1)),
+  response_id String CODEC(ZSTD(1)),
+  finish_reason LowCardinality(String) CODEC(ZSTD(1)),
+  status LowCardinality(String) CODEC(ZSTD(1)),
+  error_type LowCardinality(String) CODEC(ZSTD(1)),
+  tool LowCardinality(String) CODEC(ZSTD(1)),
+  tool_args_hash String CODEC(ZSTD(1)),
+  outcome String CODEC(ZSTD(1)),
+  input_uncached_tokens Int64 CODEC(T64, ZSTD(1)),
+  cache_read_tokens Int64 CODEC(T64, ZSTD(1)),
+  cache_write_5m_tokens Int64 CODEC(T64, ZSTD(1)),
+  cache_write_1h_tokens Int64 CODEC(T64, ZSTD(1)),
+  output_visible_tokens Int64 CODEC(T64, ZSTD(1)),
+  reasoning_tokens Int64 CODEC(T64, ZSTD(1)),
+  calls Int8 CODEC(ZSTD(1)),
+  unpriced_calls Int8 CODEC(ZSTD(1)),
+  cost_usd Nullable(Decimal(18, 9)) CODEC(T64, ZSTD(1)),
+  cost_status LowCardinality(String) CODEC(ZSTD(1)),
+  cost_reported_usd Nullable(Decimal(18, 9)) CODEC(T64, ZSTD(1)),
+  revision UInt16 CODEC(ZSTD(1)),
+  flags Array(LowCardinality(String)) CODEC(ZSTD(1)),
+  batch LowCardinality(String) CODEC(ZSTD(1)),
+  INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
+) ENGINE = MergeTree
+PARTITION BY toDate(ts)
+ORDER BY (tenant, feature, model, ts)
+TTL toDate(ts) + INTERVAL ${rawRetentionDays} DAY
+SETTINGS ${tableSettings}`;
+}
+
+/** Dimensions a rollup keeps, in the order of its key after the three that lead it. */
+export const rollupDimensions = [
+  "tenant",
+  "feature",
+  "model",
+  "service",
+  "environment",
+  "provider",
+  "operation",
+  "cost_status",
+  "prompt_name",
+  "prompt_version",
+] as const;
+
+/**
+ * Sums a rollup keeps, each with its type and its value over base rows `r`. A correction's row counts by the sign of
+ * `calls`; rows of operations that nobody bills (calls 0) count as one record. `priced_records` tells a sum of 0 dollars
+ * from a sum of unknown prices.
+ */
+const sign = "if(r.calls = 0, 1, toInt64(r.calls))";
+export const rollupSums = [
+  { name: "records", type: "Int64", of: `sum(${sign})` },
+  { name: "calls", type: "Int64", of: "sum(toInt64(r.calls))" },
+  { name: "errors", type: "Int64", of: `sum(if(r.status = 'error', ${sign}, 0))` },
+  { name: "unpriced_calls", type: "Int64", of: "sum(toInt64(r.unpriced_calls))" },
+  { name: "priced_records", type: "Int64", of: `sum(if(isNull(r.cost_usd), 0, ${sign}))` },
+  { name: "input_uncached_tokens", type: "Int64", of: "sum(r.input_uncached_tokens)" },
+  { name: "cache_read_tokens", type: "Int64", of: "sum(r.cache_read_tokens)" },
+  { name: "cache_write_5m_tokens", type: "Int64", of: "sum(r.cache_write_5m_tokens)" },
+  { name: "cache_write_1h_tokens", type: "Int64", of: "sum(r.cache_write_1h_tokens)" },
+  { name: "output_visible_tokens", type: "Int64", of: "sum(r.output_visible_tokens)" },
+  { name: "reasoning_tokens", type: "Int64", of: "sum(r.reasoning_tokens)" },
+  { name: "call_duration_us", type: "Int64", of: "sum(r.duration_us * toInt64(r.calls))" },
+  { name: "cost_usd", type: "Decimal(38, 9)", of: "sum(ifNull(r.cost_usd, toDecimal64(0, 9)))" },
+] as const;
+
+export function createRollup({ rollupRetentionMonths }: Retention): string {
+  const dimensions = rollupDimensions.map((name) => `  ${name} LowCardinality(String) CODEC(ZSTD(1)),`);
+  const sums = rollupSums.map(
+    ({ name, type }) =>
+      `  ${name} SimpleAggregateFunction(sum, ${type}) CODEC(${type === "Int64" ? "T64, " : ""}ZSTD(1))`,
+  );
+  return `CREATE TABLE IF NOT EXISTS usage_rollup_15m (
+  slot DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
+${dimensions.join("\n")}
+${sums.join(",\n")}
+) ENGINE = AggregatingMergeTree
+PARTITION BY toDate(slot)
+ORDER BY (tenant, feature, model, slot, ${rollupDimensions.slice(3).join(", ")})
+TTL toDate(slot) + INTERVAL ${rollupRetentionMonths} MONTH
+SETTINGS ${tableSettings}`;
+}
+
+/** The select that turns base rows into rollup rows: used by the materialised view and by a rebuild of a day. */
+export function selectRollup(where = ""): string {
+  return `SELECT toStartOfFifteenMinutes(toDateTime(r.ts, 'UTC')) AS slot,
+  ${rollupDimensions.map((name) => `r.${name} AS ${name}`).join(", ")},
+${rollupSums.map(({ name, of }) => `  ${of} AS ${name}`).join(",\n")}
+FROM usage_records AS r ${where}
+GROUP BY slot, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
+}
+
+export const createRollupFill = `CREATE MATERIALIZED VIEW IF NOT EXISTS usage_rollup_15m_fill TO usage_rollup_15m AS
+${selectRollup()}`;

@@ -1,0 +1,62 @@
+/**
+ * The names people use in their own SQL. `usage` shows every record with the totals derived; `usage_by_15m`,
+ * `usage_by_hour` and `usage_by_day` (UTC) show the rollup. Any sum over a view equals the sum over the base table.
+ */
+
+import { rollupDimensions } from "./schema.ts";
+
+/**
+ * Dollars of a group: null only where calls are unpriced and none is priced. A group whose records cancel out is 0.
+ * Both arguments are SQL over rows of the rollup.
+ */
+export function groupCostUsd({ cost, priced, unpriced }: { cost: string; priced: string; unpriced: string }): string {
+  return `if(${priced} = 0 AND ${unpriced} != 0, NULL, ${cost})`;
+}
+
+export const createUsageView = `CREATE OR REPLACE VIEW usage AS
+SELECT
+  r.ts AS ts, toDate(r.ts) AS day, toStartOfHour(toDateTime(r.ts, 'UTC')) AS hour, r.duration_us AS duration_us,
+  r.trace_id AS trace_id, r.span_id AS span_id, r.parent_span_id AS parent_span_id,
+  r.tenant AS tenant, r.service AS service, r.environment AS environment, r.feature AS feature, r.user AS user,
+  r.session AS session, r.agent AS agent, r.run AS run, r.prompt_name AS prompt_name,
+  r.prompt_version AS prompt_version, r.release AS release,
+  r.operation AS operation, r.provider AS provider, r.model AS model, r.request_model AS request_model,
+  r.response_id AS response_id, r.finish_reason AS finish_reason, r.status AS status, r.error_type AS error_type,
+  r.tool AS tool, r.tool_args_hash AS tool_args_hash, r.outcome AS outcome,
+  r.input_uncached_tokens + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens AS input_tokens,
+  r.cache_read_tokens AS cache_read_tokens,
+  r.cache_write_5m_tokens + r.cache_write_1h_tokens AS cache_write_tokens,
+  r.output_visible_tokens + r.reasoning_tokens AS output_tokens,
+  r.reasoning_tokens AS reasoning_tokens,
+  r.calls AS calls, r.unpriced_calls AS unpriced_calls,
+  r.cost_usd AS cost_usd, r.cost_status AS cost_status, r.cost_reported_usd AS cost_reported_usd,
+  r.revision AS revision, r.flags AS flags
+FROM usage_records AS r`;
+
+export const createRollupViews = [
+  createRollupView("usage_by_15m", "slot", "r.slot"),
+  createRollupView("usage_by_hour", "hour", "toStartOfHour(r.slot)"),
+  createRollupView("usage_by_day", "day", "toDate(r.slot)"),
+];
+
+/** Grouped again on reading: the rollup's parts hold one row per insert until they are merged. */
+function createRollupView(view: string, timeName: string, time: string): string {
+  const cost = groupCostUsd({
+    cost: "sum(r.cost_usd)",
+    priced: "sum(r.priced_records)",
+    unpriced: "sum(r.unpriced_calls)",
+  });
+  return `CREATE OR REPLACE VIEW ${view} AS
+SELECT ${time} AS ${timeName},
+  ${rollupDimensions.map((name) => `r.${name} AS ${name}`).join(", ")},
+  sum(r.records) AS records, sum(r.calls) AS calls, sum(r.errors) AS errors, sum(r.unpriced_calls) AS unpriced_calls,
+  sum(r.input_uncached_tokens + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens) AS input_tokens,
+  sum(r.cache_read_tokens) AS cache_read_tokens,
+  sum(r.cache_write_5m_tokens + r.cache_write_1h_tokens) AS cache_write_tokens,
+  sum(r.output_visible_tokens + r.reasoning_tokens) AS output_tokens,
+  sum(r.reasoning_tokens) AS reasoning_tokens,
+  sum(r.call_duration_us) AS call_duration_us,
+  ${cost} AS cost_usd
+FROM usage_rollup_15m AS r
+GROUP BY ${timeName}, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
+}
