@@ -73,6 +73,8 @@ interface Incident {
 export interface SpendVerdict {
   readonly status: "firing" | "resolved";
   readonly onsetMinute: number;
+  /** The minute that decided. */
+  readonly minute: number;
   /** Nano-dollars of the minute that decided; an open minute's count so far. */
   readonly observed: number;
   readonly expected: number;
@@ -199,6 +201,7 @@ function verdict(
   return {
     status: now.status,
     onsetMinute: incident.onsetMinute,
+    minute: state.minute,
     observed: now.spend,
     expected: state.centre,
     excess: incident.excess + (now.unclosed === undefined ? 0 : above(state, now.unclosed)),

@@ -1,10 +1,6 @@
-/** The process entry: hands the words of the command line to the commands and exits with their code. */
+/** The process entry. */
 
-import { runCommand } from "./cli.ts";
+import { runCli } from "./cli.ts";
 
-process.exitCode = await runCommand(process.argv.slice(2), {
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  environment: process.env,
-});
+// An explicit end: a listener on stdin or an idle connection must not keep a finished command alive.
+process.exit(await runCli(process.argv.slice(2), process));

@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { defaultSpendSettings } from "../detectors/spend-per-minute.ts";
 import { Alerter, type DeliveryEvent } from "./alerting/alerter.ts";
 import type { Channel } from "./channels/channel.ts";
-import { terminalChannel } from "./channels/terminal.ts";
+import { type Terminal, terminalChannel } from "./channels/terminal.ts";
 import { webhookChannel } from "./channels/webhook.ts";
 import type { Config } from "./config.ts";
 import { DetectionWorker } from "./detection/detection-worker.ts";
@@ -35,9 +35,7 @@ export interface PipelineOptions {
   readonly log: Logger;
   readonly version: string;
   readonly store: Store;
-  /** Where alerts are shown, and whether in colours. */
-  readonly terminal: NodeJS.WritableStream;
-  readonly colours: boolean;
+  readonly terminal: Terminal;
 }
 
 export interface Pipeline {
@@ -199,8 +197,8 @@ function routesOf(
   });
 }
 
-function channelsOf({ config, terminal, colours }: PipelineOptions): readonly Channel[] {
-  const shown = terminalChannel(terminal, colours);
+function channelsOf({ config, terminal }: PipelineOptions): readonly Channel[] {
+  const shown = terminalChannel(terminal);
   if (config.webhook === null) return [shown];
   const externalUrl = config.api === null ? "" : `http://${config.api.host}:${config.api.port}`;
   return [shown, webhookChannel({ url: config.webhook, externalUrl })];

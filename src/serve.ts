@@ -5,12 +5,10 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { pino } from "pino";
 import pretty from "pino-pretty";
 import { type Config, ConfigError, configHelp, readConfig } from "./config.ts";
-import type { Command, CommandIo } from "./console/command.ts";
-import { nearestName } from "./model/nearest-name.ts";
+import { type CommandIo, defineCommand, UsageError } from "./console/command.ts";
 import { type RunningServer, startServer } from "./server.ts";
 
 const sourceDirectory = fileURLToPath(new URL(".", import.meta.url));
@@ -18,56 +16,51 @@ const packageFile = new URL("../package.json", import.meta.url);
 const demoTraces = ["AzureLLMInferenceTrace_code.csv.gz", "AzureLLMInferenceTrace_conv.csv.gz"];
 const defaultIncident = "token-shift";
 
-const optionNames = {
-  config: { type: "string" },
-  data: { type: "string" },
-  demo: { type: "boolean" },
-  incident: { type: "string" },
-  salt: { type: "string" },
-} as const;
+/** `burnwatch serve`. */
+export const serve = defineCommand({
+  name: "serve",
+  summary: "Run the collector, the store, the detector and the API in this process.",
+  about: configurationHelp(),
+  options: {
+    config: { type: "string", value: "FILE", help: "YAML with the keys above" },
+    data: { type: "string", value: "DIR", help: "where logs and tables are kept" },
+    demo: { type: "boolean", help: "also replay an hour of real requests with an incident in it" },
+    incident: { type: "string", value: "KIND", help: `of the demo: ${incidents().join(", ")} (${defaultIncident})` },
+    salt: { type: "string", value: "TEXT", help: "of the demo: other record ids" },
+  },
+  examples: [
+    "burnwatch serve",
+    "burnwatch serve --demo --incident loop",
+    "BURNWATCH_WEBHOOK=http://127.0.0.1:9000/hook burnwatch serve --config burnwatch.yaml",
+  ],
+  async run({ values }, io) {
+    const asked = { ...values };
+    if (asked.incident !== undefined && !incidents().includes(asked.incident)) {
+      throw new UsageError(`no incident "${asked.incident}"; there are ${incidents().join(", ")}`);
+    }
+    return run(asked, configOf(asked, io), io);
+  },
+});
 
-interface ServeWords {
-  readonly config?: string;
-  readonly data?: string;
-  readonly demo?: boolean;
-  readonly incident?: string;
-  readonly salt?: string;
+interface Asked {
+  readonly config?: string | undefined;
+  readonly data?: string | undefined;
+  readonly demo?: boolean | undefined;
+  readonly incident?: string | undefined;
+  readonly salt?: string | undefined;
 }
 
-export const serveCommand: Command = {
-  name: "serve",
-  summary: "run the collector, the store, the detector and the API in this process",
-  help: help(),
-  run: serve,
-};
-
-async function serve(words: readonly string[], io: CommandIo): Promise<number> {
-  const fail = (message: string, code: number) => {
-    io.stderr.write(`burnwatch: ${message}\n`);
-    return code;
-  };
-  let asked: ServeWords;
-  let config: Config;
-  try {
-    asked = parseWords(words);
-    config = configOf(asked, io);
-  } catch (error) {
-    return fail((error as Error).message, 2);
-  }
+async function run(asked: Asked, config: Config, io: CommandIo): Promise<number> {
   if (asked.demo === true && asked.data === undefined) rmSync(config.data, { recursive: true, force: true });
   const log = logger(config, io);
-  const version = (JSON.parse(readFileSync(packageFile, "utf8")) as { version: string }).version;
+  const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
+  const terminal = { write: (text: string) => io.stdout.write(text), colours: colours(io) };
   let server: RunningServer;
   try {
-    server = await startServer({
-      config,
-      log,
-      version,
-      terminal: io.stdout,
-      colours: isTerminal(io) && io.environment["NO_COLOR"] === undefined,
-    });
+    server = await startServer({ config, log, version, terminal });
   } catch (error) {
-    return fail((error as Error).message, 1);
+    io.stderr.write(`burnwatch serve: ${(error as Error).message}\n`);
+    return 1;
   }
   const stopped = untilStopped(server);
   io.stdout.write(banner(config, server));
@@ -79,32 +72,23 @@ async function serve(words: readonly string[], io: CommandIo): Promise<number> {
   log.info({ reason }, "stopping: delivering what was begun");
   await server.stop();
   log.info("stopped");
-  log.flush();
   return reason.startsWith("SIG") ? 0 : 1;
 }
 
-function parseWords(words: readonly string[]): ServeWords {
-  for (const word of words) {
-    const name = /^--([^=]+)/.exec(word)?.[1];
-    if (name === undefined || Object.hasOwn(optionNames, name)) continue;
-    const nearest = nearestName(name, Object.keys(optionNames));
-    throw new ConfigError(
-      `serve: no option --${name}${nearest === undefined ? "" : `, did you mean --${nearest}?`} See burnwatch serve --help`,
-    );
-  }
-  const { values } = parseArgs({ args: [...words], options: optionNames, strict: true });
-  const { incident } = values;
-  if (incident !== undefined && !incidents().includes(incident)) {
-    throw new ConfigError(`serve: no incident "${incident}"; there are ${incidents().join(", ")}`);
-  }
-  return values;
-}
-
-function configOf(asked: ServeWords, io: CommandIo): Config {
-  const config = readConfig(asked.config, io.environment);
+function configOf(asked: Asked, io: CommandIo): Config {
+  const config = readConfigOrRefuse(asked.config, io);
   if (asked.data !== undefined) return { ...config, data: asked.data };
   // A demo replays the last hour: in a directory with older demos that hour would be a repeat.
   return asked.demo === true ? { ...config, data: join(config.data, "demo") } : config;
+}
+
+function readConfigOrRefuse(file: string | undefined, io: CommandIo): Config {
+  try {
+    return readConfig(file, io.env);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 function logger(config: Config, io: CommandIo) {
@@ -115,8 +99,8 @@ function logger(config: Config, io: CommandIo) {
   return pino({ level: config.logLevel, redact: ["password", "token", "authorization"] }, stream);
 }
 
-function isTerminal(io: CommandIo): boolean {
-  return (io.stdout as { isTTY?: boolean }).isTTY === true;
+function colours(io: CommandIo): boolean {
+  return io.stdout.isTTY === true && io.env["NO_COLOR"] === undefined;
 }
 
 /** Resolves with the first reason to stop; a second signal ends the process at once. */
@@ -149,7 +133,7 @@ function banner(config: Config, { otlpPort, apiPort }: RunningServer): string {
 }
 
 /** Replays two hours of real requests as the last hour of the tenant `demo`, the second with an incident near its end. */
-async function demo(asked: ServeWords, config: Config, server: RunningServer, io: CommandIo): Promise<void> {
+async function demo(asked: Asked, config: Config, server: RunningServer, io: CommandIo): Promise<void> {
   const incident = asked.incident ?? defaultIncident;
   const salt = asked.salt ?? randomBytes(4).toString("hex");
   io.stdout.write(
@@ -170,7 +154,7 @@ async function demo(asked: ServeWords, config: Config, server: RunningServer, io
       ...injected,
     ];
     const code = await runSelf(words, {
-      ...io.environment,
+      ...io.env,
       BURNWATCH_URL: `http://127.0.0.1:${server.apiPort}`,
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${server.otlpPort}/v1/traces`,
     });
@@ -202,30 +186,13 @@ function incidents(): readonly string[] {
     .map((file) => file.slice(0, -".yaml".length));
 }
 
-function help(): string {
+function configurationHelp(): string {
   const rows = configHelp();
   const width = Math.max(...rows.map(([path]) => path.length));
   const variableWidth = Math.max(...rows.map(([, variable]) => variable.length));
-  const keys = rows.map(
-    ([path, variable, value, doc]) =>
-      `  ${path.padEnd(width)}  ${variable.padEnd(variableWidth)}  ${doc}${value === "" ? "" : ` (${value})`}`,
-  );
-  return `burnwatch serve [--config FILE] [--data DIR] [--demo [--incident KIND] [--salt TEXT]]
-
-Runs the collector, the store, the detector and the API in this process.
-
-  --config FILE    YAML with the keys below
-  --data DIR       where logs and tables are kept
-  --demo           also replays an hour of real requests with an incident in it, in a directory of its own
-  --incident KIND  which one: ${incidents().join(", ")} (${defaultIncident})
-  --salt TEXT      other record ids for the demo
-
-Keys of the configuration, with the environment variable that overrides each, and its default:
-${keys.join("\n")}
-
-Examples:
-  npm start
-  npm start -- --demo --incident loop
-  BURNWATCH_WEBHOOK=http://127.0.0.1:9000/hook npm start
-`;
+  const lines = rows.map(([path, variable, value, doc]) => {
+    const meaning = value === "" ? doc : `${doc} (${value})`;
+    return `  ${path.padEnd(width)}  ${variable.padEnd(variableWidth)}  ${meaning}`;
+  });
+  return ["keys of the configuration, with the variable that overrides each, and its default:", ...lines].join("\n");
 }

@@ -3,6 +3,7 @@
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import type { Terminal } from "./channels/terminal.ts";
 import type { Address, Config } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
 import { openPipeline } from "./pipeline.ts";
@@ -15,9 +16,7 @@ export interface ServerOptions {
   readonly config: Config;
   readonly log: Logger;
   readonly version: string;
-  /** Where alerts are shown, and whether in colours. */
-  readonly terminal: NodeJS.WritableStream;
-  readonly colours: boolean;
+  readonly terminal: Terminal;
 }
 
 export interface RunningServer {

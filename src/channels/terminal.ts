@@ -4,12 +4,18 @@ import { styleText } from "node:util";
 import type { Alert } from "../model/finding.ts";
 import type { Channel } from "./channel.ts";
 
-/** Writes alerts to a stream, in colours where it is a terminal and they are wanted. */
-export function terminalChannel(output: NodeJS.WritableStream, colours: boolean): Channel {
+/** Where alerts are shown, and whether in colours. */
+export interface Terminal {
+  readonly write: (text: string) => unknown;
+  readonly colours: boolean;
+}
+
+/** Writes alerts to a terminal, or to whatever stands in its place. */
+export function terminalChannel(terminal: Terminal): Channel {
   return {
     name: "terminal",
     async notify(alert) {
-      output.write(terminalText(alert, colours));
+      terminal.write(terminalText(alert, terminal.colours));
     },
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { commands, runCommand } from "./commands.ts";
-import { capture, runForTest } from "./test-server.ts";
+import { capture, runForTest, startTestServer } from "./test-server.ts";
 
 async function run(...args: string[]) {
   const captured = capture();
@@ -69,10 +69,12 @@ describe.each(commands.filter(({ name }) => !["replay", "doctor"].includes(name)
     const args = command.name === "sql" ? ["SELECT 1"] : [];
 
     test("says so in one line, with what to do", async () => {
-      const { code, err } = await runForTest(command, [...args, "--api", "http://127.0.0.1:1/"]);
+      const { url, stop } = await startTestServer();
+      await stop();
+      const { code, err } = await runForTest(command, [...args, "--api", `${url}/`]);
       expect(code).toBe(1);
       expect(err).toBe(
-        `burnwatch ${command.name}: no Burnwatch at http://127.0.0.1:1 (connection refused): start one with "npm start", or name it with --api or BURNWATCH_URL\n`,
+        `burnwatch ${command.name}: no Burnwatch at ${url} (connection refused): start one with "npm start", or name it with --api or BURNWATCH_URL\n`,
       );
     });
 

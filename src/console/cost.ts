@@ -109,8 +109,8 @@ function tableOf(
     ...numbers.map((title) => ({ title, align: "right" as const })),
   ];
   const cells = [...table.rows, ...sums].map((row, index) => {
-    const names = dimensions.map((name) => shownName(row[name]));
-    if (index === table.rows.length) names[0] = `sum of ${table.rows.length}`;
+    const summed = index === table.rows.length;
+    const names = dimensions.map((name, at) => (summed ? (at === 0 ? `sum of ${index}` : "") : shownName(row[name])));
     return [
       ...names,
       count(row.calls),

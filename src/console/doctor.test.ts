@@ -12,8 +12,8 @@ const run = (args: string[] = [], env = {}) => runForTest(doctor, [...args, "--a
 
 test("prints the checks of the machine and of the server, each with what to do", async () => {
   const checks = [
-    { name: "prices", status: "warn", message: "3 models have no price", hint: "add them to pricing/prices.json" },
-    { name: "detection", status: "ok", message: "0.2 s behind" },
+    { name: "prices", status: "warn", detail: "3 models have no price", advice: "add them to pricing/prices.json" },
+    { name: "detection", status: "ok", detail: "0.2 s behind", advice: "" },
   ];
   server.answers["GET /api/v1/doctor"] = { body: { checks } };
   const { code, out } = await run();
@@ -31,7 +31,7 @@ test("a server that is not there is a failed check, not an error", async () => {
   const { checks } = JSON.parse(out);
   expect(checks.find((check: { name: string }) => check.name === "api")).toMatchObject({
     status: "fail",
-    message: expect.stringContaining("(connection refused)"),
+    detail: expect.stringContaining("(connection refused)"),
   });
   server = await startTestServer();
 });
@@ -40,7 +40,7 @@ test("a data directory that is not there is worth a look", async () => {
   server.answers["GET /api/v1/doctor"] = { body: { checks: [] } };
   const { code, out } = await run([], { BURNWATCH_DATA: "/nowhere/at/all" });
   expect(code).toBe(0);
-  expect(out).toContain("warn  disk: the free space of /nowhere/at/all is unknown");
+  expect(out).toContain("warn  free space: that of /nowhere/at/all is unknown");
   expect(out).toMatch(/\n1 to look at\n$/);
 });
 

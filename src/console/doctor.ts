@@ -9,9 +9,9 @@ import { plainText } from "./table.ts";
 const checkSchema = z.object({
   name: z.string(),
   status: z.enum(["ok", "warn", "fail"]),
-  message: z.string(),
-  /** What to do; there where the status is not ok. */
-  hint: z.string().nullish(),
+  detail: z.string(),
+  /** What to do; empty where the status is ok. */
+  advice: z.string(),
 });
 
 const answerSchema = z.object({ checks: z.array(checkSchema) });
@@ -45,13 +45,13 @@ export const doctor = defineCommand({
 export function checkNode(version: string): Check {
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const enough = major > nodeLeast[0] || (major === nodeLeast[0] && minor >= nodeLeast[1]);
-  const message = `Node ${version}`;
-  if (enough) return { name: "node", status: "ok", message };
+  const detail = `Node ${version}`;
+  if (enough) return { name: "node", status: "ok", detail, advice: "" };
   return {
     name: "node",
     status: "fail",
-    message: `${message}, but the server needs ${nodeLeast.join(".")} or newer`,
-    hint: "start it with npm start, which brings its own Node on Linux, or install a newer one",
+    detail: `${detail}, but the server needs ${nodeLeast.join(".")} or newer`,
+    advice: "start it with npm start, which brings its own Node on Linux, or install a newer one",
   };
 }
 
@@ -63,35 +63,35 @@ async function checkDisk(io: CommandIo): Promise<Check> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return {
-      name: "disk",
+      name: "free space",
       status: "warn",
-      message: `the free space of ${path} is unknown: ${reason}`,
-      hint: "set BURNWATCH_DATA to the server's data directory",
+      detail: `that of ${path} is unknown: ${reason}`,
+      advice: "set BURNWATCH_DATA to the server's data directory",
     };
   }
 }
 
 /** What so much free space is worth. */
 export function judgeDisk(path: string, freeBytes: number): Check {
-  const message = `${(freeBytes / gigabyte).toFixed(1)} GB free where ${path} is`;
-  if (freeBytes >= 5 * gigabyte) return { name: "disk", status: "ok", message };
-  const hint = "free some space, or move the data directory (BURNWATCH_DATA): a full disk stops the receiver";
-  return { name: "disk", status: freeBytes < gigabyte ? "fail" : "warn", message, hint };
+  const detail = `${(freeBytes / gigabyte).toFixed(1)} GB where ${path} is`;
+  if (freeBytes >= 5 * gigabyte) return { name: "free space", status: "ok", detail, advice: "" };
+  const advice = "free some, or move the data directory (BURNWATCH_DATA): a full disk stops the receiver";
+  return { name: "free space", status: freeBytes < gigabyte ? "fail" : "warn", detail, advice };
 }
 
 async function checkServer(client: ApiClient): Promise<readonly Check[]> {
   try {
     const { checks } = await client.json({ path: "doctor" }, answerSchema);
-    return [{ name: "api", status: "ok", message: `the server at ${client.url} answers` }, ...checks];
+    return [{ name: "api", status: "ok", detail: `the server at ${client.url} answers`, advice: "" }, ...checks];
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return [{ name: "api", status: "fail", message: error.message, hint: error.hint }];
+    return [{ name: "api", status: "fail", detail: error.message, advice: error.hint ?? "" }];
   }
 }
 
 function textOf(check: Check): string {
-  const hint = check.hint == null || check.status === "ok" ? "" : `      -> ${plainText(check.hint)}\n`;
-  return `${check.status.padEnd(4)}  ${plainText(check.name)}: ${plainText(check.message)}\n${hint}`;
+  const advice = check.advice === "" || check.status === "ok" ? "" : `      -> ${plainText(check.advice)}\n`;
+  return `${check.status.padEnd(4)}  ${plainText(check.name)}: ${plainText(check.detail)}\n${advice}`;
 }
 
 function verdict(failed: number, warned: number): string {

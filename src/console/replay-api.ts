@@ -27,7 +27,8 @@ export function replayApi(client: ApiClient): ServerAnswers {
       return { rawRetentionDays: (await client.json({ path: "status" }, statusSchema)).raw_retention_days };
     },
     async settle() {
-      await client.json({ method: "POST", path: "settle", timeoutMs: settleTimeoutMs }, z.unknown());
+      const body = { timeout_seconds: settleTimeoutMs / 1000 };
+      await client.json({ method: "POST", path: "settle", body, timeoutMs: settleTimeoutMs }, z.unknown());
     },
     async replay(set) {
       const stored = await client.json({ path: `replays/${set}` }, storedSchema);

@@ -90,11 +90,19 @@ test("an API that is not there after the sending is said clearly", async () => {
   server = await startTestServer();
 });
 
+/** An address where somebody listened a moment ago. */
+async function stopped(): Promise<TestServer> {
+  const gone = await startTestServer();
+  await gone.stop();
+  return gone;
+}
+
 test("where nobody listens, one line says so", async () => {
-  const { code, err } = await run([file, "--endpoint", "http://127.0.0.1:1"]);
+  const { url } = await stopped();
+  const { code, err } = await run([file, "--endpoint", url]);
   expect(code).toBe(1);
   expect(err).toBe(
-    "burnwatch replay: no Burnwatch at http://127.0.0.1:1/v1/traces: start one with npm start, or name its OTLP endpoint with --endpoint\n",
+    `burnwatch replay: no Burnwatch at ${url}/v1/traces: start one with npm start, or name its OTLP endpoint with --endpoint\n`,
   );
 });
 

@@ -10,7 +10,7 @@ afterEach(() => server.stop());
 
 const call = (model: string) =>
   JSON.stringify({
-    time: "2026-01-01T12:00:00.123Z",
+    at: "2026-01-01T12:00:00.123Z",
     service: "shop",
     feature: "search",
     model,
@@ -69,6 +69,14 @@ test("a line that is no call is said to be none", async () => {
   server.answers["GET /api/v1/tail"] = (response) => void response.write("oops\u001b[2J\n");
   const { err, stop, done } = start();
   await vi.waitFor(() => expect(err()).toBe("burnwatch tail: not understood: oops\ufffd[2J\n"));
+  stop();
+  await done;
+});
+
+test("calls that came too fast are counted", async () => {
+  server.answers["GET /api/v1/tail"] = (response) => void response.write('{"skipped":7}\n');
+  const { err, stop, done } = start();
+  await vi.waitFor(() => expect(err()).toBe("burnwatch tail: 7 calls are not shown, they came too fast\n"));
   stop();
   await done;
 });

@@ -8,7 +8,7 @@ import { apiOption, type CommandIo, defineCommand } from "./command.ts";
 import { cut, plainText, tableOptions } from "./table.ts";
 
 const callSchema = z.object({
-  time: z.string(),
+  at: z.string(),
   service: z.string().nullish(),
   feature: z.string().nullish(),
   model: z.string().nullish(),
@@ -17,6 +17,9 @@ const callSchema = z.object({
   cost_usd: z.string().nullable(),
   status: z.string().optional(),
 });
+
+/** Of a reader that was too slow for a while. */
+const skippedSchema = z.object({ skipped: z.number() });
 
 const pauseMsFirst = 500;
 const pauseMsMost = 10_000;
@@ -102,13 +105,19 @@ function callPrinter(io: CommandIo): (line: string) => void {
   return (line) => {
     if (first) print(["time", "service", "feature", "model", "input", "output", "cost"]);
     first = false;
-    const call = callSchema.safeParse(parseJson(line));
+    const content = parseJson(line);
+    const skipped = skippedSchema.safeParse(content);
+    if (skipped.success) {
+      io.stderr.write(`burnwatch tail: ${skipped.data.skipped} calls are not shown, they came too fast\n`);
+      return;
+    }
+    const call = callSchema.safeParse(content);
     if (!call.success) {
       io.stderr.write(`burnwatch tail: not understood: ${plainText(line).slice(0, 200)}\n`);
       return;
     }
     const {
-      time,
+      at,
       service,
       feature,
       model,
@@ -120,7 +129,7 @@ function callPrinter(io: CommandIo): (line: string) => void {
     const shownCost = cost === null ? "unknown" : displayUsd(parseUsd(cost));
     const error = status === "error" ? "  error" : "";
     print([
-      clock(time),
+      clock(at),
       service ?? "",
       feature ?? "",
       model ?? "",

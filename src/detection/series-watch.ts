@@ -17,6 +17,10 @@ interface Activity {
   calls: number;
   tokens: number;
   nanoUsd: number;
+  /** Nano-dollars by model, at most eight of them. */
+  models: Record<string, number>;
+  /** Seconds of the minute that its records reach into; 60 once it is over. */
+  seconds: number;
 }
 
 export interface SeriesWatch {
@@ -27,11 +31,11 @@ export interface SeriesWatch {
   /** The minute that `current` is of. */
   minute: number;
   current: Activity;
-  /** Exponentially weighted mean of calm minutes. */
-  usual: Activity;
+  /** The minute before, once it is over. */
+  last: Activity;
+  /** Exponentially weighted means of calm minutes. */
+  usual: Pick<Activity, "calls" | "tokens" | "nanoUsd">;
   calmMinutes: number;
-  /** Nano-dollars of the current minute by model, at most eight of them. */
-  models: Record<string, number>;
 }
 
 const minuteMs = 60_000;
@@ -46,10 +50,10 @@ export function newSeriesWatch(series: Series): SeriesWatch {
     spend: newSpendState(),
     lastArrivalMs: 0,
     minute: -1,
-    current: { calls: 0, tokens: 0, nanoUsd: 0 },
+    current: nothing(),
+    last: nothing(),
     usual: { calls: 0, tokens: 0, nanoUsd: 0 },
     calmMinutes: 0,
-    models: {},
   };
 }
 
@@ -64,15 +68,7 @@ export function watchRecord(
   const minute = Math.floor(record.endUs / 1000 / minuteMs);
   watch.lastArrivalMs = arrivedAtMs;
   if (minute > watch.minute) turnMinute(watch, minute);
-  if (minute === watch.minute) {
-    watch.current.calls += record.calls;
-    watch.current.tokens += totalInput(record.usage) + totalOutput(record.usage);
-    watch.current.nanoUsd += nanoUsd;
-    const known = watch.models[record.model];
-    if (known !== undefined || Object.keys(watch.models).length < modelsMax) {
-      watch.models[record.model] = (known ?? 0) + nanoUsd;
-    }
-  }
+  if (minute === watch.minute) note(watch.current, record, nanoUsd);
   return finding(watch, addSpend(watch.spend, minute, nanoUsd, settings), record.endUs / 1000);
 }
 
@@ -83,6 +79,20 @@ export function watchClock(watch: SeriesWatch, nowMs: number, settings: SpendSet
   return finding(watch, closeUntil(watch.spend, minute, settings), nowMs);
 }
 
+function note(activity: Activity, record: UsageRecord, nanoUsd: number): void {
+  activity.calls += record.calls;
+  activity.tokens += totalInput(record.usage) + totalOutput(record.usage);
+  activity.nanoUsd += nanoUsd;
+  activity.seconds = Math.max(activity.seconds, ((record.endUs / 1000) % minuteMs) / 1000);
+  const known = activity.models[record.model];
+  if (known === undefined && Object.keys(activity.models).length >= modelsMax) return;
+  activity.models[record.model] = (known ?? 0) + nanoUsd;
+}
+
+function nothing(): Activity {
+  return { calls: 0, tokens: 0, nanoUsd: 0, models: {}, seconds: 0 };
+}
+
 function turnMinute(watch: SeriesWatch, minute: number): void {
   if (watch.minute !== -1 && watch.spend.incident === null) {
     const weight = Math.max(newestWeight, 1 / ++watch.calmMinutes);
@@ -90,13 +100,14 @@ function turnMinute(watch: SeriesWatch, minute: number): void {
       watch.usual[measure] += weight * (watch.current[measure] - watch.usual[measure]);
     }
   }
+  watch.last = { ...watch.current, seconds: 60 };
   watch.minute = minute;
-  watch.current = { calls: 0, tokens: 0, nanoUsd: 0 };
-  watch.models = {};
+  watch.current = nothing();
 }
 
 function finding(watch: SeriesWatch, verdict: SpendVerdict | null, atMs: number): Finding | null {
   if (verdict === null) return null;
+  const decisive = verdict.minute === watch.minute ? watch.current : watch.last;
   return {
     detector: "spend-per-minute",
     kind: "spend_above_baseline",
@@ -112,18 +123,18 @@ function finding(watch: SeriesWatch, verdict: SpendVerdict | null, atMs: number)
       z: round(verdict.z),
       history_minutes: verdict.historyMinutes,
       test: verdict.test,
-      calls_per_minute: watch.current.calls,
+      calls_per_minute: round((decisive.calls * 60) / Math.max(decisive.seconds, 1)),
       usual_calls_per_minute: round(watch.usual.calls),
-      tokens_per_call: round(perCall(watch.current, "tokens")),
+      tokens_per_call: round(perCall(decisive, "tokens")),
       usual_tokens_per_call: round(perCall(watch.usual, "tokens")),
-      nano_usd_per_call: Math.round(perCall(watch.current, "nanoUsd")),
+      nano_usd_per_call: Math.round(perCall(decisive, "nanoUsd")),
       usual_nano_usd_per_call: Math.round(perCall(watch.usual, "nanoUsd")),
-      top_model: topModel(watch.models),
+      top_model: topModel(decisive.models),
     },
   };
 }
 
-function perCall(activity: Activity, measure: "tokens" | "nanoUsd"): number {
+function perCall(activity: Pick<Activity, "calls" | "tokens" | "nanoUsd">, measure: "tokens" | "nanoUsd"): number {
   return activity.calls > 0 ? activity[measure] / activity.calls : 0;
 }
 

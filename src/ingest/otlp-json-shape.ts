@@ -63,6 +63,7 @@ export function parseJson(body: Buffer, depthMax: number): unknown {
   }
 }
 
+/** True for a JSON object, false for an array. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -163,6 +163,16 @@ describe("decodeProtobufExport", () => {
     expect(asked).toEqual(["a", "drop"]);
   });
 
+  it("tells keys apart that begin alike, whatever key was expected next", () => {
+    const orders = [
+      ["first", "gen_ai.usage.input_tokens"],
+      ["first", "gen_ai.usage"],
+      ["first", "gen_ai.usage.input_tokens.of_the_cache"],
+    ];
+    const spans = orders.map((keys) => ({ attributes: keys.map((key) => ({ key, value: { boolValue: true } })) }));
+    expect(decode(requestOf(...spans)).spans.map(({ attributes }) => Object.keys(attributes))).toEqual(orders);
+  });
+
   it("passes on what the filter throws, and decodes the next request", () => {
     let broken = true;
     const keepsSpan = () => {

@@ -20,7 +20,7 @@ export async function checkEndpoint(endpoint: string): Promise<void> {
     });
   } catch (error) {
     throw new ReplayError(
-      `no Burnwatch at ${endpoint}: start one with npm start, or name its OTLP endpoint with --endpoint`,
+      `no Burnwatch at ${endpoint}${reasonOf(error)}: start one with npm start, or name its OTLP endpoint with --endpoint`,
       { cause: error },
     );
   }
@@ -30,4 +30,11 @@ export async function checkEndpoint(endpoint: string): Promise<void> {
       hint: "the path is usually /v1/traces",
     });
   }
+}
+
+/** The reason, where it is another than that nobody listens there. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  if (!(cause instanceof Error) || ("code" in cause && cause.code === "ECONNREFUSED")) return "";
+  return ` (${cause.message})`;
 }

@@ -11,7 +11,9 @@ export interface ProgressOptions {
 
 const redrawMs = 100;
 const plainLineMs = 5_000;
-const barWidth = 24;
+const barWidthMost = 24;
+const barWidthLeast = 10;
+const labelWidthMost = 28;
 const rateWindowMs = 5_000;
 
 /** Shows progress from `start()` to `stop()`; `add` says that some more is done. */
@@ -51,28 +53,42 @@ export class Progress {
     this.#marks.push({ atMs, done: this.#done });
     // At most 10 a second are pushed, so this holds some 50.
     while (this.#marks.length > 2 && atMs - (this.#marks[0]?.atMs ?? 0) > rateWindowMs) this.#marks.shift();
-    const text = this.#text();
     if (!this.#terminal) {
-      stream.write(`${text}\n`);
+      stream.write(`${this.#options.label} ${this.#text()}\n`);
       return;
     }
     // The last column stays free: a terminal that wraps there would scroll at each redraw.
-    stream.write(`\r\u001b[2K${text.slice(0, (stream.columns ?? 80) - 1)}`);
+    const width = (stream.columns ?? 80) - 1;
+    stream.write(`\r\u001b[2K${this.#bar(width).slice(0, width)}`);
+  }
+
+  /** Label and bar take what room the numbers leave: these matter more. */
+  #bar(width: number): string {
+    const text = this.#text();
+    const { label } = this.#options;
+    const labelWidth = Math.max(0, Math.min(labelWidthMost, width - text.length - barWidthLeast - 2));
+    const name = label.length > labelWidth ? `${label.slice(0, Math.max(0, labelWidth - 1))}…` : label;
+    const barWidth = Math.max(0, Math.min(barWidthMost, width - name.length - text.length - 2));
+    const filled = Math.round(this.#share() * barWidth);
+    const bar = `${"█".repeat(filled)}${"░".repeat(barWidth - filled)}`;
+    return [name, bar, text].filter((part) => part !== "").join(" ");
   }
 
   #text(): string {
-    const { label, unit, total } = this.#options;
-    const share = total === 0 ? 1 : Math.min(1, this.#done / total);
+    const { unit, total } = this.#options;
     const rate = this.#ratePerSecond();
     const parts = [
-      `${Math.floor(share * 100)} %`,
+      `${Math.floor(this.#share() * 100)} %`,
       `${count(this.#done)} of ${count(total)}`,
       `${count(Math.round(rate))} ${unit}/s`,
       rate > 0 ? `${clock((total - this.#done) / rate)} left` : "",
     ];
-    const filled = Math.round(share * barWidth);
-    const bar = this.#terminal ? ` ${"█".repeat(filled)}${"░".repeat(barWidth - filled)}` : "";
-    return `${label}${bar} ${parts.filter((part) => part !== "").join("  ")}`;
+    return parts.filter((part) => part !== "").join("  ");
+  }
+
+  #share(): number {
+    const { total } = this.#options;
+    return total === 0 ? 1 : Math.min(1, this.#done / total);
   }
 
   #ratePerSecond(): number {

@@ -1,7 +1,7 @@
 /** A recorded call as a span: OpenTelemetry's current names for generative AI, Burnwatch's where there are none. */
 
 import { type Attributes, type HrTime, SpanKind, type SpanOptions, SpanStatusCode } from "@opentelemetry/api";
-import { attributionKeys, completenessKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
+import { attributionKeys, completenessKeys, outcomeKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { ReplayCall } from "./replay-call.ts";
 
 export interface SpanOfCall {
@@ -58,8 +58,7 @@ function textsOf(call: ReplayCall): Readonly<Record<string, string>> {
     [attributionKeys.promptName]: call.promptName,
     [attributionKeys.promptVersion]: call.promptVersion,
     [attributionKeys.outcome]: call.outcome,
-    // Nobody reads it yet; a column that was given should not vanish before it leaves the machine.
-    "burnwatch.revenue_usd": call.revenueUsd,
+    [outcomeKeys.revenueUsd]: call.revenueUsd,
   };
 }
 

@@ -108,6 +108,7 @@ describe("the embedded store", () => {
     const [whole] = await store.query(`SELECT ${sums} FROM usage_records`);
     expect(base).toMatchObject({ records: String(begun * count) });
     expect(rollup).toEqual(whole);
+    expect(await store.query(`SELECT ${sums} FROM usage_rollup_1d`)).toEqual([whole]);
     expect(others).not.toEqual(whole);
     await store.close();
   }, 60_000);
@@ -116,7 +117,7 @@ describe("the embedded store", () => {
     const connection = createChdbConnection({ path: directory });
     const retention = { rawRetentionDays: 36_500, rollupRetentionMonths: 1200 };
     const { command, query } = schemaConnection(connection);
-    const statementsAll = 11;
+    const statementsAll = 14;
     for (let cutAfter = 0; cutAfter <= statementsAll; cutAfter++) {
       await command(`CREATE DATABASE cut_${cutAfter}`);
       await command(`USE cut_${cutAfter}`);
@@ -134,7 +135,7 @@ describe("the embedded store", () => {
       const [tables] = await query<{ count: number }>(
         "SELECT count() AS count FROM system.tables WHERE database = currentDatabase()",
       );
-      expect(tables).toEqual({ count: 8 });
+      expect(tables).toEqual({ count: 10 });
       await command(`DROP DATABASE cut_${cutAfter} SYNC`);
     }
     await connection.close();
@@ -153,11 +154,12 @@ describe("the embedded store", () => {
     expect(rows.map((row) => /TTL (.*?) SETTINGS/.exec(row.definition)?.[1])).toEqual([
       "toDate(ts) + toIntervalDay(30)",
       "toDate(slot) + toIntervalMonth(25)",
+      "toDate(day) + toIntervalMonth(25)",
     ]);
     await command("INSERT INTO schema_migrations (version, name) VALUES (99, 'from_the_future')");
     await expect(
       migrateSchema({ command, query }, { rawRetentionDays: 90, rollupRetentionMonths: 13 }),
-    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 3: start the newer version");
+    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 4: start the newer version");
     await command("DROP DATABASE retention SYNC");
     await connection.close();
   });

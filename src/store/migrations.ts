@@ -3,7 +3,15 @@
  * recorded after its last statement: one that was killed halfway runs again from its start.
  */
 
-import { createRollup, createRollupFill, createUsageRecords, type Retention } from "./schema.ts";
+import {
+  createRollup,
+  createRollupFill,
+  createUsageRecords,
+  type Retention,
+  type Rollup,
+  rollup1d,
+  rollup15m,
+} from "./schema.ts";
 import { createRollupViews, createUsageView } from "./views.ts";
 
 /** What a migration needs of an engine: statements in order, each finished before the next. */
@@ -20,9 +28,14 @@ interface Migration {
 
 const migrations: readonly Migration[] = [
   { version: 1, name: "usage_records", statements: (retention) => [createUsageRecords(retention)] },
-  { version: 2, name: "usage_rollup_15m", statements: (retention) => [createRollup(retention), createRollupFill] },
-  { version: 3, name: "usage_views", statements: () => [createUsageView, ...createRollupViews] },
+  { version: 2, name: "usage_rollup_15m", statements: (retention) => rollupStatements(rollup15m, retention) },
+  { version: 3, name: "usage_rollup_1d", statements: (retention) => rollupStatements(rollup1d, retention) },
+  { version: 4, name: "usage_views", statements: () => [createUsageView, ...createRollupViews] },
 ];
+
+function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {
+  return [createRollup(rollup, retention), createRollupFill(rollup)];
+}
 
 const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
   version UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
@@ -59,7 +72,12 @@ export async function migrateSchema(connection: SchemaConnection, retention: Ret
 async function applyRetention(connection: SchemaConnection, retention: Retention): Promise<void> {
   const wanted = [
     { table: "usage_records", column: "ts", unit: "Day", count: retention.rawRetentionDays },
-    { table: "usage_rollup_15m", column: "slot", unit: "Month", count: retention.rollupRetentionMonths },
+    ...[rollup15m, rollup1d].map((rollup) => ({
+      table: rollup.table,
+      column: rollup.time,
+      unit: "Month",
+      count: retention.rollupRetentionMonths,
+    })),
   ];
   for (const { table, column, unit, count } of wanted) {
     const rows = await connection.query<{ definition: string }>(

@@ -110,31 +110,61 @@ export const rollupSums = [
   { name: "cost_usd", type: "Decimal(38, 9)", of: "sum(ifNull(r.cost_usd, toDecimal64(0, 9)))" },
 ] as const;
 
-export function createRollup({ rollupRetentionMonths }: Retention): string {
+export interface Rollup {
+  readonly table: string;
+  /** The column that holds its time, the type of it, and its value for a base row `r`. */
+  readonly time: string;
+  readonly timeType: string;
+  readonly timeOf: string;
+  readonly partition: string;
+}
+
+/** Fifteen minutes, so that the days of any time zone can be put together. */
+export const rollup15m: Rollup = {
+  table: "usage_rollup_15m",
+  time: "slot",
+  timeType: "DateTime('UTC') CODEC(Delta(4), ZSTD(1))",
+  timeOf: "toStartOfFifteenMinutes(toDateTime(r.ts, 'UTC'))",
+  partition: "toDate(slot)",
+};
+
+/** UTC days, so that a question over months reads thousands of rows instead of millions. */
+export const rollup1d: Rollup = {
+  table: "usage_rollup_1d",
+  time: "day",
+  timeType: "Date CODEC(Delta(2), ZSTD(1))",
+  timeOf: "toDate(r.ts)",
+  partition: "toYYYYMM(day)",
+};
+
+export function createRollup(rollup: Rollup, { rollupRetentionMonths }: Retention): string {
   const dimensions = rollupDimensions.map((name) => `  ${name} LowCardinality(String) CODEC(ZSTD(1)),`);
   const sums = rollupSums.map(
     ({ name, type }) =>
       `  ${name} SimpleAggregateFunction(sum, ${type}) CODEC(${type === "Int64" ? "T64, " : ""}ZSTD(1))`,
   );
-  return `CREATE TABLE IF NOT EXISTS usage_rollup_15m (
-  slot DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
+  return `CREATE TABLE IF NOT EXISTS ${rollup.table} (
+  ${rollup.time} ${rollup.timeType},
 ${dimensions.join("\n")}
 ${sums.join(",\n")}
 ) ENGINE = AggregatingMergeTree
-PARTITION BY toDate(slot)
-ORDER BY (tenant, feature, model, slot, ${rollupDimensions.slice(3).join(", ")})
-TTL toDate(slot) + INTERVAL ${rollupRetentionMonths} MONTH
+PARTITION BY ${rollup.partition}
+ORDER BY (tenant, feature, model, ${rollup.time}, ${rollupDimensions.slice(3).join(", ")})
+TTL toDate(${rollup.time}) + INTERVAL ${rollupRetentionMonths} MONTH
 SETTINGS ${tableSettings}`;
 }
 
-/** The select that turns base rows into rollup rows: used by the materialised view and by a rebuild of a day. */
-export function selectRollup(where = ""): string {
-  return `SELECT toStartOfFifteenMinutes(toDateTime(r.ts, 'UTC')) AS slot,
+/** The select that turns base rows into rows of a rollup: used by its materialised view and by a rebuild. */
+export function selectRollup(rollup: Rollup, where = ""): string {
+  return `SELECT ${rollup.timeOf} AS ${rollup.time},
   ${rollupDimensions.map((name) => `r.${name} AS ${name}`).join(", ")},
 ${rollupSums.map(({ name, of }) => `  ${of} AS ${name}`).join(",\n")}
 FROM usage_records AS r ${where}
-GROUP BY slot, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
+GROUP BY ${rollup.time}, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
 }
 
-export const createRollupFill = `CREATE MATERIALIZED VIEW IF NOT EXISTS usage_rollup_15m_fill TO usage_rollup_15m AS
-${selectRollup()}`;
+/** Each rollup is filled from the base rows themselves, inside their insert and under its token. */
+export function createRollupFill(rollup: Rollup): string {
+  return `CREATE MATERIALIZED VIEW IF NOT EXISTS ${rollup.table}_fill TO ${rollup.table} AS
+${selectRollup(rollup)}`;
+}

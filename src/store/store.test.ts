@@ -106,13 +106,14 @@ for (const { name, unavailable, open, dispose } of implementations)
     });
 
     it("migrates once and then changes nothing", async () => {
-      expect(await store.migrate()).toEqual(["usage_records", "usage_rollup_15m", "usage_views"]);
+      expect(await store.migrate()).toEqual(["usage_records", "usage_rollup_15m", "usage_rollup_1d", "usage_views"]);
       expect(await store.migrate()).toEqual([]);
       const rows = await store.query("SELECT version, name FROM schema_migrations ORDER BY version");
       expect(rows).toEqual([
         { version: 1, name: "usage_records" },
         { version: 2, name: "usage_rollup_15m" },
-        { version: 3, name: "usage_views" },
+        { version: 3, name: "usage_rollup_1d" },
+        { version: 4, name: "usage_views" },
       ]);
     });
 

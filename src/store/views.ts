@@ -3,7 +3,7 @@
  * `usage_by_hour` and `usage_by_day` (UTC) show the rollup. Any sum over a view equals the sum over the base table.
  */
 
-import { rollupDimensions } from "./schema.ts";
+import { type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
 
 /**
  * Dollars of a group: null only where calls are unpriced and none is priced. A group whose records cancel out is 0.
@@ -34,13 +34,20 @@ SELECT
 FROM usage_records AS r`;
 
 export const createRollupViews = [
-  createRollupView("usage_by_15m", "slot", "r.slot"),
-  createRollupView("usage_by_hour", "hour", "toStartOfHour(r.slot)"),
-  createRollupView("usage_by_day", "day", "toDate(r.slot)"),
+  createRollupView({ view: "usage_by_15m", from: rollup15m, name: "slot", time: "r.slot" }),
+  createRollupView({ view: "usage_by_hour", from: rollup15m, name: "hour", time: "toStartOfHour(r.slot)" }),
+  createRollupView({ view: "usage_by_day", from: rollup1d, name: "day", time: "r.day" }),
 ];
 
+interface RollupView {
+  readonly view: string;
+  readonly from: Rollup;
+  readonly name: string;
+  readonly time: string;
+}
+
 /** Grouped again on reading: the rollup's parts hold one row per insert until they are merged. */
-function createRollupView(view: string, timeName: string, time: string): string {
+function createRollupView({ view, from, name: timeName, time }: RollupView): string {
   const cost = groupCostUsd({
     cost: "sum(r.cost_usd)",
     priced: "sum(r.priced_records)",
@@ -57,6 +64,6 @@ SELECT ${time} AS ${timeName},
   sum(r.reasoning_tokens) AS reasoning_tokens,
   sum(r.call_duration_us) AS call_duration_us,
   ${cost} AS cost_usd
-FROM usage_rollup_15m AS r
+FROM ${from.table} AS r
 GROUP BY ${timeName}, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
 }

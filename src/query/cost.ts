@@ -1,0 +1,90 @@
+/**
+ * Who spent what: sums of usage and dollars by any dimensions over any time range. Rollups answer where they can and
+ * records do the rest; both give the same numbers, to the nano-dollar.
+ */
+
+import { formatUsd, parseUsd } from "../model/money.ts";
+import type { QueryLimits, Store } from "../store/store.ts";
+import { costSql } from "./cost-sql.ts";
+import { type Dimension, isInRollup, parseDimensions } from "./dimensions.ts";
+import { type Source, timeSegments } from "./time-segments.ts";
+
+export interface CostRequest {
+  /** Names of dimensions, checked here; empty for one total. */
+  readonly by: readonly string[];
+  /** Unix milliseconds, `sinceMs` inclusive to `untilMs` exclusive. */
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  /** Equality with each value; an empty string asks for records without one. */
+  readonly where?: Readonly<Record<string, string>>;
+  /** Rows at most, the dearest first. */
+  readonly limit?: number;
+}
+
+/** Counts are exact up to 2^53, and the nearest JS number beyond; dollars are exact always. */
+export interface CostTotals {
+  readonly calls: number;
+  /** All input, cached included. */
+  readonly input_tokens: number;
+  readonly cache_read_tokens: number;
+  readonly cache_write_tokens: number;
+  /** All output, reasoning included. */
+  readonly output_tokens: number;
+  readonly reasoning_tokens: number;
+  /** Dollars of the priced calls with nine decimals; null when calls are unpriced and none is priced. */
+  readonly cost_usd: string | null;
+  readonly unpriced_calls: number;
+}
+
+/** A group: its dimensions, null where records have none, and its totals. */
+export type CostRow = { readonly [name in Dimension]?: string | null } & CostTotals;
+
+const limitDefault = 100;
+const limitMax = 10_000;
+const queryLimits: QueryLimits = { seconds: 30, rows: limitMax, memoryBytes: 4_000_000_000 };
+
+/**
+ * The groups of a request, by falling cost.
+ * @throws UnknownDimensionError for a name in `by` or `where` that is no dimension.
+ */
+export async function cost(store: Store, request: CostRequest): Promise<CostRow[]> {
+  return costFrom(store, request, coarsestSource(request));
+}
+
+/** The same from tables of a given grain or finer; only tests and benches ask for less than the request allows. */
+export async function costFrom(store: Store, request: CostRequest, coarsest: Source): Promise<CostRow[]> {
+  const by = parseDimensions(request.by);
+  const where = Object.entries(request.where ?? {}).map(([name, value]) => {
+    const [dimension] = parseDimensions([name]);
+    return { dimension: dimension as Dimension, value };
+  });
+  const range = { fromMs: Math.floor(request.sinceMs), toMs: Math.floor(request.untilMs) };
+  const limit = Math.min(Math.max(1, Math.floor(request.limit ?? limitDefault)), limitMax);
+  const { sql, params } = costSql({ by, where, segments: timeSegments(range, coarsest), limit });
+  const rows = await store.query<Readonly<Record<string, string | null>>>(sql, { params, limits: queryLimits });
+  return rows.map((row) => readRow(row, by));
+}
+
+/** Days where no hour and nothing but the rollups' dimensions are asked for; else slots, else the records. */
+function coarsestSource(request: CostRequest): Source {
+  const asked = parseDimensions([...request.by, ...Object.keys(request.where ?? {})]);
+  if (!asked.every(isInRollup)) return "records";
+  return asked.includes("hour") ? "slots" : "days";
+}
+
+function readRow(row: Readonly<Record<string, string | null>>, by: readonly Dimension[]): CostRow {
+  const group = by.map((dimension) => [dimension, row[dimension] === "" ? null : row[dimension]]);
+  const count = (name: string) => Number(row[name]);
+  const costUsd = row["cost_usd"];
+  return {
+    ...Object.fromEntries(group),
+    calls: count("calls"),
+    input_tokens: count("input_tokens"),
+    cache_read_tokens: count("cache_read_tokens"),
+    cache_write_tokens: count("cache_write_tokens"),
+    output_tokens: count("output_tokens"),
+    reasoning_tokens: count("reasoning_tokens"),
+    cost_usd: costUsd === null || costUsd === undefined ? null : formatUsd(parseUsd(costUsd)),
+    unpriced_calls: count("unpriced_calls"),
+  };
+}
