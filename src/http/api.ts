@@ -5,8 +5,9 @@ import type { Alert } from "../model/finding.ts";
 import { formatUsd } from "../model/money.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { askSql } from "../query/ask-sql.ts";
-import { type CostRequest, cost, dimensions } from "../query/cost.ts";
-import type { Store } from "../store/store.ts";
+import { type CostRequest, cost } from "../query/cost.ts";
+import { dimensions } from "../query/dimensions.ts";
+import type { QueryLimits, Store } from "../store/store.ts";
 import { RequestError, sendJson, sendText } from "./answer.ts";
 import { parseTime } from "./duration.ts";
 import type { Metrics } from "./metrics.ts";
@@ -43,6 +44,9 @@ export interface ApiOptions {
   readonly settle: (timeoutMs: number) => Promise<void>;
   readonly producer: (id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> };
 }
+
+/** Of one statement of a user's own. */
+const sqlLimits: QueryLimits = { seconds: 30, rows: 1_000_000, memoryBytes: 2_000_000_000 };
 
 const oneOrMore = z
   .union([z.string(), z.array(z.string())])
@@ -133,11 +137,11 @@ function askRoutes(options: ApiOptions): Route[] {
       body: z.strictObject({ query: z.string().min(1).max(100_000), format: z.string().default("JSON") }),
       serve: async ({ response, body }) => {
         const { query, format } = body as { query: string; format: string };
-        const answer = await askSql(store, query, format).catch(badRequest);
+        const answer = await askSql(store, query, format, sqlLimits).catch(badRequest);
         const { completeness, unpriced_share, lag_seconds } = await quality();
         sendText(response, {
-          contentType: format.startsWith("JSON") ? "application/json" : "text/plain; charset=utf-8",
-          body: answer,
+          contentType: contentTypeOf(answer.format),
+          body: answer.bytes,
           headers: {
             "x-burnwatch-completeness": String(completeness),
             "x-burnwatch-unpriced-share": String(unpriced_share),
@@ -253,6 +257,13 @@ export function alertJson(alert: Alert): Record<string, unknown> {
     expected: `${formatUsd(alert.expectedNanoUsdPerMinute)} USD/min`,
     impact_usd: formatUsd(alert.impactNanoUsd),
   };
+}
+
+function contentTypeOf(format: string): string {
+  if (/^(JSON|PrettyJSON)/.test(format)) return "application/json";
+  return /^(Parquet|Arrow|Native|RowBinary|ORC|Avro|Npy|MsgPack|Protobuf)/.test(format)
+    ? "application/octet-stream"
+    : "text/plain; charset=utf-8";
 }
 
 /** What the engine or the gate refuses is the asker's mistake: told as such, with the message. */

@@ -140,7 +140,8 @@ describe("limits of time and memory", () => {
     const trickle = setInterval(() => socket.write(" "), 20);
     const answer = String(await buffer(socket));
     clearInterval(trickle);
-    expect(answer).toMatch(/^HTTP\/1.1 408 /);
+    const [head] = answer.split("\r\n\r\n");
+    expect(head).toMatch(/^HTTP\/1.1 408 .*\r\nconnection: close/is);
     expect(answer).toContain("the body did not arrive within 0.1 s");
     expect(events[0]?.status).toBe(408);
   });
@@ -163,14 +164,21 @@ describe("limits of time and memory", () => {
     expect((await post(port, json, Buffer.from("{}"))).status).toBe(200);
   });
 
-  it("answers 429, not 413, when inflating finds the memory held by others", async () => {
-    const { port } = await start(onlyOne);
-    const held = await open(port, `Content-Length: ${small.bodyBytesMax}`);
+  it("answers 429, not 413, when inflating finds the memory held by others, on the spot or aside", async () => {
+    const limits = { ...defaultDecodeLimits, bodyBytesMax: mebibyte, inflatedBytesMax: 4 * mebibyte };
+    const { port, events } = await start({ limits, inFlightBytesMax: 5 * mebibyte });
+    const held: Socket[] = [];
+    for (let i = 0; i < 4; i++) held.push(await open(port, `Content-Length: ${mebibyte}`));
     await sleep(50);
-    const body = gzipSync(Buffer.from(`{"unknown":"${" ".repeat(small.inflatedBytesMax - 100)}"}`));
-    expect((await post(port, gzipped, body)).status).toBe(429);
-    held.destroy();
-    await vi.waitFor(async () => expect((await post(port, gzipped, body)).status).toBe(200));
+    const noise = Array.from({ length: 40_000 }, (_, i) => Math.sin(i).toString(36)).join("");
+    const bodies = [" ", noise].map((unknown) =>
+      gzipSync(Buffer.from(JSON.stringify({ unknown: unknown.padEnd(3 * mebibyte) }))),
+    );
+    expect(bodies.map((body) => body.length > 256 * kibibyte)).toEqual([false, true]);
+    for (const body of bodies) expect((await post(port, gzipped, body)).status).toBe(429);
+    for (const socket of held) socket.destroy();
+    await vi.waitFor(() => expect(events).toHaveLength(6));
+    for (const body of bodies) expect((await post(port, gzipped, body)).status).toBe(200);
   });
 
   it("counts what a request was inflated to until it is answered", async () => {

@@ -111,6 +111,7 @@ function readArray(cursor: JsonCursor, json: unknown, depth: number): readonly A
       prefix(cursor, `.arrayValue.values[${i}]`);
       return undefined;
     }
+    if (typeof value === "string") cursor.room -= Buffer.byteLength(value);
     if (value !== undefined) values.push(value);
   }
   return values;
@@ -119,15 +120,10 @@ function readArray(cursor: JsonCursor, json: unknown, depth: number): readonly A
 /** Cuts a string to `cursor.room` bytes of UTF-8, at a character's boundary; lone surrogates become U+FFFD. */
 export function cutText(cursor: JsonCursor, text: string): string {
   const wellFormed = text.toWellFormed();
-  const size = Buffer.byteLength(wellFormed);
-  if (size <= cursor.room) {
-    cursor.room -= size;
-    return wellFormed;
-  }
+  // A UTF-16 unit takes at most three bytes: most texts fit without being measured.
+  if (wellFormed.length * 3 <= cursor.room || Buffer.byteLength(wellFormed) <= cursor.room) return wellFormed;
   const buffer = Buffer.from(wellFormed);
-  const cut = characterStart(buffer, 0, cursor.room);
-  cursor.room = 0;
-  return buffer.toString("utf8", 0, cut);
+  return buffer.toString("utf8", 0, characterStart(buffer, 0, cursor.room));
 }
 
 /** An int64 as the proto3 JSON mapping allows it: decimal string or number. A number beyond 2^53 is what JSON made of it. */
