@@ -58,6 +58,11 @@ describe("fires", () => {
     expect(Math.abs((resolved?.excess ?? 0) / usd - 27)).toBeLessThan(1);
   });
 
+  it("once for a rise that lasts at a level that single minutes would forgive", () => {
+    const statuses = decide([...noisy(30), ...noisy(30, 2.2)]).map(({ status }) => status);
+    expect(new Set(statuses)).toEqual(new Set(["firing"]));
+  });
+
   it("again for a second incident, since the first never entered the baseline", () => {
     const decisions = decide([...noisy(30), 10, 10, ...noisy(10), 10]);
     expect(

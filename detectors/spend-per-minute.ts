@@ -176,7 +176,8 @@ function follow(
   settings: SpendSettings,
 ): SpendVerdict | null {
   incident.excess += above(state, spend);
-  incident.calm = z < settings.zPage / 2 ? incident.calm + 1 : 0;
+  // Calm is what the CUSUM would not add up: ending an incident any higher would only open it again.
+  incident.calm = z < settings.cusumReference ? incident.calm + 1 : 0;
   if (incident.calm === 0) return verdict(state, incident, { status: "firing", spend });
   if (incident.calm < settings.calmMinutes) return null;
   state.incident = null;

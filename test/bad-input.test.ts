@@ -207,7 +207,7 @@ it("refuses unknown columns and broken rows of a CSV with row and reason, and sk
   expect(first.stderr).toMatch(/modle.*model/s);
   const second = await burnwatch(["replay", broken, ...to]);
   expect(second.code).not.toBe(0);
-  expect(second.stderr).toMatch(/row 3.*input_tokens.*--skip-bad/s);
+  expect(second.stderr).toMatch(/row 2 \(line 3\): input_tokens: .*--skip-bad/s);
   const third = await burnwatch(["replay", broken, "--skip-bad", "--json", ...to]);
   expect(third.code).toBe(0);
   expect(JSON.parse(third.stdout)).toMatchObject({ sent: 1, accepted: 1 });

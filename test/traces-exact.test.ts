@@ -184,7 +184,7 @@ it("a second replay, and one more after a restart, change nothing", { timeout: 2
 });
 
 it("the rollups, the command line and the records agree to the nano-dollar", async () => {
-  const { stdout } = await burnwatch(["cost", "--by", "model", "--since", "48h", "--json"], {
+  const { stdout } = await burnwatch(["cost", "--by", "model", "--since", "30d", "--json"], {
     BURNWATCH_URL: server.apiUrl,
   });
   const answer = JSON.parse(stdout) as { rows: Record<string, unknown>[]; completeness: number; lag_seconds: number };

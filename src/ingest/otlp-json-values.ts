@@ -83,8 +83,13 @@ function prefix(cursor: JsonCursor, path: string): void {
 function readValue(cursor: JsonCursor, json: unknown, depth: number): AttributeValue | undefined {
   if (!isObject(json)) return json === null ? undefined : misfit(cursor, "", "an object", json);
   const text = json["stringValue"] ?? undefined;
-  if (text !== undefined)
-    return typeof text === "string" ? cutText(cursor, text) : misfit(cursor, ".stringValue", "a string", text);
+  if (text !== undefined) {
+    if (typeof text !== "string") return misfit(cursor, ".stringValue", "a string", text);
+    const kept = cutText(cursor, text);
+    // Only the elements of an array share their room.
+    if (depth > 1) cursor.room -= Buffer.byteLength(kept);
+    return kept;
+  }
   const truth = json["boolValue"] ?? undefined;
   if (truth !== undefined) return typeof truth === "boolean" ? truth : misfit(cursor, ".boolValue", "a boolean", truth);
   const integer = json["intValue"] ?? undefined;
@@ -111,7 +116,6 @@ function readArray(cursor: JsonCursor, json: unknown, depth: number): readonly A
       prefix(cursor, `.arrayValue.values[${i}]`);
       return undefined;
     }
-    if (typeof value === "string") cursor.room -= Buffer.byteLength(value);
     if (value !== undefined) values.push(value);
   }
   return values;

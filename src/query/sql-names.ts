@@ -47,7 +47,7 @@ export const tableFunctions: ReadonlySet<string> = new Set([
  * Table functions of the engine that are refused by name wherever one is called. `format`, `file`, `input` and others
  * of one name with a function are found by the engine's parser instead.
  */
-export const refusedTableFunctions: ReadonlySet<string> = new Set(
+const refusedTableFunctions: ReadonlySet<string> = new Set(
   `arrowstream azureblobstorage cluster clusterallreplicas cosn deltalake dictionary eval executable file filecluster
   filesystem fuzzjson fuzzquery gcs generaterandom hdfs hdfscluster hudi hudicluster iceberg input jdbc kafka loop merge
   mergetreeanalyzeindexes mergetreeanalyzeindexesuuid mergetreeindex mergetreeprojection mergetreetextindex mongodb mysql
@@ -57,8 +57,7 @@ export const refusedTableFunctions: ReadonlySet<string> = new Set(
 );
 
 /** Families of table functions that grow with each release: `icebergS3Cluster`, `deltaLakeAzure` ... */
-const refusedTableFunctionFamilies =
-  /^(?:azureblobstorage|deltalake|hdfs|hudi|iceberg|paimon|mergetree|timeseries(?!.*grid))/;
+const refusedTableFunctionFamilies = /^(?:azureblobstorage|deltalake|hdfs|hudi|iceberg(?!bucket|hash|truncate)|paimon)/;
 
 /** Functions that read files, ask other machines, wait, or look behind the tables. Refused as names anywhere. */
 const refusedFunctions: ReadonlySet<string> = new Set(
@@ -79,11 +78,8 @@ export function isRefusedFunction(name: string): boolean {
 
 /** True for a table function nobody may call here, by its name in lower case; some are functions as well. */
 export function isRefusedTableFunction(name: string): boolean {
-  return refusedTableFunctions.has(name) || (refusedTableFunctionFamilies.test(name) && !safeFunctions.has(name));
+  return refusedTableFunctions.has(name) || refusedTableFunctionFamilies.test(name);
 }
-
-/** Functions whose names fall into a refused family of table functions. */
-const safeFunctions: ReadonlySet<string> = new Set(["icebergbucket", "icebergtruncate", "mergetreepartinfo"]);
 
 /** Words that may stand between EXPLAIN and the statement it explains. */
 export const explainWords: ReadonlySet<string> = new Set(

@@ -18,7 +18,12 @@ const rootsAllowed = new Set([
   "ShowIndexes",
   "ShowTables",
 ]);
-const statementsAllowed = new Set(["SelectIntersectExceptQuery", "SelectQuery", "SelectWithUnionQuery"]);
+const statementsAllowed = new Set([
+  "SelectIntersectExceptQuery",
+  "SelectQuery",
+  "SelectWithUnionQuery",
+  "TablesInSelectQuery",
+]);
 
 /**
  * Judges the lines of `EXPLAIN AST`. Undefined when all is well.
