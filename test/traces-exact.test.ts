@@ -17,9 +17,10 @@ const traces = [
 ];
 
 /**
- * Pico-dollars per token: input, cached input, output. OpenAI and Anthropic list prices as published on
- * openai.com/api/pricing and on the pricing page of Anthropic's documentation, read in November 2026. Sonnet 4 and 4.5
- * bill every token of a call with more than 200,000 input tokens, cached ones included, at the long-context rate.
+ * Pico-dollars per token: input, cached input, output, as the prices stand in November 2026. Sources: OpenAI's API
+ * pricing page; the model pages and the pricing page of Anthropic's documentation. The long-context rate of Sonnet 4.5 is
+ * that of its million-token beta ($6 / $0.60 / $22.50 above 200,000 input tokens, cached ones included, for every token of
+ * the call), which ended in April 2026; no other rate was ever published for such calls. Sonnet 4 is listed at one rate.
  */
 interface Rates {
   readonly input: bigint;
@@ -38,7 +39,7 @@ const listPrices: Readonly<Record<string, { readonly usual: Rates; readonly long
   "claude-opus-4-5-20251101": { usual: rates(5, 0.5, 25) },
   "claude-opus-4-6": { usual: rates(5, 0.5, 25) },
   "claude-haiku-4-5-20251001": { usual: rates(1, 0.1, 5) },
-  "claude-sonnet-4-20250514": { usual: rates(3, 0.3, 15), long: rates(6, 0.6, 22.5) },
+  "claude-sonnet-4-20250514": { usual: rates(3, 0.3, 15) },
   "claude-sonnet-4-5-20250929": { usual: rates(3, 0.3, 15), long: rates(6, 0.6, 22.5) },
 };
 
@@ -110,7 +111,12 @@ async function storedSums(): Promise<Record<string, unknown>> {
        sum(output_tokens) AS output, toString(sum(cost_usd)) AS cost, count() AS records, uniqExact(trace_id, span_id) AS identities
      FROM usage GROUP BY model`,
   );
-  return Object.fromEntries(rows.map(({ model, ...sums }) => [model, sums]));
+  return Object.fromEntries(
+    rows.map(({ model, ...sums }) => [
+      model,
+      Object.fromEntries(Object.entries(sums).map(([name, value]) => [name, String(value)])),
+    ]),
+  );
 }
 
 let server: Burnwatch;

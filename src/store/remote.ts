@@ -81,13 +81,13 @@ class RemoteStore implements Store {
   insert({ token, records }: Batch): Promise<void> {
     if (records.length === 0) return Promise.resolve();
     return this.#work.start(async () => {
-      await this.#client.insert({
-        table: "usage_records",
-        columns: [...usageColumns],
-        format: "JSONCompactEachRow",
+      // `client.insert` would encode every row again; `exec` sends the bytes as they are.
+      const { stream } = await this.#client.exec({
+        query: `INSERT INTO usage_records (${usageColumns.join(", ")}) FORMAT JSONCompactEachRow`,
         values: Readable.from([encodeUsageRows(token, records)], { objectMode: false }),
         clickhouse_settings: { ...insertSettings, insert_deduplication_token: token, wait_end_of_query: 1 },
       });
+      await buffer(stream);
     });
   }
 

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createClient } from "@clickhouse/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formatUsd } from "../model/money.ts";
 import { totalInput, totalOutput } from "../model/usage.ts";
@@ -17,7 +18,7 @@ interface Implementation {
   /** Why it cannot run here, or undefined. */
   readonly unavailable?: string | undefined;
   readonly open: () => Promise<Store>;
-  readonly dispose: () => void;
+  readonly dispose: () => Promise<void>;
 }
 
 const directory = mkdtempSync(join(tmpdir(), "burnwatch-store-"));
@@ -28,13 +29,17 @@ const implementations: readonly Implementation[] = [
   {
     name: "embedded",
     open: () => openEmbeddedStore({ directory, rawRetentionDays: 36_500, rollupRetentionMonths: 1200 }),
-    dispose: () => rmSync(directory, { recursive: true, force: true }),
+    dispose: async () => rmSync(directory, { recursive: true, force: true }),
   },
   {
     name: "remote",
     unavailable: server === undefined ? "no ClickHouse server: BURNWATCH_TEST_CLICKHOUSE names none" : undefined,
     open: () => openRemoteStore({ url: server ?? "", database, rawRetentionDays: 36_500, rollupRetentionMonths: 1200 }),
-    dispose: () => undefined,
+    dispose: async () => {
+      const client = createClient({ url: server ?? "" });
+      await client.command({ query: `DROP DATABASE IF EXISTS ${database} SYNC` });
+      await client.close();
+    },
   },
 ];
 
@@ -102,7 +107,7 @@ for (const { name, unavailable, open, dispose } of implementations)
     });
     afterAll(async () => {
       await store?.close();
-      dispose();
+      await dispose();
     });
 
     it("migrates once and then changes nothing", async () => {

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const callsPerSide = 8000;
+const cpuCalls = 4000;
 const importRuns = 15;
 const memoryCalls = Number(process.env["BURNWATCH_BENCH_CALLS"] ?? 1_000_000);
 const packageFolder = fileURLToPath(new URL("../../instrumentation", import.meta.url));
@@ -54,6 +55,7 @@ async function compare(name: string, bare: typeof fetch, url: string, extra: obj
     sides[0].push(count % 2 === 0 ? a : b);
     sides[1].push(count % 2 === 0 ? b : a);
   }
+  const cpu = [await cpuOf(() => timed(bare)), await cpuOf(() => timed(fetch))] as const;
   const [bareSide, watched] = sides.map((side) => side.sort((left, right) => left - right)) as [number[], number[]];
   const at = (side: number[], quantile: number) => side[Math.floor(side.length * quantile)] ?? 0;
   return {
@@ -62,7 +64,16 @@ async function compare(name: string, bare: typeof fetch, url: string, extra: obj
     watched_us_p50: round(at(watched, 0.5)),
     added_us_p50: round(at(watched, 0.5) - at(bareSide, 0.5)),
     added_us_p90: round(at(watched, 0.9) - at(bareSide, 0.9)),
+    added_cpu_us: round(cpu[1] - cpu[0]),
   };
+}
+
+/** Processor time of this process a call, threads and exporting included: unlike the clock, no neighbour adds to it. */
+async function cpuOf(work: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  for (let count = 0; count < cpuCalls; count += 1) await work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / cpuCalls;
 }
 
 /** A fresh process each time: what the application waits for at its first line. */

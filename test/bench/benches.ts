@@ -1,0 +1,11 @@
+/** The list of benches, in the order in which all of them run. Adding one is a file and a line here. */
+
+import type { Bench } from "./bench.ts";
+import { decode } from "./decode.ts";
+import { endToEnd } from "./end-to-end.ts";
+import { identity } from "./identity.ts";
+import { profile } from "./profile.ts";
+import { queries } from "./queries.ts";
+import { start } from "./start.ts";
+
+export const benches: readonly Bench[] = [decode, endToEnd, identity, queries, start, profile];
