@@ -35,3 +35,34 @@ export const finalMarkSpanName = "burnwatch.final_mark";
 
 /** Keyed hash of a tool's canonical arguments, hex. */
 export const toolArgsHashKey = "burnwatch.tool.args_hash";
+
+/** What a record says beyond OpenTelemetry's names. */
+export const recordKeys = {
+  /** Boolean: the answer was cut off; usage is what was received, and may be missing. */
+  partial: "burnwatch.usage.partial",
+  /** Integer: chunks with output that a cut-off stream delivered. */
+  outputChunks: "burnwatch.stream.output_chunks",
+  /** Integer from 1: the how-manieth try of one request this is. */
+  attempt: "burnwatch.request.attempt",
+  /** Integer: leading characters equal to the prompt before it of the same feature, host and model. */
+  stablePrefix: "burnwatch.prompt.stable_prefix_characters",
+  /** Keyed hash of the first 1,024 characters of the prompt, 16 hex digits. */
+  prefixHash: "burnwatch.prompt.prefix_hash",
+  /** Lists, where an answer asks for several tools; the single names hold the first. */
+  toolNames: "burnwatch.tool.names",
+  toolHashes: "burnwatch.tool.args_hashes",
+  /** Double: seconds of audio, where the provider bills by duration. */
+  audioSeconds: "burnwatch.usage.audio_seconds",
+  /** On the final mark: records that this process had to drop. */
+  dropped: "burnwatch.record.dropped",
+} as const;
+
+/** Span of `recordOutcome`: an outcome of a run, joined to its calls by attribution. It is no record. */
+export const outcomeSpanName = "burnwatch.outcome";
+
+export const outcomeKeys = {
+  name: "burnwatch.outcome",
+  value: "burnwatch.outcome.value",
+  quality: "burnwatch.outcome.quality",
+  revenueUsd: "burnwatch.outcome.revenue_usd",
+} as const;

@@ -56,7 +56,7 @@ async function install(withDevelopment) {
       const line = `burnwatch: ${megabytes} of about ${total} MB, ${Math.round((Date.now() - startedAt) / 1000)} s`;
       process.stderr.write(onTerminal ? `\r${line}\u001b[K` : `${line}\n`);
     },
-    onTerminal ? 1000 : 10_000,
+    onTerminal ? 1000 : 5000,
   );
   const npmArguments = ["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error"];
   if (!withDevelopment) npmArguments.push("--omit=dev");
