@@ -90,6 +90,7 @@ const gapMinutesMax = 60;
 /** Spread is widened by this many minutes' worth of doubt over the length of the history. */
 const shortHistoryMinutes = 5;
 
+/** A series before its first record. */
 export function newSpendState(): SpendState {
   return { minute: -1, open: 0, closed: [], centre: 0, spread: 0, cusum: 0, riseMinute: -1, incident: null };
 }

@@ -11,8 +11,10 @@ import { type Terminal, terminalChannel } from "./channels/terminal.ts";
 import { webhookChannel } from "./channels/webhook.ts";
 import type { Config } from "./config.ts";
 import { DetectionWorker } from "./detection/detection-worker.ts";
+import type { EventLog } from "./event-log/event-log.ts";
 import { LmdbLog } from "./event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
+import type { UsageLog } from "./event-log/usage-log.ts";
 import { apiRoutes } from "./http/api.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createOtlpServer } from "./http/otlp-server.ts";
@@ -35,7 +37,16 @@ export interface PipelineOptions {
   readonly log: Logger;
   readonly version: string;
   readonly store: Store;
+  readonly logs: Logs;
   readonly terminal: Terminal;
+}
+
+/** The two logs and the newest entries of each, decoded. */
+export interface Logs {
+  readonly spans: EventLog;
+  readonly usage: UsageLog;
+  readonly freshSpans: FreshEntries<SpansEntry>;
+  readonly freshUsage: FreshEntries<UsageEntry>;
 }
 
 export interface Pipeline {
@@ -48,7 +59,6 @@ export interface Pipeline {
   stop(): Promise<void>;
 }
 
-type Logs = ReturnType<typeof openLogs>;
 type Workers = ReturnType<typeof createWorkers>;
 
 interface Fronts {
@@ -66,16 +76,15 @@ const trimEveryMs = 2000;
 const dayMs = 86_400_000;
 const now = Date.now;
 
-/** Opens the logs and starts the workers. */
+/** Joins logs, store, workers and fronts, and starts the workers. */
 export function openPipeline(options: PipelineOptions): Pipeline {
-  const { config, log, store, version } = options;
-  const logs = openLogs(config);
+  const { config, log, logs, store, version } = options;
   const fronts: Fronts = {
     metrics: createMetrics(() => state.readings()),
     tail: new TailHub({ line: tailLine, followersMax }),
     refusals: new Refusals(producersRefusedMax),
   };
-  const workers = createWorkers(options, logs, fronts);
+  const workers = createWorkers(options, fronts);
   const state = new ServerState({ config, version, store, now, ...logs, ...workers });
   const failed = start(workers, (worker, error) => {
     state.workerFailed(worker, error);
@@ -101,7 +110,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   };
 }
 
-function openLogs(config: Config) {
+/** The logs of one machine: two lmdb environments in the data directory. */
+export function openLogs(config: Config): Logs {
   return {
     spans: new LmdbLog({ directory: join(config.data, "spans") }),
     usage: new LmdbUsageLog({
@@ -113,9 +123,9 @@ function openLogs(config: Config) {
   };
 }
 
-function createWorkers(options: PipelineOptions, logs: Logs, { metrics, tail }: Fronts) {
+function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
   const { config } = options;
-  const { spans, usage, freshSpans, freshUsage } = logs;
+  const { spans, usage, freshSpans, freshUsage } = options.logs;
   const acceptor = new Acceptor({
     log: spans,
     fresh: freshSpans,
@@ -152,10 +162,11 @@ function createWorkers(options: PipelineOptions, logs: Logs, { metrics, tail }: 
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
-  return { acceptor, resolver, writer: createWriter(options, logs, metrics), detection, alerter };
+  return { acceptor, resolver, writer: createWriter(options, metrics), detection, alerter };
 }
 
-function createWriter({ config, store, log }: PipelineOptions, { usage, freshUsage }: Logs, metrics: Metrics): Writer {
+function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {
+  const { usage, freshUsage } = logs;
   return new Writer({
     logId: logIdOf(usage),
     usage,
@@ -214,7 +225,7 @@ function noteDelivery(event: DeliveryEvent, metrics: Metrics, log: Logger): void
 }
 
 /** Names this log in the store for ever: batches of another log in the same database are other batches. */
-function logIdOf(usage: LmdbUsageLog): string {
+function logIdOf(usage: UsageLog): string {
   const known = usage.mark("log_id");
   if (typeof known === "string") return known;
   const id = randomUUID().slice(0, 8);

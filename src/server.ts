@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import type { Terminal } from "./channels/terminal.ts";
 import type { Address, Config } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
-import { openPipeline } from "./pipeline.ts";
+import { openLogs, openPipeline } from "./pipeline.ts";
 import type { ServerState } from "./server-state.ts";
 import { openEmbeddedStore } from "./store/embedded.ts";
 import { openRemoteStore } from "./store/remote.ts";
@@ -50,7 +50,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => store.close());
     const migrations = await store.migrate();
     if (migrations.length > 0) log.info({ migrations }, "schema is up to date");
-    const pipeline = openPipeline({ ...options, store });
+    const pipeline = openPipeline({ ...options, store, logs: openLogs(config) });
     undo.push(() => pipeline.stop());
     const api = createServer((request, response) => void pipeline.route(request, response));
     const apiPort = await listen(config.api, "api", api, undo);

@@ -124,7 +124,7 @@ it("rooms of pure code touch no clock, no disk, no network and no environment", 
 });
 
 it("the environment is read by the configuration and the launcher only", () => {
-  const allowed = new Set(["src/config.ts", "src/launcher.mjs", "src/main.ts"]);
+  const allowed = new Set(["src/config.ts", "src/launcher.mjs", "src/cli.ts"]);
   const readers = production.filter(({ path, text }) => /\bprocess\.env\b/.test(text) && !allowed.has(path));
   expect(readers.map(({ path }) => `${path}: take it as an argument, from src/config.ts`)).toEqual([]);
 });

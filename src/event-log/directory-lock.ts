@@ -4,7 +4,7 @@
  */
 
 import { mkdirSync, rmSync } from "node:fs";
-import { createServer, connect, type Server } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
 
 export class DirectoryLockedError extends Error {

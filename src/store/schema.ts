@@ -1,9 +1,9 @@
 /**
- * The tables and views of ClickHouse, as statements that may be repeated. Base: one row per usage record. Rollup: sums
- * per 15 minutes, filled by a materialised view inside the same insert. Views: the names people use in their SQL.
+ * The tables of ClickHouse, as statements that may be repeated. Base: one row per usage record. Rollups: sums per 15
+ * minutes and per UTC day, filled by materialised views inside the same insert.
  *
- * Both tables are partitioned by day, the unit of retention, of sealing, and of rebuilding a rollup. The rollup too:
- * by month, rebuilding one day after an unclean stop would have to rewrite thirty.
+ * Base and 15-minute rollup are partitioned by day, the unit of retention, of sealing and of rebuilding: by month, one
+ * day after an unclean stop would cost thirty. The day rollup is a hundredth of the base; its months stay whole.
  */
 
 /** How long rows are kept; both by the time of the call. */
@@ -88,12 +88,13 @@ export const rollupDimensions = [
   "prompt_version",
 ] as const;
 
-/**
- * Sums a rollup keeps, each with its type and its value over base rows `r`. A correction's row counts by the sign of
- * `calls`; rows of operations that nobody bills (calls 0) count as one record. `priced_records` tells a sum of 0 dollars
- * from a sum of unknown prices.
- */
+/** One record, or minus one: the sign of a correction; operations that nobody bills (calls 0) count as one. */
 const sign = "if(r.calls = 0, 1, toInt64(r.calls))";
+
+/**
+ * Sums a rollup keeps, each with its type and its value over base rows `r`. `priced_records` tells a sum of 0
+ * dollars from a sum of unknown prices.
+ */
 export const rollupSums = [
   { name: "records", type: "Int64", of: `sum(${sign})` },
   { name: "calls", type: "Int64", of: "sum(toInt64(r.calls))" },
@@ -110,6 +111,7 @@ export const rollupSums = [
   { name: "cost_usd", type: "Decimal(38, 9)", of: "sum(ifNull(r.cost_usd, toDecimal64(0, 9)))" },
 ] as const;
 
+/** A table of sums over base rows. */
 export interface Rollup {
   readonly table: string;
   /** The column that holds its time, the type of it, and its value for a base row `r`. */
@@ -123,7 +125,7 @@ export interface Rollup {
 export const rollup15m: Rollup = {
   table: "usage_rollup_15m",
   time: "slot",
-  timeType: "DateTime('UTC') CODEC(Delta(4), ZSTD(1))",
+  timeType: "DateTime('UTC') CODEC(Delta(4), LZ4)",
   timeOf: "toStartOfFifteenMinutes(toDateTime(r.ts, 'UTC'))",
   partition: "toDate(slot)",
 };
@@ -132,16 +134,17 @@ export const rollup15m: Rollup = {
 export const rollup1d: Rollup = {
   table: "usage_rollup_1d",
   time: "day",
-  timeType: "Date CODEC(Delta(2), ZSTD(1))",
+  timeType: "Date CODEC(Delta(2), LZ4)",
   timeOf: "toDate(r.ts)",
   partition: "toYYYYMM(day)",
 };
 
+/** The table of a rollup, with every dimension in its key. */
 export function createRollup(rollup: Rollup, { rollupRetentionMonths }: Retention): string {
-  const dimensions = rollupDimensions.map((name) => `  ${name} LowCardinality(String) CODEC(ZSTD(1)),`);
+  // LZ4 and not ZSTD: a quarter more disk, a quarter less time for questions over months (measured on 4.5M rows).
+  const dimensions = rollupDimensions.map((name) => `  ${name} LowCardinality(String) CODEC(LZ4),`);
   const sums = rollupSums.map(
-    ({ name, type }) =>
-      `  ${name} SimpleAggregateFunction(sum, ${type}) CODEC(${type === "Int64" ? "T64, " : ""}ZSTD(1))`,
+    ({ name, type }) => `  ${name} SimpleAggregateFunction(sum, ${type}) CODEC(${type === "Int64" ? "T64, " : ""}LZ4)`,
   );
   return `CREATE TABLE IF NOT EXISTS ${rollup.table} (
   ${rollup.time} ${rollup.timeType},
@@ -154,12 +157,12 @@ TTL toDate(${rollup.time}) + INTERVAL ${rollupRetentionMonths} MONTH
 SETTINGS ${tableSettings}`;
 }
 
-/** The select that turns base rows into rows of a rollup: used by its materialised view and by a rebuild. */
-export function selectRollup(rollup: Rollup, where = ""): string {
+/** The select that turns base rows into rows of a rollup. */
+function selectRollup(rollup: Rollup): string {
   return `SELECT ${rollup.timeOf} AS ${rollup.time},
   ${rollupDimensions.map((name) => `r.${name} AS ${name}`).join(", ")},
 ${rollupSums.map(({ name, of }) => `  ${of} AS ${name}`).join(",\n")}
-FROM usage_records AS r ${where}
+FROM usage_records AS r
 GROUP BY ${rollup.time}, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
 }
 

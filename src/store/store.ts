@@ -35,7 +35,10 @@ export interface Store {
   insert(batch: Batch): Promise<void>;
   /** True when at least one row of that batch is in the table: the check for plans older than the window. */
   hasBatch(token: string, days: readonly string[]): Promise<boolean>;
-  /** One trusted read, rows as objects; 64-bit integers and decimals arrive as strings. Runs beside inserts. */
+  /**
+   * One trusted read, rows as objects; 64-bit integers and decimals arrive as strings. Runs beside inserts. The SQL has
+   * no FORMAT and no closing SETTINGS of its own: limits are given in `options`.
+   */
   query<Row>(sql: string, options?: QueryOptions): Promise<readonly Row[]>;
   /** One read of a user's SQL that has passed the gate, answered in the named ClickHouse format, read-only and limited. */
   queryText(sql: string, format: string, limits: QueryLimits): Promise<Uint8Array>;
