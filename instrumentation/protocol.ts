@@ -38,6 +38,8 @@ export const toolArgsHashKey = "burnwatch.tool.args_hash";
 
 /** What a record says beyond OpenTelemetry's names. */
 export const recordKeys = {
+  /** Integer above 0 on a span sent again: it corrects what an earlier export of the same span said. */
+  revision: "burnwatch.revision",
   /** Boolean: the answer was cut off; usage is what was received, and may be missing. */
   partial: "burnwatch.usage.partial",
   /** Integer: chunks with output that a cut-off stream delivered. */

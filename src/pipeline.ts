@@ -26,6 +26,7 @@ import { Acceptor } from "./ingest/accept.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { decodeUsageEntry, type SpansEntry, type UsageEntry } from "./ingest/log-codec.ts";
 import { Resolver } from "./ingest/resolver.ts";
+import { findStored } from "./ingest/stored-records.ts";
 import { Writer } from "./ingest/writer.ts";
 import type { UsageRecord } from "./model/usage-record.ts";
 import { PriceBook } from "./pricing/price-book.ts";
@@ -133,18 +134,22 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     oldestMs: config.rawRetentionDays * dayMs,
     now,
   });
+  const writer = createWriter(options, metrics);
   const resolver = new Resolver({
     spans,
     usage,
     freshSpans,
     freshUsage,
     prices: new PriceBook(),
+    findStored: (wanted) =>
+      findStored(wanted, { usage, fresh: freshUsage, store: options.store, writtenOffset: () => writer.offset() }),
     now,
     observe: (step) => {
       acceptor.resolved(step.spans);
       tail.publish(step.records);
       metrics.repeats.inc(step.repeats);
       metrics.conflicts.inc(step.conflicts);
+      metrics.corrections.inc(step.corrections);
       for (const record of step.records) metrics.records.inc({ cost_status: record.costStatus });
     },
   });
@@ -162,7 +167,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
-  return { acceptor, resolver, writer: createWriter(options, metrics), detection, alerter };
+  return { acceptor, resolver, writer, detection, alerter };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {

@@ -1,6 +1,6 @@
 /** Reading attribute values that producers typed in their own way. Never throws. */
 
-import { attributionKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
+import { attributionKeys, recordKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { AttributeValue, Span } from "../model/span.ts";
 import type { Attribution } from "../model/usage-record.ts";
 
@@ -45,7 +45,12 @@ export function tokenCount(span: Span, keys: readonly string[]): TokenCount {
 }
 
 /** Attribution keys that every dialect keeps. */
-export const commonKeys: readonly string[] = [...Object.values(attributionKeys), toolArgsHashKey, "error.type"];
+export const commonKeys: readonly string[] = [
+  ...Object.values(attributionKeys),
+  toolArgsHashKey,
+  recordKeys.revision,
+  "error.type",
+];
 
 /** Who and what for, from the span first and its resource second. */
 export function attribution(span: Span): Attribution {
@@ -63,4 +68,12 @@ export function attribution(span: Span): Attribution {
     promptVersion: either(attributionKeys.promptVersion),
     release: either(attributionKeys.release),
   };
+}
+
+const revisionMax = 65_535;
+
+/** Which version of itself a span is: 0 unless its producer says that it corrects an earlier export. */
+export function revision(span: Span): number {
+  const value = Number(span.attributes[recordKeys.revision] ?? 0);
+  return Number.isInteger(value) && value > 0 && value <= revisionMax ? value : 0;
 }

@@ -71,6 +71,11 @@ export function createMetrics(read: () => MetricReadings) {
       help: "Repeats that claimed other tokens or cost: dropped.",
       registers,
     }),
+    corrections: new Counter({
+      name: "burnwatch_corrections_total",
+      help: "Records corrected by a higher revision of their span.",
+      registers,
+    }),
     rowsWritten: new Counter({ name: "burnwatch_rows_written_total", help: "Rows stored.", registers }),
     writeFailures: new Counter({
       name: "burnwatch_write_failures_total",

@@ -12,9 +12,11 @@ import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import { Completeness, type CompletenessState } from "./completeness.ts";
 import { contentHash } from "./content-hash.ts";
+import { correctionOf } from "./correction.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { decodeSpansEntry, encodeEntry, type SpansEntry, type UsageEntry } from "./log-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
+import { identityKey, type Wanted } from "./stored-records.ts";
 import { usageRecord } from "./usage-record.ts";
 
 export interface ResolverOptions {
@@ -23,6 +25,8 @@ export interface ResolverOptions {
   readonly freshSpans: FreshEntries<SpansEntry>;
   readonly freshUsage: FreshEntries<UsageEntry>;
   readonly prices: PriceBook;
+  /** The newest revision of records resolved before, wherever they are by now. */
+  readonly findStored: (wanted: readonly Wanted[]) => Promise<ReadonlyMap<string, UsageRecord>>;
   readonly now: () => number;
   /** Told after each committed step. */
   readonly observe: (step: ResolvedStep) => void;
@@ -32,7 +36,9 @@ export interface ResolvedStep {
   readonly spans: number;
   readonly records: readonly UsageRecord[];
   readonly repeats: number;
+  /** Repeats that claimed other tokens or cost without being marked as a correction: dropped. */
   readonly conflicts: number;
+  readonly corrections: number;
 }
 
 /** Spans taken into one step at most; a step is one transaction. */
@@ -42,14 +48,19 @@ const sliceSpans = 1024;
 /** Without records for this long there is nothing left to resolve by time, so ticks pause. */
 const ticksAfterLastRecordMs = 30 * 60_000;
 const tickEveryMs = 1000;
+const storeRetryMs = 1000;
 
 interface Draft {
+  readonly horizonMs: number;
   readonly records: UsageRecord[];
-  readonly identities: [Identity, Seen][];
-  readonly known: Map<string, Seen>;
+  /** Identities seen in this step, with what to remember of them. */
+  readonly identities: Map<string, [Identity, Seen]>;
+  /** Records that cannot be decided without what was stored before. */
+  readonly undecided: UsageRecord[];
   spans: number;
   repeats: number;
   conflicts: number;
+  corrections: number;
 }
 
 export class Resolver {
@@ -99,7 +110,7 @@ export class Resolver {
 
   async #step(after: number): Promise<void> {
     const { spans, usage, freshSpans } = this.#options;
-    const draft: Draft = { records: [], identities: [], known: new Map(), spans: 0, repeats: 0, conflicts: 0 };
+    const draft = newDraft(usage.identityStats(this.#options.now()).horizonMs);
     let inputOffset = after;
     let arrivedAtMs = 0;
     while (draft.spans < stepSpansMax) {
@@ -115,11 +126,12 @@ export class Resolver {
       inputOffset = entry.offset;
       await nextTurn();
     }
+    await this.#decide(draft);
     await this.#commit(draft, inputOffset, arrivedAtMs);
     freshSpans.forget(inputOffset);
     await spans.trim(usage.inputOffset());
-    const { spans: taken, records, repeats, conflicts } = draft;
-    this.#options.observe({ spans: taken, records, repeats, conflicts });
+    const { spans: taken, records, repeats, conflicts, corrections } = draft;
+    this.#options.observe({ spans: taken, records, repeats, conflicts, corrections });
   }
 
   #take(span: Span, arrivedAtMs: number, draft: Draft): void {
@@ -128,18 +140,50 @@ export class Resolver {
     const reading = dialectOf(span)?.read(span);
     if (reading == null) return;
     const record = usageRecord(span, reading, arrivedAtMs, this.#options.prices);
-    const key = `${record.traceId}${record.spanId}${record.tenant}`;
-    const seen = draft.known.get(key) ?? this.#options.usage.seen(record);
-    const hash = contentHash(record);
-    if (seen !== undefined) {
+    const seen = draft.identities.get(identityKey(record))?.[1] ?? this.#options.usage.seen(record);
+    if (seen === undefined) {
+      // What began before the index's horizon may have been there and left: the table is asked.
+      const old = record.startUs / 1000 < arrivedAtMs - draft.horizonMs;
+      if (old || record.revision > 0) draft.undecided.push(record);
+      else keep(draft, record);
+    } else if (record.revision > seen.revision) draft.undecided.push(record);
+    else {
       draft.repeats++;
-      if (seen.contentHash !== hash) draft.conflicts++;
-      return;
+      if (seen.revision === record.revision && seen.contentHash !== contentHash(record)) draft.conflicts++;
     }
-    const first: Seen = { revision: 0, contentHash: hash };
-    draft.known.set(key, first);
-    draft.identities.push([{ tenant: record.tenant, traceId: record.traceId, spanId: record.spanId }, first]);
-    draft.records.push(record);
+  }
+
+  /** Late spans and corrections, the rare ones: compared with what is stored, in the order in which they came. */
+  async #decide(draft: Draft): Promise<void> {
+    if (draft.undecided.length === 0) return;
+    const stored = await this.#findStored(draft.undecided);
+    const current = new Map(stored);
+    for (const record of draft.records) current.set(identityKey(record), record);
+    for (const record of draft.undecided) {
+      const previous = current.get(identityKey(record));
+      if (previous === undefined) keep(draft, record);
+      else if (record.revision > previous.revision) {
+        draft.corrections++;
+        draft.records.push(correctionOf(previous, record)[0]);
+        keep(draft, record);
+      } else {
+        draft.repeats++;
+        continue;
+      }
+      current.set(identityKey(record), record);
+    }
+  }
+
+  /** Tries until the store answers: without it a repeat cannot be told, and what was acknowledged waits in the log. */
+  async #findStored(wanted: readonly Wanted[]): Promise<ReadonlyMap<string, UsageRecord>> {
+    for (;;) {
+      try {
+        return await this.#options.findStored(wanted);
+      } catch (error) {
+        if (this.#stopping.signal.aborted) throw error;
+        await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
+      }
+    }
   }
 
   #number(span: Span): void {
@@ -159,7 +203,7 @@ export class Resolver {
       inputOffset,
       arrivedAtMs,
       entries: entries.map(encodeEntry),
-      identities: draft.identities,
+      identities: [...draft.identities.values()],
       state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
     });
     for (const [index, entry] of entries.entries()) freshUsage.put(offsets[index] ?? 0, entry);
@@ -180,6 +224,28 @@ export class Resolver {
     });
     freshUsage.put(offset, entry);
   }
+}
+
+function newDraft(horizonMs: number): Draft {
+  return {
+    horizonMs,
+    records: [],
+    identities: new Map(),
+    undecided: [],
+    spans: 0,
+    repeats: 0,
+    conflicts: 0,
+    corrections: 0,
+  };
+}
+
+function keep(draft: Draft, record: UsageRecord): void {
+  const { tenant, traceId, spanId, revision } = record;
+  draft.identities.set(identityKey(record), [
+    { tenant, traceId, spanId },
+    { revision, contentHash: contentHash(record) },
+  ]);
+  draft.records.push(record);
 }
 
 function isCount(value: unknown): value is number {

@@ -1,5 +1,6 @@
 /** From a span and its reading to the record that is stored: times made sane, the price looked up, doubts flagged. */
 
+import { revision } from "../dialects/attributes.ts";
 import type { Reading } from "../dialects/dialect.ts";
 import type { Span } from "../model/span.ts";
 import { noUsage, totalInput, totalOutput } from "../model/usage.ts";
@@ -13,6 +14,7 @@ const clockSkewMaxUs = 3_600_000_000;
 /** Nobody bills these by the token. */
 const unbilledOperations: ReadonlySet<string> = new Set(["execute_tool", "retrieval"]);
 
+/** The record of one span, as it will be summed. */
 export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, prices: PriceBook): UsageRecord {
   const times = saneTimes(span, arrivedAtMs * 1000);
   const billed = !unbilledOperations.has(reading.operation);
@@ -55,7 +57,7 @@ export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, p
     costNanoUsd: price.costNanoUsd,
     costStatus: price.costStatus,
     reportedNanoUsd: reading.reportedNanoUsd,
-    revision: 0,
+    revision: revision(span),
     flags: flags.length > 1 ? flags.sort() : flags,
   };
 }
