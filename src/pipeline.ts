@@ -184,6 +184,7 @@ function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Me
       metrics.rowsWritten.inc(rows);
       metrics.writeSeconds.observe(milliseconds / 1000);
     },
+    repaired: (rollups) => log.warn({ rollups }, "rollups were behind their records after an unclean stop: made anew"),
     failed: (error, retryInMs) => {
       metrics.writeFailures.inc();
       log.error({ error: error.message, retry_in_ms: retryInMs }, "insert failed, records wait in the log");

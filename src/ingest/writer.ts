@@ -5,10 +5,12 @@
 
 import type { LogEntry } from "../event-log/event-log.ts";
 import type { UsageLog } from "../event-log/usage-log.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { decodeUsageEntry, type UsageEntry } from "./log-codec.ts";
 import { entriesToPlan, type OffsetEntry, type Plan } from "./plan.ts";
+import { dayOf } from "./split-by-days.ts";
 
 export interface WriterOptions {
   /** Names the log in the tokens: two installations that share a database must differ. */
@@ -21,6 +23,8 @@ export interface WriterOptions {
   readonly lingerMs: number;
   readonly now: () => number;
   readonly observe: (written: { readonly rows: number; readonly milliseconds: number }) => void;
+  /** Told of rollups that had to be made anew after an unclean stop. */
+  readonly repaired: (rollups: readonly string[]) => void;
   /** Told of each failed insert; the writer tries again until it succeeds. */
   readonly failed: (error: Error, retryInMs: number) => void;
 }
@@ -32,6 +36,8 @@ interface WriterMark {
 
 const markName = "writer";
 const entriesPerRead = 256;
+/** A plan younger than this is certainly within the store's deduplication window: nothing else was inserted since. */
+const windowTrustedMs = 15 * 60_000;
 const retryMinMs = 250;
 const retryMaxMs = 30_000;
 
@@ -66,7 +72,7 @@ export class Writer {
   async #run(): Promise<void> {
     const { usage } = this.#options;
     const { signal } = this.#stopping;
-    if (this.#mark.plan !== null) await this.#carryOut(this.#mark.plan, this.#read(this.#mark.plan.to));
+    if (this.#mark.plan !== null) await this.#recover(this.#mark.plan);
     while (!signal.aborted) {
       await usage.entries.waitFor(this.#mark.offset, signal);
       const entries = await this.#gather();
@@ -122,25 +128,73 @@ export class Writer {
     return plan;
   }
 
+  /**
+   * Repeats the plan that an unclean stop left behind. Within the store's deduplication window the same token over the
+   * same entries changes nothing that is there; a plan that may be older is looked up, day by day, and only what is
+   * missing is inserted. Then base and rollups of its days are compared: a kill may have come between the two.
+   */
+  async #recover(plan: Plan): Promise<void> {
+    const { store, now } = this.#options;
+    const entries = this.#read(plan.to);
+    const days = daysOf(entries.flatMap(({ entry }) => entry.records));
+    const old = now() - plan.plannedAtMs > windowTrustedMs;
+    const done = old ? await this.#untilDone(() => store.batchDays(plan.token, days)) : new Map<string, number>();
+    if (done === undefined) return;
+    await this.#insert(plan, entries, new Set(done.keys()));
+    const repaired = await this.#untilDone(() => store.repairRollups(days));
+    if (repaired === undefined) return;
+    if (repaired.length > 0) this.#options.repaired(repaired);
+    await this.#finish(plan);
+  }
+
   async #carryOut(plan: Plan, entries: readonly OffsetEntry[]): Promise<void> {
-    const { store, now, observe, failed } = this.#options;
-    const records = entries.flatMap(({ entry }) => entry.records);
-    for (let retryMs = retryMinMs; ; retryMs = Math.min(retryMs * 2, retryMaxMs)) {
-      const startedAtMs = now();
-      try {
-        await store.insert({ token: plan.token, records });
-        observe({ rows: records.length, milliseconds: now() - startedAtMs });
-        break;
-      } catch (error) {
-        failed(error as Error, retryMs);
-        if (this.#stopping.signal.aborted) return;
-        await pause(retryMs, this.#stopping.signal);
-        if (this.#stopping.signal.aborted) return;
-      }
-    }
+    if (await this.#insert(plan, entries)) await this.#finish(plan);
+  }
+
+  async #insert(
+    plan: Plan,
+    entries: readonly OffsetEntry[],
+    daysDone: ReadonlySet<string> = new Set(),
+  ): Promise<boolean> {
+    const { store, now, observe } = this.#options;
+    const all = entries.flatMap(({ entry }) => entry.records);
+    const records = daysDone.size === 0 ? all : all.filter((record) => !daysDone.has(dayText(record)));
+    const startedAtMs = now();
+    const inserted = await this.#untilDone(async () => {
+      await store.insert({ token: plan.token, records });
+      return true;
+    });
+    if (inserted !== true) return false;
+    observe({ rows: records.length, milliseconds: now() - startedAtMs });
+    return true;
+  }
+
+  async #finish(plan: Plan): Promise<void> {
     this.#mark = { offset: plan.to, plan: null };
     await this.#options.usage.saveMark(markName, this.#mark);
   }
+
+  /** Tries until it succeeds; undefined when the writer was told to stop first. */
+  async #untilDone<Value>(attempt: () => Promise<Value>): Promise<Value | undefined> {
+    const { signal } = this.#stopping;
+    for (let retryMs = retryMinMs; ; retryMs = Math.min(retryMs * 2, retryMaxMs)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        this.#options.failed(error as Error, retryMs);
+        if (!signal.aborted) await pause(retryMs, signal);
+        if (signal.aborted) return undefined;
+      }
+    }
+  }
+}
+
+function daysOf(records: readonly UsageRecord[]): string[] {
+  return [...new Set(records.map(dayText))];
+}
+
+function dayText(record: UsageRecord): string {
+  return new Date(dayOf(record) * 86_400_000).toISOString().slice(0, 10);
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -141,6 +141,44 @@ describe("the embedded store", () => {
     await connection.close();
   });
 
+  it("makes a rollup anew that a kill left behind its base, but never one whose raw rows have expired", async () => {
+    const day = "2025-11-20";
+    const answers = async (work: (connection: SchemaConnection) => Promise<void>) => {
+      const connection = createChdbConnection({ path: directory });
+      const { command, query } = schemaConnection(connection);
+      await command("USE burnwatch");
+      await work({ command, query });
+      await connection.close();
+    };
+    const sums = "SELECT toString(sum(calls)) AS calls, toString(sum(cost_usd)) AS cost FROM";
+    const store = await openEmbeddedStore({ directory, rawRetentionDays: 36_500 });
+    await store.migrate();
+    await store.insert({ token: "repair-1", records: [...sampleRecords({ count: 500, startMs: Date.UTC(2025, 10, 20), spanMs: 3_600_000 })] });
+    const days = (await store.query<{ day: string }>("SELECT DISTINCT toString(day) AS day FROM usage")).map(
+      (row) => row.day,
+    );
+    expect(days).toContain(day);
+    const before = await store.query(`${sums} usage`);
+    await store.close();
+    await answers(async ({ command }) => {
+      await command(`ALTER TABLE usage_rollup_15m DELETE WHERE toDate(slot) = '${day}' SETTINGS mutations_sync = 2`);
+      await command(`INSERT INTO usage_rollup_1d SELECT * FROM usage_rollup_1d WHERE day = '${day}'`);
+    });
+    const expiring = await openEmbeddedStore({ directory, rawRetentionDays: 90 });
+    expect(await expiring.repairRollups(days)).toEqual([]);
+    await expiring.close();
+    const again = await openEmbeddedStore({ directory, rawRetentionDays: 36_500 });
+    expect([...(await again.repairRollups(days))].sort()).toEqual([
+      `usage_rollup_15m ${day}`,
+      `usage_rollup_1d ${day}`,
+    ]);
+    for (const view of ["usage", "usage_by_15m", "usage_by_hour", "usage_by_day"]) {
+      expect(await again.query(`${sums} ${view}`)).toEqual(before);
+    }
+    expect(await again.repairRollups(days)).toEqual([]);
+    await again.close();
+  });
+
   it("changes the retention when it is configured otherwise, and refuses a newer schema", async () => {
     const connection = createChdbConnection({ path: directory });
     const { command, query } = schemaConnection(connection);

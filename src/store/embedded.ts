@@ -14,10 +14,12 @@
 import { text } from "node:stream/consumers";
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import type { ChdbConnection, createChdbConnection } from "chdb/connection";
+import { countBatchDays } from "./batch-days.ts";
 import { bindParameters } from "./bind-parameters.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
-import { migrateSchema } from "./migrations.ts";
+import { migrateSchema, type SchemaConnection } from "./migrations.ts";
+import { repairRollups } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
 import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
@@ -97,13 +99,14 @@ class EmbeddedStore implements Store {
 
   migrate(): Promise<readonly string[]> {
     const { rawRetentionDays = 90, rollupRetentionMonths = 13 } = this.#options;
-    const { client } = this.#connections.writer;
-    return this.#work.start(() =>
-      migrateSchema(
-        { command: async (sql) => void (await client.command({ query: sql })), query: (sql) => this.#read(sql, {}) },
-        { rawRetentionDays, rollupRetentionMonths },
-      ),
-    );
+    return this.#work.start(() => migrateSchema(this.#schemaConnection(), { rawRetentionDays, rollupRetentionMonths }));
+  }
+
+  #schemaConnection(): SchemaConnection {
+    return {
+      command: async (sql) => void (await this.#connections.writer.client.command({ query: sql })),
+      query: (sql) => this.#read(sql, {}),
+    };
   }
 
   insert({ token, records }: Batch): Promise<void> {
@@ -119,12 +122,13 @@ class EmbeddedStore implements Store {
     });
   }
 
-  async hasBatch(token: string, days: readonly string[]): Promise<boolean> {
-    const rows = await this.query(
-      "SELECT 1 FROM usage_records WHERE toDate(ts) IN {days:Array(Date)} AND batch = {token:String} LIMIT 1",
-      { params: { token, days } },
-    );
-    return rows.length > 0;
+  batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return countBatchDays((sql, options) => this.query(sql, options), token, days);
+  }
+
+  repairRollups(days: readonly string[]): Promise<readonly string[]> {
+    const { rawRetentionDays = 90 } = this.#options;
+    return this.#work.start(() => repairRollups(this.#schemaConnection(), days, { rawRetentionDays }));
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {

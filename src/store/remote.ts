@@ -6,7 +6,9 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { type ClickHouseClient, ClickHouseLogLevel, createClient, type DataFormat } from "@clickhouse/client";
-import { migrateSchema } from "./migrations.ts";
+import { countBatchDays } from "./batch-days.ts";
+import { migrateSchema, type SchemaConnection } from "./migrations.ts";
+import { repairRollups } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
 import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
@@ -67,15 +69,14 @@ class RemoteStore implements Store {
 
   migrate(): Promise<readonly string[]> {
     const { rawRetentionDays = 90, rollupRetentionMonths = 13 } = this.#options;
-    return this.#work.start(() =>
-      migrateSchema(
-        {
-          command: async (sql) => void (await this.#client.command({ query: sql })),
-          query: (sql) => this.#read(sql, {}),
-        },
-        { rawRetentionDays, rollupRetentionMonths },
-      ),
-    );
+    return this.#work.start(() => migrateSchema(this.#schemaConnection(), { rawRetentionDays, rollupRetentionMonths }));
+  }
+
+  #schemaConnection(): SchemaConnection {
+    return {
+      command: async (sql) => void (await this.#client.command({ query: sql })),
+      query: (sql) => this.#read(sql, {}),
+    };
   }
 
   insert({ token, records }: Batch): Promise<void> {
@@ -91,12 +92,13 @@ class RemoteStore implements Store {
     });
   }
 
-  async hasBatch(token: string, days: readonly string[]): Promise<boolean> {
-    const rows = await this.query(
-      "SELECT 1 FROM usage_records WHERE toDate(ts) IN {days:Array(Date)} AND batch = {token:String} LIMIT 1",
-      { params: { token, days } },
-    );
-    return rows.length > 0;
+  batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return countBatchDays((sql, options) => this.query(sql, options), token, days);
+  }
+
+  repairRollups(days: readonly string[]): Promise<readonly string[]> {
+    const { rawRetentionDays = 90 } = this.#options;
+    return this.#work.start(() => repairRollups(this.#schemaConnection(), days, { rawRetentionDays }));
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {

@@ -157,12 +157,12 @@ TTL toDate(${rollup.time}) + INTERVAL ${rollupRetentionMonths} MONTH
 SETTINGS ${tableSettings}`;
 }
 
-/** The select that turns base rows into rows of a rollup. */
-function selectRollup(rollup: Rollup): string {
+/** The select that turns base rows into rows of a rollup, all of them or those that a condition on `r` names. */
+export function selectRollup(rollup: Rollup, condition = ""): string {
   return `SELECT ${rollup.timeOf} AS ${rollup.time},
   ${rollupDimensions.map((name) => `r.${name} AS ${name}`).join(", ")},
 ${rollupSums.map(({ name, of }) => `  ${of} AS ${name}`).join(",\n")}
-FROM usage_records AS r
+FROM usage_records AS r${condition === "" ? "" : `\nWHERE ${condition}`}
 GROUP BY ${rollup.time}, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
 }
 

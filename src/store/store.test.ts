@@ -213,6 +213,16 @@ for (const { name, unavailable, open, dispose } of implementations)
       expect(await sumsOf(store, "repeated")).toEqual(once);
     });
 
+    it("lets the token decide, not the rows: a repeat encoded otherwise, as by a newer version, changes nothing", async () => {
+      const records = recordsOf("token-decides", 50);
+      await store.insert({ token: "token-decides-1", records });
+      await store.insert({
+        token: "token-decides-1",
+        records: records.map((record) => ({ ...record, release: "next" })),
+      });
+      expect(await sumsOf(store, "token-decides")).toEqual(sumsOfRecords(records));
+    });
+
     it("keeps the same data under another token", async () => {
       const records = recordsOf("twice", 100);
       await store.insert({ token: "twice-1", records });
@@ -350,11 +360,13 @@ for (const { name, unavailable, open, dispose } of implementations)
       expect(await sumsOf(store, "busy")).toEqual(sumsOfRecords(batches.flatMap((batch) => batch.records)));
     });
 
-    it("knows whether a batch was stored", async () => {
+    it("knows which days of a batch were stored, and finds nothing to repair in whole rollups", async () => {
       await store.insert({ token: "known-1", records: recordsOf("known", 5) });
-      expect(await store.hasBatch("known-1", ["2025-11-20"])).toBe(true);
-      expect(await store.hasBatch("known-1", ["2025-11-21"])).toBe(false);
-      expect(await store.hasBatch("known-2", ["2025-11-20"])).toBe(false);
+      expect([...(await store.batchDays("known-1", ["2025-11-20"]))]).toEqual([["2025-11-20", 5]]);
+      expect([...(await store.batchDays("known-1", ["2025-11-21"]))]).toEqual([]);
+      expect([...(await store.batchDays("known-2", ["2025-11-20"]))]).toEqual([]);
+      expect(await store.repairRollups(["2025-11-20"])).toEqual([]);
+      await expect(store.repairRollups(["yesterday"])).rejects.toThrow('"yesterday" is no day');
     });
 
     it("stores 100,000 records and sums them as they are", async () => {

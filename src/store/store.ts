@@ -33,8 +33,13 @@ export interface Store {
    * nothing. Resolves when the parts are on disk. A batch may touch at most 20 day partitions.
    */
   insert(batch: Batch): Promise<void>;
-  /** True when at least one row of that batch is in the table: the check for plans older than the window. */
-  hasBatch(token: string, days: readonly string[]): Promise<boolean>;
+  /** Rows of that batch in the table, by UTC day: the check for a plan that may be older than the window. */
+  batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Compares the rollups of these UTC days with their base and makes anew those that differ; nothing may be inserted
+   * meanwhile. Days whose raw rows have begun to expire are left alone. @returns what was made anew.
+   */
+  repairRollups(days: readonly string[]): Promise<readonly string[]>;
   /**
    * One trusted read, rows as objects; 64-bit integers and decimals arrive as strings. Runs beside inserts. The SQL has
    * no FORMAT and no closing SETTINGS of its own: limits are given in `options`.
