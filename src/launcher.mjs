@@ -28,7 +28,9 @@ await handOver();
 
 function installed(withDevelopment) {
   const needed = ["@clickhouse/client", "lmdb", ...(withDevelopment ? ["vitest", "typescript"] : [])];
-  return needed.every((name) => existsSync(join(modules, name, "package.json"))) && ownNode() !== null && lockIsInstalled();
+  return (
+    needed.every((name) => existsSync(join(modules, name, "package.json"))) && ownNode() !== null && lockIsInstalled()
+  );
 }
 
 /** npm notes in node_modules what it installed; a newer lock than that note means that a pull brought new packages. */
@@ -47,7 +49,9 @@ function lockIsInstalled() {
 
 async function install(withDevelopment) {
   const total = withDevelopment ? expectedMegabytes.develop : expectedMegabytes.run;
-  process.stderr.write(`burnwatch: first start: installing packages, about ${total} MB on disk (the ClickHouse engine is 543 of them)\n`);
+  process.stderr.write(
+    `burnwatch: first start: installing packages, about ${total} MB on disk (the ClickHouse engine is 543 of them)\n`,
+  );
   const onTerminal = process.stderr.isTTY === true;
   const startedAt = Date.now();
   const timer = setInterval(
@@ -61,14 +65,22 @@ async function install(withDevelopment) {
   const npmArguments = ["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error"];
   if (!withDevelopment) npmArguments.push("--omit=dev");
   const windows = process.platform === "win32";
-  const code = await run(windows ? "npm.cmd" : "npm", npmArguments, { cwd: root, stdio: ["ignore", "ignore", "inherit"], shell: windows });
+  const code = await run(windows ? "npm.cmd" : "npm", npmArguments, {
+    cwd: root,
+    stdio: ["ignore", "ignore", "inherit"],
+    shell: windows,
+  });
   clearInterval(timer);
   if (onTerminal) process.stderr.write("\r\u001b[K");
   if (code !== 0) {
-    process.stderr.write(`burnwatch: "npm ${npmArguments.join(" ")}" failed (exit code ${code}): see above, then start again\n`);
+    process.stderr.write(
+      `burnwatch: "npm ${npmArguments.join(" ")}" failed (exit code ${code}): see above, then start again\n`,
+    );
     process.exit(1);
   }
-  process.stderr.write(`burnwatch: installed ${Math.round(sizeOf(modules) / 1e6)} MB in ${Math.round((Date.now() - startedAt) / 1000)} s\n`);
+  process.stderr.write(
+    `burnwatch: installed ${Math.round(sizeOf(modules) / 1e6)} MB in ${Math.round((Date.now() - startedAt) / 1000)} s\n`,
+  );
 }
 
 /** Bytes of all files below a folder; files that vanish meanwhile count nothing. */
@@ -121,7 +133,9 @@ async function handOver() {
     // Engine, log and inflation share libuv's pool; its four threads would make them wait for each other.
     UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? "16",
   };
-  process.exit(await run(node, ["--disable-warning=ExperimentalWarning", script, ...argv], { stdio: "inherit", env: environment }));
+  process.exit(
+    await run(node, ["--disable-warning=ExperimentalWarning", script, ...argv], { stdio: "inherit", env: environment }),
+  );
 }
 
 /** Runs a child to its end, passing signals on. @returns its exit code, 128 + signal when one ended it. */

@@ -136,6 +136,7 @@ export class ServerState {
     const readings = this.readings();
     const free = freeBytes(config.data);
     const share = await this.#unpricedShare();
+    const broken = await store.brokenSeals();
     return [
       check(
         "workers",
@@ -144,6 +145,12 @@ export class ServerState {
         "read the log and start again",
       ),
       check("store", "ok", await store.describe(), ""),
+      check(
+        "seals",
+        broken.length === 0 ? "ok" : "fail",
+        broken.length === 0 ? "closed days hold what was sealed" : `sums differ from the seal: ${broken.join(", ")}`,
+        "compare with a backup; the single records of these days may still be in usage",
+      ),
       check(
         "disk",
         free < freeBytesWarn ? "warn" : "ok",

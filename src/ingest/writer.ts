@@ -38,6 +38,9 @@ const markName = "writer";
 const entriesPerRead = 256;
 /** A plan younger than this is certainly within the store's deduplication window: nothing else was inserted since. */
 const windowTrustedMs = 15 * 60_000;
+const sealEveryMs = 3_600_000;
+/** A day is closed when it ended this long ago: what comes later opens it again. */
+const closedAfterMs = 86_400_000;
 const retryMinMs = 250;
 const retryMaxMs = 30_000;
 
@@ -45,6 +48,8 @@ export class Writer {
   readonly #options: WriterOptions;
   readonly #stopping = new AbortController();
   #mark: WriterMark;
+  #sealed: Set<string> = new Set();
+  #sealedAtMs = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: WriterOptions) {
@@ -72,9 +77,11 @@ export class Writer {
   async #run(): Promise<void> {
     const { usage } = this.#options;
     const { signal } = this.#stopping;
+    this.#sealed = new Set(await this.#untilDone(() => this.#options.store.sealedDays()));
     if (this.#mark.plan !== null) await this.#recover(this.#mark.plan);
     while (!signal.aborted) {
-      await usage.entries.waitFor(this.#mark.offset, signal);
+      await this.#sealWhenDue();
+      await usage.entries.waitFor(this.#mark.offset, AbortSignal.any([signal, AbortSignal.timeout(sealEveryMs)]));
       const entries = await this.#gather();
       if (entries.length === 0) continue;
       const records = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
@@ -161,12 +168,35 @@ export class Writer {
     const records = daysDone.size === 0 ? all : all.filter((record) => !daysDone.has(dayText(record)));
     const startedAtMs = now();
     const inserted = await this.#untilDone(async () => {
+      await this.#open(records);
       await store.insert({ token: plan.token, records });
       return true;
     });
     if (inserted !== true) return false;
     observe({ rows: records.length, milliseconds: now() - startedAtMs });
     return true;
+  }
+
+  /** A day that takes late records is no longer what was sealed. */
+  async #open(records: readonly UsageRecord[]): Promise<void> {
+    if (this.#sealed.size === 0) return;
+    const days = daysOf(records).filter((day) => this.#sealed.has(day));
+    if (days.length === 0) return;
+    await this.#options.store.openDays(days);
+    for (const day of days) this.#sealed.delete(day);
+  }
+
+  /** Between two batches, so that nothing is inserted into a day while it is compared. */
+  async #sealWhenDue(): Promise<void> {
+    const { store, now, failed } = this.#options;
+    if (now() - this.#sealedAtMs < sealEveryMs) return;
+    this.#sealedAtMs = now();
+    try {
+      const before = new Date(now() - closedAfterMs).toISOString().slice(0, 10);
+      for (const day of await store.sealDays(before)) this.#sealed.add(day);
+    } catch (error) {
+      failed(error as Error, sealEveryMs);
+    }
   }
 
   async #finish(plan: Plan): Promise<void> {

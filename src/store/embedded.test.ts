@@ -117,7 +117,7 @@ describe("the embedded store", () => {
     const connection = createChdbConnection({ path: directory });
     const retention = { rawRetentionDays: 36_500, rollupRetentionMonths: 1200 };
     const { command, query } = schemaConnection(connection);
-    const statementsAll = 14;
+    const statementsAll = 16;
     for (let cutAfter = 0; cutAfter <= statementsAll; cutAfter++) {
       await command(`CREATE DATABASE cut_${cutAfter}`);
       await command(`USE cut_${cutAfter}`);
@@ -135,7 +135,7 @@ describe("the embedded store", () => {
       const [tables] = await query<{ count: number }>(
         "SELECT count() AS count FROM system.tables WHERE database = currentDatabase()",
       );
-      expect(tables).toEqual({ count: 10 });
+      expect(tables).toEqual({ count: 11 });
       await command(`DROP DATABASE cut_${cutAfter} SYNC`);
     }
     await connection.close();
@@ -153,7 +153,10 @@ describe("the embedded store", () => {
     const sums = "SELECT toString(sum(calls)) AS calls, toString(sum(cost_usd)) AS cost FROM";
     const store = await openEmbeddedStore({ directory, rawRetentionDays: 36_500 });
     await store.migrate();
-    await store.insert({ token: "repair-1", records: [...sampleRecords({ count: 500, startMs: Date.UTC(2025, 10, 20), spanMs: 3_600_000 })] });
+    await store.insert({
+      token: "repair-1",
+      records: [...sampleRecords({ count: 500, startMs: Date.UTC(2025, 10, 20), spanMs: 3_600_000 })],
+    });
     const days = (await store.query<{ day: string }>("SELECT DISTINCT toString(day) AS day FROM usage")).map(
       (row) => row.day,
     );
@@ -197,7 +200,7 @@ describe("the embedded store", () => {
     await command("INSERT INTO schema_migrations (version, name) VALUES (99, 'from_the_future')");
     await expect(
       migrateSchema({ command, query }, { rawRetentionDays: 90, rollupRetentionMonths: 13 }),
-    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 4: start the newer version");
+    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 5: start the newer version");
     await command("DROP DATABASE retention SYNC");
     await connection.close();
   });

@@ -11,7 +11,10 @@
  * - The engine crashes when the process exits during a statement: `close` waits for all of them.
  */
 
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import type { ChdbConnection, createChdbConnection } from "chdb/connection";
 import { countBatchDays } from "./batch-days.ts";
@@ -19,9 +22,11 @@ import { bindParameters } from "./bind-parameters.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
-import { repairRollups } from "./rollup-repair.ts";
+import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
-import type { Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
+import type { Retention } from "./schema.ts";
+import { brokenSeals, openDays, sealedDays } from "./seals.ts";
+import type { AskOptions, Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
 import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
 
 export interface EmbeddedStoreOptions {
@@ -41,6 +46,7 @@ export class StoreLockedError extends Error {
 
 const database = "burnwatch";
 const waitingMax = 256;
+const stopStatementEveryMs = 250;
 
 /** JSON keeps every digit: 64-bit integers and decimals are quoted. */
 const readerSettings = `SET output_format_json_quote_64bit_integers = 1, output_format_json_quote_decimals = 1,
@@ -98,8 +104,12 @@ class EmbeddedStore implements Store {
   }
 
   migrate(): Promise<readonly string[]> {
+    return this.#work.start(() => migrateSchema(this.#schemaConnection(), this.#retention()));
+  }
+
+  #retention(): Retention {
     const { rawRetentionDays = 90, rollupRetentionMonths = 13 } = this.#options;
-    return this.#work.start(() => migrateSchema(this.#schemaConnection(), { rawRetentionDays, rollupRetentionMonths }));
+    return { rawRetentionDays, rollupRetentionMonths };
   }
 
   #schemaConnection(): SchemaConnection {
@@ -127,21 +137,44 @@ class EmbeddedStore implements Store {
   }
 
   repairRollups(days: readonly string[]): Promise<readonly string[]> {
-    const { rawRetentionDays = 90 } = this.#options;
-    return this.#work.start(() => repairRollups(this.#schemaConnection(), days, { rawRetentionDays }));
+    return this.#work.start(() => repairRollups(this.#schemaConnection(), days, this.#retention()));
+  }
+
+  sealedDays(): Promise<readonly string[]> {
+    return this.#work.start(() => sealedDays(this.#schemaConnection()));
+  }
+
+  sealDays(before: string): Promise<readonly string[]> {
+    return this.#work.start(() => sealDays(this.#schemaConnection(), before, this.#retention()));
+  }
+
+  openDays(days: readonly string[]): Promise<void> {
+    return this.#work.start(() => openDays(this.#schemaConnection(), days));
+  }
+
+  brokenSeals(): Promise<readonly string[]> {
+    return this.#work.start(() => brokenSeals(this.#schemaConnection(), this.#retention()));
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
     return this.#work.start(() => this.#read<Row>(sql, options));
   }
 
-  queryText(sql: string, format: string, limits: QueryLimits): Promise<Uint8Array> {
-    return this.#work.start(() =>
-      this.#connections.gates.use(gateSettings(limits), async ({ connection }) => {
-        const result = await connection.chdb.queryAsync(sql, { format });
-        return result.bytes();
-      }),
+  queryText(sql: string, format: string, options: AskOptions): Promise<Uint8Array> {
+    return this.#ask(sql, options, async ({ chdb }, statement) =>
+      (await chdb.queryAsync(statement, { format })).bytes(),
     );
+  }
+
+  streamText(
+    sql: string,
+    format: string,
+    options: AskOptions,
+    take: (piece: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    return this.#ask(sql, options, async ({ chdb }, statement) => {
+      for await (const piece of chdb.queryStream(statement, { format })) await take(piece.raw());
+    });
   }
 
   async describe(): Promise<string> {
@@ -155,6 +188,43 @@ class EmbeddedStore implements Store {
       await Promise.all([readers.close(), gates.close()]);
       await writer.client.close();
     });
+  }
+
+  /** Runs a user's statement on a connection of its kind; when the asker leaves, the engine is told to stop. */
+  #ask<Result>(
+    sql: string,
+    options: AskOptions,
+    run: (connection: ChdbConnection, statement: string) => Promise<Result>,
+  ): Promise<Result> {
+    const { signal } = options;
+    // The engine gives ids of its own to statements: ours stands in a comment, by which it is found.
+    const mark = `/* ask ${randomUUID()} */`;
+    return this.#work.start(() =>
+      this.#connections.gates.use(gateSettings(options), async ({ connection }) => {
+        signal?.throwIfAborted();
+        if (signal === undefined) return run(connection, sql);
+        const ended = new AbortController();
+        const stopping = this.#stopStatement(mark, signal, ended.signal);
+        try {
+          return await run(connection, `${sql}\n${mark}`);
+        } finally {
+          ended.abort();
+          await stopping;
+        }
+      }),
+    );
+  }
+
+  /** From the asker's leaving until the statement has ended: the engine may not have begun it when it is first told. */
+  async #stopStatement(mark: string, left: AbortSignal, ended: AbortSignal): Promise<void> {
+    const query = `KILL QUERY WHERE endsWith(query, '${mark}') ASYNC`;
+    await once(left, "abort", { signal: ended }).catch(() => undefined);
+    while (left.aborted && !ended.aborted) {
+      await this.#connections.readers
+        .use(readerSettings, ({ client }) => client.command({ query }))
+        .catch(() => undefined);
+      await setTimeout(stopStatementEveryMs, undefined, { signal: ended }).catch(() => undefined);
+    }
   }
 
   /** FORMAT ... SETTINGS holds for the whole statement, whatever it ends in, and for this one only. */
@@ -180,8 +250,10 @@ function limitSettings({ seconds, rows, memoryBytes }: QueryLimits): string {
   );
 }
 
-function gateSettings(limits: QueryLimits): string {
-  return `SET ${limitSettings(limits)}, max_threads = 1, output_format_json_quote_decimals = 1;\nSET readonly = 1`;
+/** What prepares a connection for a kind of question, one statement a line. The last makes it read-only for good. */
+function gateSettings({ settings = {}, ...limits }: AskOptions): string {
+  const asked = Object.entries(settings).map(([name, value]) => `, ${name} = '${value.replace(/[\\']/g, "\\$&")}'`);
+  return `SET ${limitSettings(limits)}, max_threads = 1, output_format_json_quote_decimals = 1${asked.join("")};\nSET readonly = 1`;
 }
 
 async function loadEngine(): Promise<typeof createChdbConnection> {

@@ -12,6 +12,7 @@ import {
   rollup1d,
   rollup15m,
 } from "./schema.ts";
+import { createSeals } from "./seals.ts";
 import { createRollupViews, createUsageView } from "./views.ts";
 
 /** What a migration needs of an engine: statements in order, each finished before the next. */
@@ -31,6 +32,7 @@ const migrations: readonly Migration[] = [
   { version: 2, name: "usage_rollup_15m", statements: (retention) => rollupStatements(rollup15m, retention) },
   { version: 3, name: "usage_rollup_1d", statements: (retention) => rollupStatements(rollup1d, retention) },
   { version: 4, name: "usage_views", statements: () => [createUsageView, ...createRollupViews] },
+  { version: 5, name: "sealed_days", statements: () => [createSeals] },
 ];
 
 function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {

@@ -5,12 +5,20 @@
 
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { type ClickHouseClient, ClickHouseLogLevel, createClient, type DataFormat } from "@clickhouse/client";
+import {
+  type ClickHouseClient,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+  type DataFormat,
+} from "@clickhouse/client";
 import { countBatchDays } from "./batch-days.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
-import { repairRollups } from "./rollup-repair.ts";
+import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
-import type { Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
+import type { Retention } from "./schema.ts";
+import { brokenSeals, openDays, sealedDays } from "./seals.ts";
+import type { AskOptions, Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
 import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
 
 export interface RemoteStoreOptions {
@@ -68,8 +76,12 @@ class RemoteStore implements Store {
   }
 
   migrate(): Promise<readonly string[]> {
+    return this.#work.start(() => migrateSchema(this.#schemaConnection(), this.#retention()));
+  }
+
+  #retention(): Retention {
     const { rawRetentionDays = 90, rollupRetentionMonths = 13 } = this.#options;
-    return this.#work.start(() => migrateSchema(this.#schemaConnection(), { rawRetentionDays, rollupRetentionMonths }));
+    return { rawRetentionDays, rollupRetentionMonths };
   }
 
   #schemaConnection(): SchemaConnection {
@@ -97,29 +109,42 @@ class RemoteStore implements Store {
   }
 
   repairRollups(days: readonly string[]): Promise<readonly string[]> {
-    const { rawRetentionDays = 90 } = this.#options;
-    return this.#work.start(() => repairRollups(this.#schemaConnection(), days, { rawRetentionDays }));
+    return this.#work.start(() => repairRollups(this.#schemaConnection(), days, this.#retention()));
+  }
+
+  sealedDays(): Promise<readonly string[]> {
+    return this.#work.start(() => sealedDays(this.#schemaConnection()));
+  }
+
+  sealDays(before: string): Promise<readonly string[]> {
+    return this.#work.start(() => sealDays(this.#schemaConnection(), before, this.#retention()));
+  }
+
+  openDays(days: readonly string[]): Promise<void> {
+    return this.#work.start(() => openDays(this.#schemaConnection(), days));
+  }
+
+  brokenSeals(): Promise<readonly string[]> {
+    return this.#work.start(() => brokenSeals(this.#schemaConnection(), this.#retention()));
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
     return this.#work.start(() => this.#read<Row>(sql, options));
   }
 
-  queryText(sql: string, format: string, limits: QueryLimits): Promise<Uint8Array> {
+  queryText(sql: string, format: string, options: AskOptions): Promise<Uint8Array> {
+    // The answer is held back until it is whole: an error halfway is then an error, not a broken answer.
+    return this.#work.start(async () => buffer(await this.#ask(sql, format, options, { wait_end_of_query: 1 })));
+  }
+
+  streamText(
+    sql: string,
+    format: string,
+    options: AskOptions,
+    take: (piece: Uint8Array) => Promise<void>,
+  ): Promise<void> {
     return this.#work.start(async () => {
-      const { stream } = await this.#client.exec({
-        query: sql,
-        clickhouse_settings: {
-          ...limitSettings(limits),
-          max_threads: 1,
-          output_format_json_quote_decimals: 1,
-          default_format: format as DataFormat,
-          // The answer is held back until it is whole: an error halfway is then an error, not a broken answer.
-          wait_end_of_query: 1,
-          readonly: "1",
-        },
-      });
-      return buffer(stream);
+      for await (const piece of await this.#ask(sql, format, options, {})) await take(piece);
     });
   }
 
@@ -130,6 +155,29 @@ class RemoteStore implements Store {
 
   close(): Promise<void> {
     return this.#work.close(() => this.#client.close());
+  }
+
+  async #ask(
+    sql: string,
+    format: string,
+    { settings, signal, ...limits }: AskOptions,
+    more: ClickHouseSettings,
+  ): Promise<Readable> {
+    const { stream } = await this.#client.exec({
+      query: sql,
+      ...(signal === undefined ? {} : { abort_signal: signal }),
+      clickhouse_settings: {
+        ...limitSettings(limits),
+        max_threads: 1,
+        output_format_json_quote_decimals: 1,
+        ...settings,
+        cancel_http_readonly_queries_on_client_close: 1,
+        default_format: format as DataFormat,
+        ...more,
+        readonly: "1",
+      },
+    });
+    return stream;
   }
 
   async #read<Row>(sql: string, { params, limits }: QueryOptions): Promise<readonly Row[]> {

@@ -4,21 +4,24 @@
  */
 
 import type { SchemaConnection } from "./migrations.ts";
-import { type Rollup, rollup1d, rollup15m, rollupSums, selectRollup } from "./schema.ts";
+import { type Retention, type Rollup, rollup1d, rollup15m, rollupSums, selectRollup } from "./schema.ts";
+import { sealDay, sealedDays, unsealedDays } from "./seals.ts";
 
 /**
- * Compares each day's sums and makes those rollups anew that differ. Nothing may be inserted meanwhile. Days whose raw
- * rows have begun to expire are left alone: their rollups are all that is left of them.
+ * Compares each day's sums and makes those rollups anew that differ. Nothing may be inserted meanwhile. Sealed days, and days
+ * whose raw rows have begun to expire, are left alone: their rollups are all that is left of them.
  * @param days UTC days, `2026-01-31`.
  * @returns the rollups and days made anew.
  */
 export async function repairRollups(
   connection: SchemaConnection,
   days: readonly string[],
-  { rawRetentionDays }: { readonly rawRetentionDays: number },
+  { rawRetentionDays }: Pick<Retention, "rawRetentionDays">,
 ): Promise<readonly string[]> {
+  const sealed = new Set(await sealedDays(connection));
   const repaired: string[] = [];
   for (const day of days) {
+    if (sealed.has(day)) continue;
     if (!(await isComplete(connection, day, rawRetentionDays))) continue;
     const base = await sums(connection, `(SELECT ${baseSums()} FROM usage_records AS r WHERE toDate(r.ts) = '${day}')`);
     for (const rollup of [rollup15m, rollup1d]) {
@@ -32,6 +35,21 @@ export async function repairRollups(
     }
   }
   return repaired;
+}
+
+/**
+ * Seals every day before `before` that has records and no seal, repaired first where it must be.
+ * @returns the days sealed now.
+ */
+export async function sealDays(
+  connection: SchemaConnection,
+  before: string,
+  retention: Retention,
+): Promise<readonly string[]> {
+  const days = await unsealedDays(connection, before);
+  await repairRollups(connection, days, retention);
+  for (const day of days) await sealDay(connection, day);
+  return days;
 }
 
 function baseSums(): string {

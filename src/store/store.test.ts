@@ -111,7 +111,13 @@ for (const { name, unavailable, open, dispose } of implementations)
     });
 
     it("migrates once and then changes nothing", async () => {
-      expect(await store.migrate()).toEqual(["usage_records", "usage_rollup_15m", "usage_rollup_1d", "usage_views"]);
+      expect(await store.migrate()).toEqual([
+        "usage_records",
+        "usage_rollup_15m",
+        "usage_rollup_1d",
+        "usage_views",
+        "sealed_days",
+      ]);
       expect(await store.migrate()).toEqual([]);
       const rows = await store.query("SELECT version, name FROM schema_migrations ORDER BY version");
       expect(rows).toEqual([
@@ -119,6 +125,7 @@ for (const { name, unavailable, open, dispose } of implementations)
         { version: 2, name: "usage_rollup_15m" },
         { version: 3, name: "usage_rollup_1d" },
         { version: 4, name: "usage_views" },
+        { version: 5, name: "sealed_days" },
       ]);
     });
 
@@ -367,6 +374,24 @@ for (const { name, unavailable, open, dispose } of implementations)
       expect([...(await store.batchDays("known-2", ["2025-11-20"]))]).toEqual([]);
       expect(await store.repairRollups(["2025-11-20"])).toEqual([]);
       await expect(store.repairRollups(["yesterday"])).rejects.toThrow('"yesterday" is no day');
+    });
+
+    it("seals closed days, opens them for late records, and seals them again", async () => {
+      await store.insert({ token: "seal-1", records: recordsOf("seal", 50) });
+      expect(await store.sealDays("2025-11-20")).not.toContain("2025-11-20");
+      expect(await store.sealDays("2025-11-21")).toContain("2025-11-20");
+      expect(await store.sealedDays()).toContain("2025-11-20");
+      expect(await store.sealDays("2025-11-21")).toEqual([]);
+      await store.openDays(["2025-11-20"]);
+      expect(await store.sealedDays()).not.toContain("2025-11-20");
+      await store.insert({ token: "seal-2", records: recordsOf("seal", 50, { seed: 2 }) });
+      expect(await store.sealDays("2025-11-21")).toEqual(["2025-11-20"]);
+      expect(await store.brokenSeals()).toEqual([]);
+      await store.insert({ token: "seal-3", records: recordsOf("seal", 5, { seed: 3 }) });
+      expect(await store.brokenSeals()).toEqual(["2025-11-20"]);
+      await store.openDays(["2025-11-20"]);
+      await store.sealDays("2025-11-21");
+      expect(await store.brokenSeals()).toEqual([]);
     });
 
     it("stores 100,000 records and sums them as they are", async () => {

@@ -19,6 +19,14 @@ export interface QueryLimits {
   readonly memoryBytes: number;
 }
 
+/** A user's question: its limits, and how its answer is wanted. */
+export interface AskOptions extends QueryLimits {
+  /** Settings that shape the answer, from an allow-list: they are not checked here. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Ends the work in the engine, soon after nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
+}
+
 export interface QueryOptions {
   /** Values of `{name:Type}` placeholders. */
   readonly params?: Readonly<Record<string, string | number | readonly string[]>>;
@@ -37,16 +45,34 @@ export interface Store {
   batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /**
    * Compares the rollups of these UTC days with their base and makes anew those that differ; nothing may be inserted
-   * meanwhile. Days whose raw rows have begun to expire are left alone. @returns what was made anew.
+   * meanwhile. Sealed days, and days whose raw rows have begun to expire, are left alone. @returns what was made anew.
    */
   repairRollups(days: readonly string[]): Promise<readonly string[]>;
+  /** UTC days whose sums are sealed: their rollups agreed with their records, and nothing was inserted since. */
+  sealedDays(): Promise<readonly string[]>;
+  /** Repairs and seals every day before `before` that is not sealed; nothing may be inserted meanwhile. @returns them. */
+  sealDays(before: string): Promise<readonly string[]>;
+  /** Opens sealed days for late records; durable when it resolves. */
+  openDays(days: readonly string[]): Promise<void>;
+  /** Sealed days whose rollup no longer holds what was sealed. */
+  brokenSeals(): Promise<readonly string[]>;
   /**
    * One trusted read, rows as objects; 64-bit integers and decimals arrive as strings. Runs beside inserts. The SQL has
    * no FORMAT and no closing SETTINGS of its own: limits are given in `options`.
    */
   query<Row>(sql: string, options?: QueryOptions): Promise<readonly Row[]>;
   /** One read of a user's SQL that has passed the gate, answered in the named ClickHouse format, read-only and limited. */
-  queryText(sql: string, format: string, limits: QueryLimits): Promise<Uint8Array>;
+  queryText(sql: string, format: string, options: AskOptions): Promise<Uint8Array>;
+  /**
+   * The same for one SELECT in a format without head or foot (JSONEachRow, CSV, TSV, Native ...), piece by piece: the next
+   * piece is made when `take` has resolved for the one before, and none after it has rejected.
+   */
+  streamText(
+    sql: string,
+    format: string,
+    options: AskOptions,
+    take: (piece: Uint8Array) => Promise<void>,
+  ): Promise<void>;
   /** `embedded 26.7.2` or `http://host:8123 26.7`. */
   describe(): Promise<string>;
   /** Waits for running work, then releases the engine. Call it before the process exits: the engine crashes otherwise. */
