@@ -25,74 +25,28 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics(read: () => MetricReadings) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const registers = [registry];
   addGauges(registry, read);
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name: `burnwatch_${name}_total`, help, labelNames, registers: [registry] });
   return {
     registry,
-    requests: new Counter({
-      name: "burnwatch_otlp_requests_total",
-      help: "Export requests by answer.",
-      labelNames: ["status"],
-      registers,
-    }),
-    wireBytes: new Counter({
-      name: "burnwatch_otlp_bytes_total",
-      help: "Bytes of export bodies on the wire.",
-      registers,
-    }),
-    spansKept: new Counter({
-      name: "burnwatch_spans_kept_total",
-      help: "LLM spans taken from export requests.",
-      registers,
-    }),
-    spansOther: new Counter({
-      name: "burnwatch_spans_other_total",
-      help: "Spans that are no LLM operation: counted, not kept.",
-      registers,
-    }),
-    spansRejected: new Counter({
-      name: "burnwatch_spans_rejected_total",
-      help: "Spans refused with a reason.",
-      registers,
-    }),
-    records: new Counter({
-      name: "burnwatch_records_total",
-      help: "Usage records resolved, by cost status.",
-      labelNames: ["cost_status"],
-      registers,
-    }),
-    repeats: new Counter({
-      name: "burnwatch_repeats_total",
-      help: "Spans that had been seen before: dropped.",
-      registers,
-    }),
-    conflicts: new Counter({
-      name: "burnwatch_conflicts_total",
-      help: "Repeats that claimed other tokens or cost: dropped.",
-      registers,
-    }),
-    corrections: new Counter({
-      name: "burnwatch_corrections_total",
-      help: "Records corrected by a higher revision of their span.",
-      registers,
-    }),
-    rowsWritten: new Counter({ name: "burnwatch_rows_written_total", help: "Rows stored.", registers }),
-    writeFailures: new Counter({
-      name: "burnwatch_write_failures_total",
-      help: "Inserts that failed and were tried again.",
-      registers,
-    }),
+    requests: counter("otlp_requests", "Export requests by answer.", ["status"]),
+    wireBytes: counter("otlp_bytes", "Bytes of export bodies on the wire."),
+    spansKept: counter("spans_kept", "LLM spans taken from export requests."),
+    spansOther: counter("spans_other", "Spans that are no LLM operation: counted, not kept."),
+    spansRejected: counter("spans_rejected", "Spans refused with a reason."),
+    records: counter("records", "Usage records resolved, by cost status.", ["cost_status"]),
+    repeats: counter("repeats", "Spans that had been seen before: dropped."),
+    conflicts: counter("conflicts", "Repeats that claimed other tokens or cost: dropped."),
+    corrections: counter("corrections", "Records corrected by a higher revision of their span."),
+    rowsWritten: counter("rows_written", "Rows stored."),
+    writeFailures: counter("write_failures", "Inserts that failed and were tried again."),
+    deliveries: counter("notifications", "Notifications by channel and outcome.", ["channel", "outcome"]),
     writeSeconds: new Histogram({
       name: "burnwatch_write_seconds",
       help: "Time of one insert.",
       buckets: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
-      registers,
-    }),
-    deliveries: new Counter({
-      name: "burnwatch_notifications_total",
-      help: "Notifications by channel and outcome.",
-      labelNames: ["channel", "outcome"],
-      registers,
+      registers: [registry],
     }),
   };
 }
