@@ -15,6 +15,7 @@ export interface Config {
   readonly data: string;
   readonly otlpHttp: Address | null;
   readonly api: Address | null;
+  readonly clickhouseHttp: Address | null;
   readonly webhook: string | null;
   readonly logLevel: string;
   readonly rawRetentionDays: number;
@@ -107,6 +108,13 @@ const keys = {
     13,
     count(1),
     "months that 15-minute sums are kept",
+  ),
+  clickhouseHttp: key(
+    "clickhouse.http",
+    "BURNWATCH_CLICKHOUSE_HTTP",
+    "127.0.0.1:8123",
+    address,
+    "where any ClickHouse client may ask, read-only; off closes it",
   ),
   clickhouseUrl: key(
     "clickhouse.url",

@@ -6,9 +6,10 @@ import type { Logger } from "pino";
 import type { Terminal } from "./channels/terminal.ts";
 import type { Address, Config } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
+import { createClickhouseFront } from "./http/clickhouse-front.ts";
 import { openLogs, openPipeline } from "./pipeline.ts";
 import type { ServerState } from "./server-state.ts";
-import { openEmbeddedStore } from "./store/embedded.ts";
+import { embeddedDatabase, openEmbeddedStore } from "./store/embedded.ts";
 import { openRemoteStore } from "./store/remote.ts";
 import type { Store } from "./store/store.ts";
 
@@ -23,6 +24,7 @@ export interface RunningServer {
   /** Ports as bound, null where closed. */
   readonly otlpPort: number | null;
   readonly apiPort: number | null;
+  readonly clickhousePort: number | null;
   readonly state: ServerState;
   /** Rejects when a worker can no longer go on: the process should stop and start again. */
   readonly failed: Promise<never>;
@@ -54,8 +56,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => pipeline.stop());
     const api = createServer((request, response) => void pipeline.route(request, response));
     const apiPort = await listen(config.api, "api", api, undo);
+    const clickhousePort = await listenForClickhouse(options, store, undo);
     const otlpPort = await listen(config.otlpHttp, "otlp.http", pipeline.otlpServer, undo);
-    return { otlpPort, apiPort, state: pipeline.state, failed: pipeline.failed, stop };
+    return { otlpPort, apiPort, clickhousePort, state: pipeline.state, failed: pipeline.failed, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -74,6 +77,19 @@ function openStore(config: Config): Promise<Store> {
     password: config.clickhousePassword,
     rawRetentionDays,
     rollupRetentionMonths,
+  });
+}
+
+/** On ClickHouse's own port a server of the user's may answer already: that is no reason not to start, only to say so. */
+async function listenForClickhouse({ config, log }: ServerOptions, store: Store, undo: (() => Promise<void>)[]) {
+  const front = createClickhouseFront(
+    store,
+    config.clickhouseUrl === null ? embeddedDatabase : config.clickhouseDatabase,
+  );
+  return listen(config.clickhouseHttp, "clickhouse.http", front, undo).catch((error: Error) => {
+    if (config.clickhouseHttp?.port !== 8123) throw error;
+    log.warn({ reason: error.message }, "the ClickHouse HTTP interface is closed");
+    return null;
   });
 }
 

@@ -42,6 +42,8 @@ export interface Dialect {
   readonly keyPrefixes: readonly string[];
   /** True when this dialect reads the span. The first match in the list wins. */
   matches(span: Span): boolean;
+  /** Whether `read` gives a reading of a span that matches; cheap, since it is asked for every span on arrival. */
+  keeps(span: Span): boolean;
   /** What the span says, or null when it is no operation that is kept. Never throws on any attribute value. */
   read(span: Span): Reading | null;
   readonly examples: readonly DialectExample[];

@@ -40,6 +40,7 @@ describe.each(dialects)("$name", (dialect) => {
     expect(dialectOf(span)).toBe(dialect);
     const reading = dialect.read(span);
     expect(reading).toMatchObject(expected);
+    expect(dialect.keeps(span)).toBe(true);
   });
 
   it("keeps every attribute that its examples show", () => {
@@ -82,6 +83,7 @@ it("reads roll-ups and unknown operations as no record", () => {
   for (const operation of ["invoke_agent", "create_agent", "invoke_workflow", "fetch_response", "constructor", ""]) {
     const span = spanWith({ "gen_ai.operation.name": operation, "gen_ai.usage.input_tokens": 5 });
     expect(dialectOf(span)?.read(span)).toBeNull();
+    expect(dialectOf(span)?.keeps(span)).toBe(false);
   }
 });
 

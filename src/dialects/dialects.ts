@@ -26,5 +26,5 @@ export function keepsAttribute(key: string): boolean {
 
 /** True for spans that become records, and for the mark that ends a producer's numbering. */
 export function keepsSpan(span: Span): boolean {
-  return span.name === finalMarkSpanName || (dialectOf(span)?.read(span) ?? null) !== null;
+  return span.name === finalMarkSpanName || dialectOf(span)?.keeps(span) === true;
 }

@@ -117,6 +117,7 @@ export const otelGenai: Dialect = {
   keys,
   keyPrefixes: [usagePrefix],
   matches,
+  keeps: (span) => operationOf(span) !== undefined,
   read,
   examples: otelGenaiExamples,
 };

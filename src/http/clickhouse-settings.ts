@@ -33,12 +33,20 @@ const answerSettings: ReadonlySet<string> = new Set(
 const ignoredSettings =
   /^(?:http_\w+|send_progress_in_http_headers|wait_end_of_query|buffer_size|enable_http_compression|add_http_cors_header|log_\w+|query_id|session_id|session_timeout|session_check|quota_key|stacktrace|client_protocol_version|cancel_http_readonly_queries_on_client_close|max_threads|max_block_size|max_query_size|max_ast_\w+|(?:connect|receive|send)_timeout\w*|network_\w+|async_insert|wait_for_async_insert|insert_\w+|use_\w*cache\w*|allow_experimental_analyzer|enable_analyzer|mutations_sync|distributed_\w+|load_balancing|priority|interactive_delay|max_insert_\w+|optimize_\w+|compile_\w+|max_bytes_before_\w+|join_algorithm|show_table_uuid_in_table_create_query_if_not_nil|client_name|user_agent)$/;
 
-/** Judges the settings of one request. @throws ClickhouseError for the first that is not taken. */
-export function judgeSettings(asked: ReadonlyMap<string, string>, limits: QueryLimits): JudgedSettings {
+/**
+ * Judges the settings of one request; `known` are the engine's own names.
+ * @throws ClickhouseError for the first that is not taken.
+ */
+export function judgeSettings(
+  asked: ReadonlyMap<string, string>,
+  limits: QueryLimits,
+  known: ReadonlySet<string>,
+): JudgedSettings {
   const settings: Record<string, string> = {};
   const ignored: string[] = [];
   let { seconds, rows, memoryBytes } = limits;
   for (const [name, value] of asked) {
+    if ((name === "compress" || name === "decompress") && value === "0") continue;
     if (name === "max_execution_time") seconds = lower(name, value, seconds);
     else if (name === "max_result_rows") rows = lower(name, value, rows);
     else if (name === "max_memory_usage") memoryBytes = lower(name, value, memoryBytes);
@@ -46,7 +54,7 @@ export function judgeSettings(asked: ReadonlyMap<string, string>, limits: QueryL
     else if (outputSettings.test(name) || answerSettings.has(name)) settings[name] = plainValue(name, value);
     else if (name === "readonly") ignored.push(checkReadonly(value));
     else if (ignoredSettings.test(name)) ignored.push(name);
-    else throw refuse(name, value);
+    else throw refuse(name, value, known);
   }
   return { settings, limits: { seconds, rows, memoryBytes }, ignored };
 }
@@ -70,18 +78,20 @@ function checkReadonly(value: string): string {
   throw new ClickhouseError("READONLY", "Cannot modify 'readonly' setting in readonly mode");
 }
 
-function refuse(name: string, value: string): ClickhouseError {
+function refuse(name: string, value: string, known: ReadonlySet<string>): ClickhouseError {
   if (name === "role") return new ClickhouseError("UNKNOWN_ROLE", `There is no role \`${value.slice(0, 100)}\``);
   if (name === "compress" || name === "decompress")
     return new ClickhouseError(
       "NOT_IMPLEMENTED",
       `The native block format (${name}=${value.slice(0, 10)}) is not served: use enable_http_compression=1 with Accept-Encoding, or Content-Encoding`,
     );
-  const known = /^[a-z][a-z0-9_]*$/.test(name);
-  return known
+  return known.has(name)
     ? new ClickhouseError(
         "READONLY",
         `Cannot modify '${name}' setting in readonly mode; output_format_* and lower limits are taken`,
       )
-    : new ClickhouseError("UNKNOWN_SETTING", `Unknown setting '${name.slice(0, 100)}'`);
+    : new ClickhouseError(
+        "UNKNOWN_SETTING",
+        `Setting ${name.slice(0, 100)} is neither a builtin setting nor known here`,
+      );
 }

@@ -44,7 +44,8 @@ export class StoreLockedError extends Error {
   override readonly name = "StoreLockedError";
 }
 
-const database = "burnwatch";
+/** The database of our tables and views in the embedded engine. */
+export const embeddedDatabase = "burnwatch";
 const waitingMax = 256;
 const stopStatementEveryMs = 250;
 
@@ -65,11 +66,11 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       `another Burnwatch is running on this data directory: process ${holder} holds ${options.directory}`,
     );
   const writer = openConnection(connect, options.directory);
-  await writer.client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
-  await writer.client.command({ query: `USE ${database}` });
+  await writer.client.command({ query: `CREATE DATABASE IF NOT EXISTS ${embeddedDatabase}` });
+  await writer.client.command({ query: `USE ${embeddedDatabase}` });
   const open = async (prepare: string) => {
     const opened = openConnection(connect, options.directory);
-    await opened.client.command({ query: `USE ${database}` });
+    await opened.client.command({ query: `USE ${embeddedDatabase}` });
     for (const statement of prepare.split(";\n")) await opened.client.command({ query: statement });
     return opened;
   };

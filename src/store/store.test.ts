@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@clickhouse/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type ClickhouseTestServer, startClickhouseServer } from "../../test/support/clickhouse-server.ts";
 import { formatUsd } from "../model/money.ts";
 import { totalInput, totalOutput } from "../model/usage.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
@@ -15,14 +16,14 @@ import type { Store } from "./store.ts";
 
 interface Implementation {
   readonly name: string;
-  /** Why it cannot run here, or undefined. */
-  readonly unavailable?: string | undefined;
   readonly open: () => Promise<Store>;
   readonly dispose: () => Promise<void>;
 }
 
 const directory = mkdtempSync(join(tmpdir(), "burnwatch-store-"));
-const server = process.env["BURNWATCH_TEST_CLICKHOUSE"];
+/** A ClickHouse of the tester's, or else the embedded engine as a server in its own process. */
+let server = process.env["BURNWATCH_TEST_CLICKHOUSE"];
+let ownServer: ClickhouseTestServer | undefined;
 const database = `burnwatch_test_${process.pid}`;
 
 const implementations: readonly Implementation[] = [
@@ -33,12 +34,18 @@ const implementations: readonly Implementation[] = [
   },
   {
     name: "remote",
-    unavailable: server === undefined ? "no ClickHouse server: BURNWATCH_TEST_CLICKHOUSE names none" : undefined,
-    open: () => openRemoteStore({ url: server ?? "", database, rawRetentionDays: 36_500, rollupRetentionMonths: 1200 }),
+    open: async () => {
+      if (server === undefined) {
+        ownServer = await startClickhouseServer();
+        server = ownServer.url;
+      }
+      return openRemoteStore({ url: server, database, rawRetentionDays: 36_500, rollupRetentionMonths: 1200 });
+    },
     dispose: async () => {
       const client = createClient({ url: server ?? "" });
       await client.command({ query: `DROP DATABASE IF EXISTS ${database} SYNC` });
       await client.close();
+      await ownServer?.stop();
     },
   },
 ];
@@ -99,8 +106,8 @@ function retracted(record: UsageRecord): UsageRecord {
   };
 }
 
-for (const { name, unavailable, open, dispose } of implementations)
-  describe.skipIf(unavailable !== undefined)(`${name}${unavailable === undefined ? "" : ` (${unavailable})`}`, () => {
+for (const { name, open, dispose } of implementations)
+  describe(name, () => {
     let store: Store;
     beforeAll(async () => {
       store = await open();
