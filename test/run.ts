@@ -1,27 +1,50 @@
-/** `npm test`: format and lint, types, then every suite. One line at the end counts what passed. */
+/** `npm test [-- FILTER]`: format and lint, types, then every suite. Without a filter everything runs. */
 
 import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { styleText } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const instrumentation = `${root}instrumentation`;
 const checked = ["src", "detectors", "instrumentation", "test"];
+const filters = process.argv.slice(2);
 
-const steps: readonly (readonly [name: string, program: string, ...words: string[]])[] = [
-  ["format and lint", "biome", "check", "--config-path=.ci", ...checked],
-  ["types", "tsc", "--noEmit"],
-  ["suites", "vitest", "run", "--config", "test/vitest.config.ts", ...process.argv.slice(2)],
-];
+/** The instrumentation is a package of its own, with the SDKs it is tested against: installed for tests only. */
+function instrumentationInstalled(): boolean {
+  const note = `${instrumentation}/node_modules/.package-lock.json`;
+  if (!existsSync(note)) return false;
+  const packages = (file: string) =>
+    Object.keys((JSON.parse(readFileSync(file, "utf8")) as { packages: object }).packages);
+  const have = new Set(packages(note));
+  return packages(`${instrumentation}/package-lock.json`).every(
+    (path) => path === "" || have.has(path) || /linux|darwin|win32|android|bsd|wasm|musl/.test(path),
+  );
+}
 
-for (const [name, program, ...words] of steps) {
+async function run(name: string, program: string, words: readonly string[], directory = root): Promise<void> {
   process.stdout.write(`${styleText("bold", name)}\n`);
   const code = await new Promise<number>((done) => {
-    const child = spawn(`${root}node_modules/.bin/${program}`, words, { cwd: root, stdio: "inherit" });
+    const child = spawn(program, words, { cwd: directory, stdio: "inherit" });
     child.on("exit", (status) => done(status ?? 1));
     child.on("error", () => done(1));
   });
-  if (code !== 0) {
-    process.stdout.write(`${name} failed\n`);
-    process.exit(code);
-  }
+  if (code === 0) return;
+  process.stdout.write(`${name} failed\n`);
+  process.exit(code);
 }
+
+const bin = (name: string) => `${root}node_modules/.bin/${name}`;
+if (!instrumentationInstalled()) {
+  await run(
+    "installing the SDKs that the instrumentation is tested against, about 430 MB",
+    "npm",
+    ["install", "--no-audit", "--no-fund", "--loglevel=error"],
+    instrumentation,
+  );
+}
+if (filters.length === 0) {
+  await run("format and lint", bin("biome"), ["check", "--config-path=.ci", "--diagnostic-level=warn", ...checked]);
+  await run("types", bin("tsc"), ["--noEmit"]);
+}
+await run("suites", bin("vitest"), ["run", "--config", "test/vitest.config.ts", ...filters]);

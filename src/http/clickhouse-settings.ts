@@ -47,10 +47,10 @@ export function judgeSettings(
   let { seconds, rows, memoryBytes } = limits;
   for (const [name, value] of asked) {
     if ((name === "compress" || name === "decompress") && value === "0") continue;
-    if (name === "max_execution_time") seconds = lower(name, value, seconds);
-    else if (name === "max_result_rows") rows = lower(name, value, rows);
-    else if (name === "max_memory_usage") memoryBytes = lower(name, value, memoryBytes);
-    else if (name === "max_result_bytes") settings[name] = String(lower(name, value, memoryBytes));
+    if (name === "max_execution_time") seconds = Math.ceil(lower(name, value, seconds));
+    else if (name === "max_result_rows") rows = Math.ceil(lower(name, value, rows));
+    else if (name === "max_memory_usage") memoryBytes = Math.ceil(lower(name, value, memoryBytes));
+    else if (name === "max_result_bytes") settings[name] = String(Math.ceil(lower(name, value, memoryBytes)));
     else if (outputSettings.test(name) || answerSettings.has(name)) settings[name] = plainValue(name, value);
     else if (name === "readonly") ignored.push(checkReadonly(value));
     else if (ignoredSettings.test(name)) ignored.push(name);

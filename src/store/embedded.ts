@@ -8,6 +8,7 @@
  * - `client.insert` turns the body into one string on the event loop: `rawInsert` hands over bytes.
  * - The database `default` shows every file of the machine as a table: ours is `burnwatch`.
  * - Async inserts are on by default here: off, since deduplication and the acknowledgement must be of this insert.
+ * - What a statement had written before it failed stays on its connection and would stand before the next answer there.
  * - The engine crashes when the process exits during a statement: `close` waits for all of them.
  */
 
@@ -203,11 +204,11 @@ class EmbeddedStore implements Store {
     return this.#work.start(() =>
       this.#connections.gates.use(gateSettings(options), async ({ connection }) => {
         signal?.throwIfAborted();
-        if (signal === undefined) return run(connection, sql);
+        if (signal === undefined) return rinseAfterFailure(connection, () => run(connection, sql));
         const ended = new AbortController();
         const stopping = this.#stopStatement(mark, signal, ended.signal);
         try {
-          return await run(connection, `${sql}\n${mark}`);
+          return await rinseAfterFailure(connection, () => run(connection, `${sql}\n${mark}`));
         } finally {
           ended.abort();
           await stopping;
@@ -232,11 +233,23 @@ class EmbeddedStore implements Store {
   #read<Row>(sql: string, { params = {}, limits }: QueryOptions): Promise<readonly Row[]> {
     const settings = limits === undefined ? "" : `\nSETTINGS ${limitSettings(limits)}`;
     const query = `${bindParameters(sql, params)}\nFORMAT JSONEachRow${settings}`;
-    return this.#connections.readers.use(readerSettings, async ({ client }) => {
-      const { stream } = await client.exec({ query });
-      const lines = (await text(stream)).trimEnd();
-      return lines === "" ? [] : (JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as Row[]);
-    });
+    return this.#connections.readers.use(readerSettings, ({ client, connection }) =>
+      rinseAfterFailure(connection, async () => {
+        const { stream } = await client.exec({ query });
+        const lines = (await text(stream)).trimEnd();
+        return lines === "" ? [] : (JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as Row[]);
+      }),
+    );
+  }
+}
+
+/** Another statement takes away what a failed one left. A connection on which even that fails answers nobody any more. */
+async function rinseAfterFailure<Result>(connection: ChdbConnection, run: () => Promise<Result>): Promise<Result> {
+  try {
+    return await run();
+  } catch (error) {
+    await connection.chdb.queryAsync("SELECT 1", { format: "Null" }).catch(() => connection.close());
+    throw error;
   }
 }
 
