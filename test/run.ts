@@ -39,7 +39,15 @@ if (!instrumentationInstalled()) {
   await run(
     "installing the SDKs that the instrumentation is tested against, about 430 MB",
     "npm",
-    ["install", "--no-audit", "--no-fund", "--loglevel=error"],
+    [
+      "install",
+      "--no-workspaces",
+      "--ignore-scripts",
+      "--legacy-peer-deps",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
+    ],
     instrumentation,
   );
 }

@@ -4,71 +4,101 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Bench, Cell, Table } from "./bench.ts";
+import { median, percentile } from "./statistics.ts";
 
+const warmUpCalls = 500;
 const callsPerSide = 8000;
 const cpuCalls = 4000;
 const importRuns = 15;
-const memoryCalls = Number(process.env["BURNWATCH_BENCH_CALLS"] ?? 1_000_000);
+const memoryCalls = 1_000_000;
+const self = fileURLToPath(import.meta.url);
 const packageFolder = fileURLToPath(new URL("../../instrumentation", import.meta.url));
 
-type Row = Record<string, string | number>;
-
-/**
- * Bare and watched calls alternate against a provider in another process that answers at once; `added_us_p50` is the
- * difference of medians. CPU is that of the whole process, exporting included.
- */
-export async function benchInstrumentation(): Promise<{ rows: Row[] }> {
-  const { child, url } = await startProvider();
-  process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = url;
-  process.env["BURNWATCH_LOG"] = "off";
-  const bare = globalThis.fetch;
-  const { start } = await import("../../instrumentation/start.ts");
-  start();
-  const rows = [
-    await compare("chat, whole", bare, `${url}/v1/chat/completions`, { stream: false }),
-    await compare("chat, streamed", bare, `${url}/v1/chat/completions`, { stream: true }),
-    importTime(),
-    await memory(),
-  ];
-  child.kill();
-  return { rows };
-}
+export const instrumentation: Bench = {
+  name: "instrumentation",
+  summary: "what the one import costs an application: per call, at the start, in memory",
+  async run({ progress }) {
+    const { child, url } = await startProvider();
+    process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = url;
+    process.env["BURNWATCH_LOG"] = "off";
+    const bare = globalThis.fetch;
+    const { start } = await import("../../instrumentation/start.ts");
+    const { wrapFetch } = await import("../../instrumentation/index.ts");
+    start();
+    progress("calls");
+    const calls = [
+      await compare("whole answer, provider in memory", answerFromMemory, wrapFetch(answerFromMemory), { url }),
+      await compare("whole answer, loopback", bare, fetch, { url }),
+      await compare("stream of 23 events, loopback", bare, fetch, { url, stream: true }),
+    ];
+    progress("import");
+    const imports = importTable();
+    progress(`memory over ${memoryCalls} calls`);
+    const memory = await memoryTable();
+    child.kill();
+    return [callTable(calls), imports, memory];
+  },
+};
 
 const messages = [
   { role: "system", content: "You are a helpful clerk. ".repeat(40) },
   { role: "user", content: "What is the weather in Oslo?" },
 ];
 
-async function compare(name: string, bare: typeof fetch, url: string, extra: object): Promise<Row> {
+interface Request {
+  readonly url: string;
+  readonly stream?: boolean;
+}
+
+/** Bare and watched calls alternate; the added time is the difference of the medians. */
+async function compare(name: string, bare: typeof fetch, own: typeof fetch, request: Request): Promise<Cell[]> {
+  const url = `${request.url}/v1/chat/completions`;
   const init = { method: "POST", headers: { "content-type": "application/json" } };
-  const body = JSON.stringify({ model: "gpt-4o", messages, ...extra });
+  const body = JSON.stringify({ model: "gpt-4o", messages, stream: request.stream === true });
   const timed = async (fetcher: typeof fetch) => {
     const started = performance.now();
     await (await fetcher(url, { ...init, body })).text();
     return (performance.now() - started) * 1000;
   };
-  const sides: readonly [number[], number[]] = [[], []];
-  for (let count = 0; count < callsPerSide + 500; count += 1) {
-    const [first, second] = count % 2 === 0 ? [bare, fetch] : [fetch, bare];
-    const [a, b] = [await timed(first), await timed(second)];
-    if (count < 500) continue;
-    sides[0].push(count % 2 === 0 ? a : b);
-    sides[1].push(count % 2 === 0 ? b : a);
+  const bareUs: number[] = [];
+  const ownUs: number[] = [];
+  for (let count = 0; count < warmUpCalls + callsPerSide; count += 1) {
+    const bareFirst = count % 2 === 0;
+    const first = await timed(bareFirst ? bare : own);
+    const second = await timed(bareFirst ? own : bare);
+    if (count < warmUpCalls) continue;
+    bareUs.push(bareFirst ? first : second);
+    ownUs.push(bareFirst ? second : first);
   }
-  const cpu = [await cpuOf(() => timed(bare)), await cpuOf(() => timed(fetch))] as const;
-  const [bareSide, watched] = sides.map((side) => side.sort((left, right) => left - right)) as [number[], number[]];
-  const at = (side: number[], quantile: number) => side[Math.floor(side.length * quantile)] ?? 0;
+  const cpu = [await cpuOf(() => timed(bare)), await cpuOf(() => timed(own))] as const;
+  const [bareP50, ownP50] = [median(bareUs), median(ownUs)];
+  return [name, bareP50, ownP50, ownP50 - bareP50, percentile(ownUs, 0.9) - percentile(bareUs, 0.9), cpu[1] - cpu[0]];
+}
+
+function callTable(rows: readonly (readonly Cell[])[]): Table {
+  const us = (title: string) => ({ title, digits: 1 });
   return {
-    what: name,
-    bare_us_p50: round(at(bareSide, 0.5)),
-    watched_us_p50: round(at(watched, 0.5)),
-    added_us_p50: round(at(watched, 0.5) - at(bareSide, 0.5)),
-    added_us_p90: round(at(watched, 0.9) - at(bareSide, 0.9)),
-    added_cpu_us: round(cpu[1] - cpu[0]),
+    title: "time added to a call",
+    columns: [
+      { title: "call" },
+      us("bare us p50"),
+      us("watched us p50"),
+      us("added p50"),
+      us("added p90"),
+      us("added CPU us"),
+    ],
+    rows,
+    notes: [
+      `${callsPerSide} calls a side, alternating, 1,028 characters of prompt; provider and collector in another process.`,
+      "CPU is that of the whole process a call: spans, JSON and sending included.",
+    ],
   };
 }
 
-/** Processor time of this process a call, threads and exporting included: unlike the clock, no neighbour adds to it. */
+/** Processor time of this process a call, threads included: unlike the clock, no neighbour adds to it. */
 async function cpuOf(work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage();
   for (let count = 0; count < cpuCalls; count += 1) await work();
@@ -76,70 +106,71 @@ async function cpuOf(work: () => Promise<unknown>): Promise<number> {
   return (user + system) / cpuCalls;
 }
 
-/** A fresh process each time: what the application waits for at its first line. */
-function importTime(): Row {
-  const script = (target: string) =>
-    `const started = performance.now(); await import(${JSON.stringify(target)}); console.log(performance.now() - started); process.exit();`;
-  const median = (target: string) => {
-    const times = Array.from({ length: importRuns }, () => {
-      const parameters = ["--input-type=module", "--eval", script(target)];
-      const env = { ...process.env, BURNWATCH_LOG: "off" };
-      return Number(spawnSync(process.execPath, parameters, { env }).stdout.toString().trim());
-    });
-    return round(times.sort((left, right) => left - right)[Math.floor(importRuns / 2)] ?? 0);
-  };
+/** A fresh process each time: what the application waits for at its first line, and what loads behind it. */
+function importTable(): Table {
   spawnSync(process.execPath, ["build.ts"], { cwd: packageFolder, stdio: "inherit" });
+  const importMs = (file: string) => {
+    const target = JSON.stringify(`${packageFolder}/dist/${file}`);
+    const script = `const started = performance.now(); await import(${target}); console.log(performance.now() - started); process.exit();`;
+    const times = Array.from({ length: importRuns }, () =>
+      Number(spawnSync(process.execPath, ["--input-type=module", "--eval", script]).stdout.toString().trim()),
+    );
+    return median(times);
+  };
   return {
-    what: "import",
-    register_ms_p50: median(`${packageFolder}/dist/esm/register.js`),
-    sdk_in_background_ms_p50: median(`${packageFolder}/dist/esm/delivery/transport.js`),
+    title: "import",
+    columns: [{ title: "module" }, { title: "ms p50", digits: 1 }],
+    rows: [
+      ["register (what the application waits for)", importMs("esm/register.js")],
+      ["OpenTelemetry SDK and exporter (with the first records)", importMs("esm/delivery/transport.js")],
+    ],
+    notes: [`Medians of ${importRuns} fresh processes.`],
   };
 }
 
-/** Calls over a `fetch` that answers from memory, with a collector that takes everything. */
-async function memory(): Promise<Row> {
+const answer = JSON.stringify({
+  id: "chat-1",
+  model: "gpt-4o",
+  choices: [{ message: { content: "hi" }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 100, completion_tokens: 10 },
+});
+
+/** A provider of 0 ms: no socket, no parsing of HTTP, so that the difference is ours alone. */
+const answerFromMemory: typeof fetch = async () =>
+  new Response(answer, { headers: { "content-type": "application/json" } });
+
+/** The heap after each tenth of a million calls, with a collector that takes everything. */
+async function memoryTable(): Promise<Table> {
   const { wrapFetch, stats, flush } = await import("../../instrumentation/index.ts");
-  const answer = JSON.stringify({
-    id: "chat-1",
-    model: "gpt-4o",
-    choices: [{ message: { content: "hi" }, finish_reason: "stop" }],
-    usage: { prompt_tokens: 100, completion_tokens: 10 },
-  });
-  const headers = { "content-type": "application/json" };
-  const fetcher = wrapFetch(async () => new Response(answer, { headers }));
+  setFlagsFromString("--expose-gc");
+  const collectGarbage = runInNewContext("gc") as () => void;
+  const fetcher = wrapFetch(answerFromMemory);
   const body = JSON.stringify({ model: "gpt-4o", messages });
   const heapMb: number[] = [];
-  const started = performance.now();
   for (let count = 1; count <= memoryCalls; count += 1) {
     await (await fetcher("http://127.0.0.1/v1/chat/completions", { method: "POST", body })).json();
     // A real call yields to the network; this one would starve the exporter.
     if (count % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
-    if (count % (memoryCalls / 10) === 0) {
-      await flush(10_000);
-      globalThis.gc?.();
-      heapMb.push(round(process.memoryUsage().heapUsed / 1e6));
-    }
+    if (count % (memoryCalls / 10) !== 0) continue;
+    await flush(10_000);
+    collectGarbage();
+    heapMb.push(process.memoryUsage().heapUsed / 1e6);
   }
-  const us = ((performance.now() - started) * 1000) / memoryCalls;
-  const { dropped, delivered } = stats();
+  const { dropped } = stats();
   return {
-    what: `memory over ${memoryCalls} calls`,
-    heap_mb_after_each_tenth: heapMb.join(" "),
-    all_cpu_us_per_call: round(us),
-    delivered,
-    dropped,
+    title: `heap over ${memoryCalls} calls`,
+    columns: [
+      { title: "calls", digits: 0 },
+      { title: "heap MB", digits: 1 },
+    ],
+    rows: heapMb.map((mb, index) => [((index + 1) * memoryCalls) / 10, mb]),
+    notes: [`${dropped} records dropped and counted: this loop is faster than one exporter.`],
   };
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
 }
 
 /** Provider and collector in a process of their own; the provider answers at once, the collector takes everything. */
 async function startProvider(): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), "provider"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = spawn(process.execPath, [self, "provider"], { stdio: ["ignore", "pipe", "inherit"] });
   const url = await new Promise<string>((resolve) => child.stdout.once("data", (line) => resolve(String(line).trim())));
   return { child, url };
 }
@@ -166,13 +197,10 @@ function serveProvider(): void {
       text += String(bytes);
     });
     request.on("end", () => {
-      if (request.url === "/v1/traces") {
-        response.end("{}");
-        return;
-      }
       const streamed = text.includes('"stream":true');
       response.setHeader("content-type", streamed ? "text/event-stream" : "application/json");
-      response.end(streamed ? events.join("") : whole);
+      if (request.url === "/v1/traces") response.end("{}");
+      else response.end(streamed ? events.join("") : whole);
     });
   });
   server.listen(0, "127.0.0.1", () => {
@@ -180,11 +208,4 @@ function serveProvider(): void {
   });
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  if (process.argv[2] === "provider") serveProvider();
-  else {
-    const { rows } = await benchInstrumentation();
-    for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
-    process.exit();
-  }
-}
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href && process.argv[2] === "provider") serveProvider();
