@@ -10,6 +10,7 @@ import { dimensions } from "../query/dimensions.ts";
 import type { QueryLimits, Store } from "../store/store.ts";
 import { RequestError, sendJson, sendText } from "./answer.ts";
 import { parseTime } from "./duration.ts";
+import { instrumentationRoute } from "./instrumentation-package.ts";
 import type { Metrics } from "./metrics.ts";
 import { openApi, type Route } from "./router.ts";
 import type { TailHub } from "./tail-hub.ts";
@@ -53,7 +54,12 @@ const oneOrMore = z
   .transform((value) => (Array.isArray(value) ? value : [value]));
 
 export function apiRoutes(options: ApiOptions): readonly Route[] {
-  const routes: Route[] = [...operateRoutes(options), ...askRoutes(options), ...replayRoutes(options)];
+  const routes: Route[] = [
+    ...operateRoutes(options),
+    ...askRoutes(options),
+    ...replayRoutes(options),
+    instrumentationRoute(),
+  ];
   routes.push({
     method: "GET",
     path: "/api/v1/openapi.json",
