@@ -1,14 +1,16 @@
 /** The way in without a registry: the server offers the package, and an empty folder can install and use it. */
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Burnwatch, settle, sql, startBurnwatch } from "./support/burnwatch.ts";
 
 const execute = promisify(execFile);
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "burnwatch-app-"));
 let server: Burnwatch;
 beforeAll(async () => {
@@ -19,7 +21,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-it("npm i URL/instrumentation.tgz in an empty folder, one import, and a call is priced and stored", {
+it("npm i URL/instrumentation.tgz in an empty folder, one import, and a call is priced, stored and shown by tail", {
   timeout: 180_000,
 }, async () => {
   writeFileSync(join(directory, "package.json"), '{"name":"app","version":"1.0.0","type":"module"}');
@@ -43,6 +45,12 @@ provider.listen(0, "127.0.0.1", async () => {
 });
 `,
   );
+  const tail = spawn(process.execPath, [main, "tail", "--json"], {
+    env: { ...process.env, BURNWATCH_URL: server.apiUrl },
+  });
+  let tailed = "";
+  tail.stdout.on("data", (data) => (tailed += String(data)));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   const { stderr, stdout } = await execute(process.execPath, ["app.js"], {
     cwd: directory,
     env: {
@@ -53,6 +61,13 @@ provider.listen(0, "127.0.0.1", async () => {
     },
   });
   await settle(server.apiUrl);
+  while (!tailed.includes("\n")) await new Promise((resolve) => setTimeout(resolve, 20));
+  tail.kill("SIGINT");
+  expect(JSON.parse(tailed.split("\n")[0] ?? "")).toMatchObject({
+    service: "app",
+    model: "gpt-4o",
+    cost_usd: "0.003500000",
+  });
   const rows = await sql(
     server.apiUrl,
     "SELECT service, model, calls, input_tokens, toString(cost_usd) AS usd FROM usage",
