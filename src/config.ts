@@ -135,7 +135,7 @@ const keys = {
     "BURNWATCH_CLICKHOUSE_USER",
     "default",
     z.string().min(1, "a name"),
-    "its user",
+    "the user there",
   ),
   clickhousePassword: key(
     "clickhouse.password",

@@ -117,13 +117,14 @@ function untilStopped(server: RunningServer): Promise<string> {
   });
 }
 
-function banner(config: Config, { otlpPort, apiPort }: RunningServer): string {
+function banner(config: Config, { otlpPort, apiPort, clickhousePort }: RunningServer): string {
   const lines = [
     otlpPort === null ? "" : `  send   OTLP/HTTP to http://127.0.0.1:${otlpPort}/v1/traces`,
     apiPort === null
       ? ""
       : "  ask    npm run -s burnwatch -- cost --by model,feature   (or: tail, alerts, sql, doctor)",
     apiPort === null ? "" : `  look   http://127.0.0.1:${apiPort}/metrics, /readyz, /api/v1/openapi.json`,
+    clickhousePort === null ? "" : `  sql    any ClickHouse client, read-only, at http://127.0.0.1:${clickhousePort}`,
     `  kept   in ${config.data}: calls for ${config.rawRetentionDays} days, 15-minute sums for ${config.rollupRetentionMonths} months`,
     config.webhook === null
       ? "  alerts on this terminal; BURNWATCH_WEBHOOK=URL posts them too"

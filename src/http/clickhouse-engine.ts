@@ -3,6 +3,8 @@
 export interface ClickhouseQuestion {
   /** The text of the `query` parameter and of the body, as a server joins them; parameters are not bound yet. */
   readonly sql: string;
+  /** Rows for an INSERT in the URL, in the format it names. */
+  readonly rows: Uint8Array;
   /** The format of the answer where the statement names none. */
   readonly format: string;
   /** Values of `{name:Type}` placeholders, as they stand in the URL. */

@@ -4,6 +4,10 @@
  * one: what a request sets ends with it, as on a real server.
  */
 
+import { randomUUID } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type ChdbConnection, createChdbConnection } from "chdb/connection";
 import { readTokens, SqlTokenError } from "../query/sql-tokens.ts";
 import type { ClickhouseEngine, ClickhouseQuestion } from "./clickhouse-engine.ts";
@@ -31,9 +35,11 @@ export function openReadWriteEngine(directory: string): ReadWriteEngine {
     async answer(question, sink) {
       const work = (async () => {
         const connection = createChdbConnection({ path: directory });
+        const file = question.rows.length === 0 ? undefined : join(tmpdir(), `burnwatch-rows-${randomUUID()}`);
         try {
           await prepare(connection, question);
-          const { statement, format } = statementOf(question);
+          if (file !== undefined) await writeFile(file, question.rows);
+          const { statement, format } = statementOf(question, file);
           const result = await connection.chdb.queryAsync(statement, { format: question.format });
           sink.begin({
             format,
@@ -44,6 +50,7 @@ export function openReadWriteEngine(directory: string): ReadWriteEngine {
           await sink.write(result.bytes());
         } finally {
           await connection.close();
+          if (file !== undefined) await rm(file, { force: true });
         }
       })();
       running.add(work);
@@ -76,13 +83,23 @@ function quote(value: string): string {
   return `'${value.replace(/[\\']/g, "\\$&")}'`;
 }
 
-const insertWithData = /^\s*INSERT\s+INTO\s[^;]*?\bFORMAT\s+\w+[ \t]*(?:\r?\n|;|$)/i;
+const insertOfRows = /^\s*INSERT\s+INTO\s[^;]*?\bFORMAT\s+(\w+)[ \t]*(?:\r?\n|;|$)/i;
 
-/** The statement with its parameters in place; rows behind an INSERT are data and stay as they are. */
-function statementOf({ sql, parameters, format }: ClickhouseQuestion): { statement: string; format: string } {
-  const head = insertWithData.exec(sql)?.[0];
-  if (head !== undefined)
-    return { statement: bindClickhouseParameters(head, parameters) + sql.slice(head.length), format };
+/**
+ * The statement with its parameters in place. Rows behind an INSERT in the body stay as they are; rows of their own come
+ * from a file, since a statement is text and they may be bytes.
+ */
+function statementOf(
+  { sql, parameters, format }: ClickhouseQuestion,
+  file: string | undefined,
+): { statement: string; format: string } {
+  const [head, rowsFormat] = insertOfRows.exec(sql) ?? [];
+  if (head !== undefined) {
+    const bound = bindClickhouseParameters(head, parameters);
+    if (file === undefined) return { statement: bound + sql.slice(head.length), format };
+    const target = bound.replace(/\bFORMAT\s+\w+\s*;?\s*$/i, "");
+    return { statement: `${target} FROM INFILE ${quote(file)} FORMAT ${rowsFormat}`, format };
+  }
   if (/^\s*INSERT\b/i.test(sql))
     return { statement: parameters.size === 0 ? sql : bindClickhouseParameters(sql, parameters), format };
   const statement = bindClickhouseParameters(sql, parameters);

@@ -8,6 +8,8 @@ import { contentCodingOf, inflateBody, supportedCodings } from "./otlp-inflate.t
 
 export interface ClickhouseRequest {
   readonly sql: string;
+  /** The body as it is, where the URL has an INSERT that leaves the rows to it; empty otherwise. */
+  readonly rows: Buffer;
   readonly format: string;
   readonly database: string;
   readonly queryId: string | undefined;
@@ -32,6 +34,8 @@ const ownParameters: ReadonlySet<string> = new Set([
   "password",
 ]);
 
+const insertOfRows = /^\s*INSERT\b.*\bFORMAT\s+\w+\s*;?\s*$/is;
+
 /**
  * Reads the whole request.
  * @throws ClickhouseError when it is too large, cannot be decoded, or its user is not known.
@@ -46,8 +50,9 @@ export async function readClickhouseRequest(
   const fields = new URLSearchParams(url.searchParams);
   const multipart = /^multipart\/form-data\b/i.test(request.headers["content-type"] ?? "");
   if (multipart) await takeFields(body, request.headers["content-type"] ?? "", fields);
-  const text = multipart ? "" : decodeUtf8(body);
   const query = fields.get("query") ?? "";
+  const isRows = insertOfRows.test(query);
+  const text = multipart || isRows ? "" : decodeUtf8(body);
   const parameters = new Map<string, string>();
   const settings = new Map<string, string>();
   for (const [name, value] of fields) {
@@ -57,6 +62,7 @@ export async function readClickhouseRequest(
   return {
     // As a server does: a line feed stands between the two, so that a word cannot be cut in half.
     sql: query === "" || text === "" ? query + text : `${query}\n${text}`,
+    rows: isRows ? body : Buffer.alloc(0),
     format: header(request, "x-clickhouse-format") ?? fields.get("default_format") ?? "TabSeparated",
     database: header(request, "x-clickhouse-database") ?? fields.get("database") ?? "",
     queryId: fields.get("query_id") ?? undefined,

@@ -28,6 +28,7 @@ function literal(value: ParameterValue): string {
 
 const escapes: Readonly<Record<string, string>> = { "\\": "\\\\", "'": "\\'", "\0": "\\0" };
 
-function quote(text: string): string {
+/** A string literal. */
+export function quote(text: string): string {
   return `'${text.toWellFormed().replace(/[\\'\0]/g, (character) => escapes[character] ?? "")}'`;
 }

@@ -113,6 +113,23 @@ describe("the embedded store", () => {
     await store.close();
   }, 60_000);
 
+  it("knows a batch that an earlier version stored from text", async () => {
+    const records = [...sampleRecords({ count: 50, startMs: Date.UTC(2025, 10, 20), spanMs: 1000 })];
+    const connection = createChdbConnection({ path: directory });
+    const { command } = schemaConnection(connection);
+    const settings = "async_insert = 0, insert_deduplication_token = 'upgrade-1'";
+    await command(`INSERT INTO burnwatch.usage_records (ts, tenant, calls, batch) SETTINGS ${settings}
+      FORMAT JSONCompactEachRow [${records[0]?.startUs},"upgraded",1,"upgrade-1"]`);
+    await connection.close();
+    const store = await openEmbeddedStore({ directory, rawRetentionDays: 36_500 });
+    await store.insert({ token: "upgrade-1", records: records.map((record) => ({ ...record, tenant: "upgraded" })) });
+    for (const table of ["usage_records", "usage_rollup_15m", "usage_rollup_1d"])
+      expect(await store.query(`SELECT sum(calls) AS calls FROM ${table} WHERE tenant = 'upgraded'`)).toEqual([
+        { calls: "1" },
+      ]);
+    await store.close();
+  });
+
   it("finishes migrations that were cut short after any statement", async () => {
     const connection = createChdbConnection({ path: directory });
     const retention = { rawRetentionDays: 36_500, rollupRetentionMonths: 1200 };

@@ -5,7 +5,7 @@
  * - `clickhouse_settings` become `SET` on a connection and stay there: settings go into the SQL instead, and `SET` is
  *   used only where it shall stay (a connection's prepared purpose).
  * - One connection runs one statement at a time: one writes, a few read, a few answer users' SQL.
- * - `client.insert` turns the body into one string on the event loop: `rawInsert` hands over bytes.
+ * - Its inserts take text formats only, and parsing text is most of an insert: rows go by a file in a binary format.
  * - The database `default` shows every file of the machine as a table: ours is `burnwatch`.
  * - Async inserts are on by default here: off, since deduplication and the acknowledgement must be of this insert.
  * - What a statement had written before it failed stays on its connection and would stand before the next answer there.
@@ -14,21 +14,23 @@
 
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import type { ChdbConnection, createChdbConnection } from "chdb/connection";
 import { countBatchDays } from "./batch-days.ts";
-import { bindParameters } from "./bind-parameters.ts";
+import { bindParameters, quote } from "./bind-parameters.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Retention } from "./schema.ts";
+import { lendAsFile } from "./scratch-file.ts";
 import { brokenSeals, openDays, sealedDays } from "./seals.ts";
 import type { AskOptions, Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
-import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
+import { encodeUsageRows, insertSettings, usageColumns, usageStructure } from "./usage-row.ts";
 
 export interface EmbeddedStoreOptions {
   /** Belongs to one process at a time. */
@@ -49,6 +51,10 @@ export class StoreLockedError extends Error {
 export const embeddedDatabase = "burnwatch";
 const waitingMax = 256;
 const stopStatementEveryMs = 250;
+const memoryWatchedEveryMs = 50;
+/** Of a statement's own limit, which the engine keeps as far as it counts, what the process may grow by. */
+const grownMemoryFactor = 1.5;
+const reads = /^[\s(]*(?:SELECT|WITH|EXPLAIN|SHOW|DESC)/i;
 
 /** JSON keeps every digit: 64-bit integers and decimals are quoted. */
 const readerSettings = `SET output_format_json_quote_64bit_integers = 1, output_format_json_quote_decimals = 1,
@@ -99,6 +105,7 @@ class EmbeddedStore implements Store {
   readonly #options: EmbeddedStoreOptions;
   readonly #connections: Connections;
   readonly #work = new RunningWork();
+  #inserts = 0;
 
   constructor(options: EmbeddedStoreOptions, connections: Connections) {
     this.#options = options;
@@ -124,13 +131,10 @@ class EmbeddedStore implements Store {
   insert({ token, records }: Batch): Promise<void> {
     if (records.length === 0) return Promise.resolve();
     return this.#work.start(async () => {
-      await this.#connections.writer.connection.chdb.rawInsert({
-        table: "usage_records",
-        columns: [...usageColumns],
-        format: "JSONCompactEachRow",
-        values: encodeUsageRows(token, records),
-        settings: { ...insertSettings, insert_deduplication_token: token },
-      });
+      const path = join(this.#options.directory, `insert-${this.#inserts++}.native`);
+      await lendAsFile(path, encodeUsageRows(token, records), (descriptor) =>
+        this.#connections.writer.connection.chdb.queryAsync(insertFrom(descriptor, token)),
+      );
     });
   }
 
@@ -163,9 +167,20 @@ class EmbeddedStore implements Store {
   }
 
   queryText(sql: string, format: string, options: AskOptions): Promise<Uint8Array> {
-    return this.#ask(sql, options, async ({ chdb }, statement) =>
-      (await chdb.queryAsync(statement, { format })).bytes(),
-    );
+    return this.#work.start(async () => {
+      // Of the answer itself the engine counts nothing, and of a constant column one value: memory is watched instead.
+      const grown = watchMemory(options.memoryBytes * grownMemoryFactor);
+      const signal = AbortSignal.any([grown.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+      try {
+        return await this.#ask(sql, { ...options, signal }, async ({ chdb }, statement) =>
+          (await chdb.queryAsync(statement, { format })).bytes(),
+        );
+      } catch (error) {
+        throw grown.signal.aborted ? grown.signal.reason : error;
+      } finally {
+        grown.stop();
+      }
+    });
   }
 
   streamText(
@@ -204,7 +219,8 @@ class EmbeddedStore implements Store {
     return this.#work.start(() =>
       this.#connections.gates.use(gateSettings(options), async ({ connection }) => {
         signal?.throwIfAborted();
-        if (signal === undefined) return rinseAfterFailure(connection, () => run(connection, sql));
+        // Behind the rows of an INSERT a comment is no comment; only what reads comes this far, and is worth stopping.
+        if (signal === undefined || !reads.test(sql)) return rinseAfterFailure(connection, () => run(connection, sql));
         const ended = new AbortController();
         const stopping = this.#stopStatement(mark, signal, ended.signal);
         try {
@@ -243,6 +259,17 @@ class EmbeddedStore implements Store {
   }
 }
 
+/** Aborts once the process has grown by so much. */
+function watchMemory(bytesMax: number): { readonly signal: AbortSignal; stop(): void } {
+  const grown = new AbortController();
+  const before = process.memoryUsage.rss();
+  const message = `Code: 241. DB::Exception: The answer needs more than ${bytesMax} bytes of memory. (MEMORY_LIMIT_EXCEEDED)`;
+  const timer = setInterval(() => {
+    if (process.memoryUsage.rss() - before > bytesMax) grown.abort(new Error(message));
+  }, memoryWatchedEveryMs);
+  return { signal: grown.signal, stop: () => clearInterval(timer) };
+}
+
 /** Another statement takes away what a failed one left. A connection on which even that fails answers nobody any more. */
 async function rinseAfterFailure<Result>(connection: ChdbConnection, run: () => Promise<Result>): Promise<Result> {
   try {
@@ -251,6 +278,21 @@ async function rinseAfterFailure<Result>(connection: ChdbConnection, run: () => 
     await connection.chdb.queryAsync("SELECT 1", { format: "Null" }).catch(() => connection.close());
     throw error;
   }
+}
+
+/**
+ * A batch's rows out of a file, under the batch's token: they reach the table as the one block that the file holds. The
+ * engine may deem a SELECT unfit for deduplication and then store a repeat: it shall refuse instead.
+ */
+function insertFrom(descriptor: number, token: string): string {
+  const settings = Object.entries({
+    ...insertSettings,
+    insert_deduplication_token: quote(token),
+    deduplicate_insert_select: "'force_enable'",
+  });
+  return `INSERT INTO usage_records (${usageColumns.join(", ")})
+SETTINGS ${settings.map(([name, value]) => `${name} = ${value}`).join(", ")}
+SELECT * FROM file(${descriptor}, Native, ${quote(usageStructure)})`;
 }
 
 /**
@@ -267,7 +309,9 @@ function limitSettings({ seconds, rows, memoryBytes }: QueryLimits): string {
 /** What prepares a connection for a kind of question, one statement a line. The last makes it read-only for good. */
 function gateSettings({ settings = {}, ...limits }: AskOptions): string {
   const asked = Object.entries(settings).map(([name, value]) => `, ${name} = '${value.replace(/[\\']/g, "\\$&")}'`);
-  return `SET ${limitSettings(limits)}, max_threads = 1, output_format_json_quote_decimals = 1${asked.join("")};\nSET readonly = 1`;
+  // Formatting in threads of its own runs on after a statement was stopped, and its memory is not counted.
+  const own = "max_threads = 1, output_format_parallel_formatting = 0, output_format_json_quote_decimals = 1";
+  return `SET ${limitSettings(limits)}, ${own}${asked.join("")};\nSET readonly = 1`;
 }
 
 async function loadEngine(): Promise<typeof createChdbConnection> {

@@ -96,7 +96,7 @@ class RemoteStore implements Store {
     return this.#work.start(async () => {
       // `client.insert` would encode every row again; `exec` sends the bytes as they are.
       const { stream } = await this.#client.exec({
-        query: `INSERT INTO usage_records (${usageColumns.join(", ")}) FORMAT JSONCompactEachRow`,
+        query: `INSERT INTO usage_records (${usageColumns.join(", ")}) FORMAT Native`,
         values: Readable.from([encodeUsageRows(token, records)], { objectMode: false }),
         clickhouse_settings: { ...insertSettings, insert_deduplication_token: token, wait_end_of_query: 1 },
       });

@@ -41,5 +41,7 @@ export interface BenchResult {
   readonly name: string;
   readonly at: string;
   readonly machine: string;
+  /** Load average of the last minute before the run: what else was at work. Above 1 the numbers are not this program's alone. */
+  readonly loadBefore: number;
   readonly tables: readonly Table[];
 }

@@ -4,8 +4,9 @@ import type { Bench } from "./bench.ts";
 import { decode } from "./decode.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { identity } from "./identity.ts";
+import { instrumentation } from "./instrumentation.ts";
 import { profile } from "./profile.ts";
 import { queries } from "./queries.ts";
 import { start } from "./start.ts";
 
-export const benches: readonly Bench[] = [decode, endToEnd, identity, queries, start, profile];
+export const benches: readonly Bench[] = [decode, endToEnd, identity, queries, start, instrumentation, profile];

@@ -11,7 +11,7 @@ export function printResult(result: BenchResult, previous: BenchResult | undefin
   const tables = result.tables.map((table) => printTable(table, older));
   const compared =
     previous === undefined ? "no previous run to compare with" : `x: ratio to the previous run, of ${previous.at}`;
-  return `${result.name}\n\n${tables.join("\n")}\n${wrap(`${result.machine}; ${result.at}; ${compared}`, "")}`;
+  return `${result.name}\n\n${tables.join("\n")}\n${wrap(`${result.machine}; load average before the run ${result.loadBefore.toFixed(1)}; ${result.at}; ${compared}`, "")}`;
 }
 
 function printTable(table: Table, older: readonly Table[]): string {

@@ -8,11 +8,12 @@ const ticksPerSecond = 100;
 
 /** User and system time of all threads since the process began, in microseconds, to 10 ms. */
 export function cpuUs(pid: number): number | null {
-  const stat = read(`/proc/${pid}/stat`);
-  if (stat === null) return null;
-  // The second field is the name in parentheses, which may hold anything; utime and stime are fields 14 and 15.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / ticksPerSecond;
+  return timesUs(`/proc/${pid}/stat`);
+}
+
+/** The same of its main thread alone. */
+export function mainThreadCpuUs(pid: number): number | null {
+  return timesUs(`/proc/${pid}/task/${pid}/stat`);
 }
 
 /** Most memory the process ever had resident, in MB. */
@@ -35,6 +36,14 @@ export function machine(): string {
 /** Microseconds of a clock that all processes of this machine share. */
 export function clockUs(): number {
   return Number(process.hrtime.bigint() / 1000n);
+}
+
+function timesUs(path: string): number | null {
+  const stat = read(path);
+  if (stat === null) return null;
+  // The second field is the name in parentheses, which may hold anything; utime and stime are fields 14 and 15.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / ticksPerSecond;
 }
 
 function statusMb(pid: number, name: string): number | null {

@@ -1,12 +1,13 @@
 /** `npm run bench`: lists the benches and runs all of them, or those named, each in a process of its own. */
 
 import { fork } from "node:child_process";
+import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Bench, BenchOptions, BenchResult } from "./bench.ts";
 import { benches } from "./benches.ts";
-import { machine } from "./process-stats.ts";
 import { printResult } from "./print.ts";
+import { machine } from "./process-stats.ts";
 import { keepResult, previousResult } from "./results.ts";
 
 const self = fileURLToPath(import.meta.url);
@@ -79,9 +80,10 @@ async function runHere(bench: Bench | undefined): Promise<void> {
   if (bench === undefined) return;
   const progress = (line: string) => void process.stderr.write(`${bench.name}: ${line}\n`);
   const options: BenchOptions = { ...numbers, progress };
+  const about = { name: bench.name, machine: machine(), loadBefore: loadavg()[0] ?? 0 };
   const tables = await bench.run(options);
-  const result: BenchResult = { name: bench.name, at: new Date().toISOString(), machine: machine(), tables };
-  await new Promise<void>((sent) => process.send?.(result, () => sent()));
+  const result: BenchResult = { ...about, at: new Date().toISOString(), tables };
+  await new Promise<void>((sent) => process.send?.(result, undefined, undefined, () => sent()));
   // The engine's threads and idle connections must not keep a finished bench alive.
   process.exit(0);
 }

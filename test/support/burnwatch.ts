@@ -57,6 +57,7 @@ export async function startBurnwatch(options: BurnwatchOptions = {}): Promise<Bu
           UV_THREADPOOL_SIZE: "16",
           BURNWATCH_API: `127.0.0.1:${api}`,
           BURNWATCH_OTLP_HTTP: `127.0.0.1:${otlp}`,
+          BURNWATCH_CLICKHOUSE_HTTP: "off",
           ...options.environment,
         },
       });

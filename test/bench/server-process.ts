@@ -1,0 +1,111 @@
+/** The server under measurement: `burnwatch serve` in its own process and directory, detection on, everything by default. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort, settle } from "../support/burnwatch.ts";
+import { clockUs } from "./process-stats.ts";
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const readyWithinMs = 120_000;
+
+export interface ServerOptions {
+  /** A directory to keep; without one the server gets a new one that is deleted with it. */
+  readonly directory?: string;
+  readonly nodeFlags?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface ServerProcess {
+  readonly pid: number;
+  readonly apiUrl: string;
+  readonly tracesUrl: string;
+  /** From spawn to the first 200 of /readyz, asked every 10 ms. */
+  readonly readyMs: number;
+  /**
+   * Resolves when everything acknowledged is stored and judged.
+   * @throws Error with what the server says of itself when that does not happen.
+   */
+  settle(): Promise<void>;
+  /** SIGTERM; resolves when it is gone and, where it was temporary, its directory too. */
+  stop(): Promise<void>;
+}
+
+export async function startServerProcess(options: ServerOptions = {}): Promise<ServerProcess> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "burnwatch-bench-"));
+  const [api, otlp] = [await freePort(), await freePort()];
+  const flags = ["--disable-warning=ExperimentalWarning", ...(options.nodeFlags ?? [])];
+  const spawnedUs = clockUs();
+  const child = spawn(process.execPath, [...flags, main, "serve", "--data", directory], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: {
+      ...process.env,
+      // As the launcher sets it.
+      UV_THREADPOOL_SIZE: "16",
+      BURNWATCH_LOG_LEVEL: "warn",
+      BURNWATCH_CLICKHOUSE_HTTP: "off",
+      BURNWATCH_API: `127.0.0.1:${api}`,
+      BURNWATCH_OTLP_HTTP: `127.0.0.1:${otlp}`,
+      ...options.environment,
+    },
+  });
+  let complaints = "";
+  child.stderr.on("data", (data) => {
+    complaints = `${complaints}${data}`.slice(-2000);
+  });
+  // A bench that dies leaves no server behind.
+  const end = () => {
+    child.kill("SIGKILL");
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  };
+  process.once("exit", end);
+  const apiUrl = `http://127.0.0.1:${api}`;
+  await untilReady(apiUrl, child, () => complaints);
+  return {
+    pid: child.pid ?? 0,
+    apiUrl,
+    tracesUrl: `http://127.0.0.1:${otlp}/v1/traces`,
+    readyMs: (clockUs() - spawnedUs) / 1000,
+    async settle() {
+      await settle(apiUrl).catch(async (error: Error) => {
+        const status = await (await fetch(`${apiUrl}/api/v1/status`)).text().catch(String);
+        throw new Error(`${error.message}; status ${status}; log ${complaints}`);
+      });
+    },
+    async stop() {
+      await stopChild(child);
+      end();
+      process.off("exit", end);
+    },
+  };
+}
+
+async function untilReady(apiUrl: string, child: ChildProcess, complaints: () => string): Promise<void> {
+  const deadline = Date.now() + readyWithinMs;
+  while (Date.now() < deadline) {
+    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}: ${complaints()}`);
+    const answer = await fetch(`${apiUrl}/readyz`).catch(() => undefined);
+    if (answer?.ok === true) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  child.kill("SIGKILL");
+  throw new Error(`the server was not ready within ${readyWithinMs / 1000} s: ${complaints()}`);
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((done) => child.once("exit", done));
+  child.kill("SIGTERM");
+  await gone;
+}
+
+/** One gauge or counter of /metrics, the sum over its labels; null when it is not there. */
+export async function metric(apiUrl: string, name: string): Promise<number | null> {
+  const text = await (await fetch(`${apiUrl}/metrics`)).text();
+  const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))].map(([, value]) =>
+    Number(value),
+  );
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
+}

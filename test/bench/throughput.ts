@@ -1,0 +1,133 @@
+/** Exporters at full speed against a fresh server: what is acknowledged, what can be queried, and what it costs. */
+
+import { sql } from "../support/burnwatch.ts";
+import type { BenchOptions, Cell, Table } from "./bench.ts";
+import { type Exporters, startExporters } from "./load.ts";
+import type { PayloadFormat } from "./payload.ts";
+import { clockUs, cpuUs, peakRssMb } from "./process-stats.ts";
+import { metric, startServerProcess } from "./server-process.ts";
+import { mediansOf, percentile } from "./statistics.ts";
+
+export const spansPerBody = 500;
+
+const loads: readonly { readonly format: PayloadFormat; readonly exporters: number }[] = [
+  { format: "protobuf", exporters: 1 },
+  { format: "protobuf", exporters: 10 },
+  { format: "protobuf", exporters: 50 },
+  { format: "json", exporters: 10 },
+  { format: "json", exporters: 50 },
+];
+
+/** Plain JSON is fourteen times as long on the wire: fewer spans keep the exporters' memory in bounds. */
+const jsonShare = 0.5;
+
+const measures = [
+  "ackedPerSecond",
+  "queryablePerSecond",
+  "serverCpuUs",
+  "exporterCpuUs",
+  "ackMsP50",
+  "ackMsP99",
+  "repeats",
+  "lagMsMax",
+  "peakRssMb",
+] as const;
+type Measured = Readonly<Record<(typeof measures)[number], number | null>>;
+
+const columns = [
+  { title: "format" },
+  { title: "exp." },
+  { title: "acked/s", digits: 0 },
+  { title: "queryable/s", digits: 0 },
+  { title: "us/span", digits: 1 },
+  { title: "exp. us", digits: 1 },
+  { title: "ack p50 ms", digits: 1 },
+  { title: "p99 ms", digits: 1 },
+  { title: "resent", digits: 0 },
+  { title: "lag ms", digits: 0 },
+  { title: "RSS MB", digits: 0 },
+];
+
+/** The table, and the server's CPU per span at ten exporters of protobuf, which the stages are held against. */
+export async function measureThroughput(options: BenchOptions): Promise<{ table: Table; serverCpuUs: number | null }> {
+  const exporters = startExporters();
+  const runs = new Map<string, Measured[]>(loads.map((load) => [keyOf(load), []]));
+  try {
+    for (let run = 1; run <= options.runs; run++) await measureRun({ run, exporters, options, runs });
+  } finally {
+    exporters.stop();
+  }
+  const medians = loads.map((load) => ({ ...load, ...mediansOf(runs.get(keyOf(load)) ?? [], measures) }));
+  const table: Table = {
+    title: `${options.spans} spans in bodies of ${spansPerBody} to a fresh server, detection on; medians of ${options.runs}`,
+    columns,
+    rows: medians.map((row): Cell[] => [row.format, String(row.exporters), ...measures.map((name) => row[name])]),
+    notes: [
+      "protobuf: gzip; json: plain, as OpenTelemetry's JavaScript exporter sends it, half as many spans.",
+      "acked: on disk, fsync on (lmdb group commit). queryable: until everything acked is stored, fsync on, and judged (POST /api/v1/settle).",
+      "us/span: CPU of the server from the first request to settled, all threads (/proc/PID/stat). exp. us: of the exporters, whose process shares the cores. Both run on this one machine.",
+      "ack: from the first try to the 200, tries refused with 429 and sent again after Retry-After included. lag: longest event-loop delay (its sampling step of 10 ms included). RSS: peak.",
+      "Bodies were made beforehand; synthetic text compresses well (about 140 bytes a span on the wire).",
+    ],
+  };
+  const reference = medians.find(({ format, exporters }) => format === "protobuf" && exporters === 10);
+  return { table, serverCpuUs: reference?.serverCpuUs ?? null };
+}
+
+interface Run {
+  readonly run: number;
+  readonly exporters: Exporters;
+  readonly options: BenchOptions;
+  readonly runs: ReadonlyMap<string, Measured[]>;
+}
+
+async function measureRun({ run, exporters, options, runs }: Run): Promise<void> {
+  let prepared: PayloadFormat | undefined;
+  for (const load of loads) {
+    options.progress(`${load.format}, ${load.exporters} exporters, run ${run} of ${options.runs}`);
+    const spans = load.format === "json" ? options.spans * jsonShare : options.spans;
+    if (prepared !== load.format) {
+      prepared = load.format;
+      await exporters.prepare({ format: load.format, bodies: Math.ceil(spans / spansPerBody), spansPerBody });
+    }
+    runs.get(keyOf(load))?.push(await measureLoad(exporters, load.exporters));
+  }
+}
+
+async function measureLoad(exporters: Exporters, concurrency: number): Promise<Measured> {
+  const server = await startServerProcess();
+  try {
+    // Reading the metrics begins the lag's measurement anew.
+    await metric(server.apiUrl, "nodejs_eventloop_lag_max_seconds");
+    const cpuBefore = cpuUs(server.pid);
+    const sent = await exporters.send({ tracesUrl: server.tracesUrl, exporters: concurrency });
+    await server.settle();
+    const settledUs = clockUs();
+    const cpuAfter = cpuUs(server.pid);
+    const lagSeconds = await metric(server.apiUrl, "nodejs_eventloop_lag_max_seconds");
+    await assertStored(server.apiUrl, sent.spans);
+    return {
+      ackedPerSecond: sent.spans / ((sent.lastAckedUs - sent.firstSentUs) / 1e6),
+      queryablePerSecond: sent.spans / ((settledUs - sent.firstSentUs) / 1e6),
+      serverCpuUs: cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / sent.spans,
+      exporterCpuUs: sent.cpuUs / sent.spans,
+      ackMsP50: percentile(sent.latenciesMs, 0.5),
+      ackMsP99: percentile(sent.latenciesMs, 0.99),
+      repeats: sent.repeats,
+      lagMsMax: lagSeconds === null ? null : lagSeconds * 1000,
+      peakRssMb: peakRssMb(server.pid),
+    };
+  } finally {
+    await server.stop();
+  }
+}
+
+/** A fast server that loses spans is no result. */
+async function assertStored(apiUrl: string, spans: number): Promise<void> {
+  const [row] = await sql<{ stored: string }>(apiUrl, "SELECT count() AS stored FROM usage");
+  if (Number(row?.stored) !== spans) throw new Error(`${row?.stored} records are stored of ${spans} acknowledged`);
+}
+
+function keyOf({ format, exporters }: (typeof loads)[number]): string {
+  return `${format} ${exporters}`;
+}

@@ -1,0 +1,231 @@
+/** Kills a server under load at one place after another and judges what is left after every few kills. */
+
+import { seededRandom } from "../../src/ingest/otlp-random.ts";
+import { Fleet } from "./exporters.ts";
+import { detectionFaults } from "./fresh-detection.ts";
+import { excessUsdPerMinuteMin, sendIncident } from "./incident.ts";
+import { Ledger } from "./ledger.ts";
+import { type Kill, placeOf } from "./places.ts";
+import type { Mutation } from "./stand-between.ts";
+import { judgeStore, type Verdict } from "./verdict.ts";
+import { type StartOptions, Victim, VictimError } from "./victim.ts";
+import { Webhook } from "./webhook.ts";
+
+export interface CampaignOptions {
+  readonly seed: number;
+  /** Kills in order; those that follow each other at one place are judged together. */
+  readonly kills: readonly Kill[];
+  readonly mutation?: Mutation | null;
+  /** Rows of one insert, one of them at each start: batches are full, or lingered, or planned under another limit. */
+  readonly rowsMax?: readonly number[];
+  readonly progress: (text: string) => void;
+}
+
+export interface PlaceResult {
+  readonly place: string;
+  readonly kills: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly wrong: number;
+  readonly rollups: number;
+  readonly detection: number;
+}
+
+export interface CampaignResult {
+  readonly places: readonly PlaceResult[];
+  readonly kills: number;
+  readonly acked: number;
+  readonly requests: number;
+  readonly repeats: number;
+  readonly incidents: number;
+  /** Incidents that the webhook heard of more than once: at most twice each is allowed. */
+  readonly toldTwice: number;
+  /** What is wrong, one line each. */
+  readonly faults: readonly string[];
+}
+
+type Counts = { -readonly [Name in Exclude<keyof PlaceResult, "place">]: number };
+
+const exporters = 4;
+const reachedWithinMs = 12_000;
+const faultsMax = 40;
+const rowsMaxByDefault = [400, 2000, 20_000];
+const nothing: Verdict = { lost: 0, doubled: 0, wrong: 0, rollups: [], completeness: null, examples: [] };
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const webhook = await Webhook.start();
+  const victim = await Victim.create({
+    mutation: options.mutation ?? null,
+    environment: {
+      BURNWATCH_WEBHOOK: webhook.url,
+      BURNWATCH_EXCESS_USD_PER_MINUTE_MIN: String(excessUsdPerMinuteMin),
+    },
+  });
+  try {
+    return await new Campaign(options, victim, webhook).run();
+  } finally {
+    webhook.stop();
+    await victim.remove();
+  }
+}
+
+class Campaign {
+  readonly #options: CampaignOptions;
+  readonly #victim: Victim;
+  readonly #webhook: Webhook;
+  readonly #ledger = new Ledger();
+  readonly #fleet: Fleet;
+  readonly #places = new Map<string, Counts>();
+  readonly #incidents = new Map<string, Promise<void>>();
+  readonly #faults: string[] = [];
+  readonly #random;
+  #last = nothing;
+  #kills = 0;
+
+  constructor(options: CampaignOptions, victim: Victim, webhook: Webhook) {
+    this.#options = options;
+    this.#victim = victim;
+    this.#webhook = webhook;
+    this.#random = seededRandom(options.seed ^ 0x5eed);
+    const { ledger, tracesUrl } = { ledger: this.#ledger, tracesUrl: victim.tracesUrl };
+    this.#fleet = new Fleet({ ledger, tracesUrl, exporters, seed: options.seed });
+  }
+
+  async run(): Promise<CampaignResult> {
+    const { kills, progress } = this.#options;
+    this.#fleet.start();
+    for (const [index, kill] of kills.entries()) {
+      const place = placeOf(kill);
+      progress(`kill ${index + 1} of ${kills.length} at ${place}, ${this.#ledger.ackedSpans()} spans acknowledged`);
+      try {
+        await this.#carryOut(kill, this.#counts(place));
+        const next = kills[index + 1];
+        if (next === undefined || placeOf(next) !== place) await this.#check(place, next === undefined);
+      } catch (error) {
+        // Whatever it is, what was found so far is worth its table; more kills are not.
+        this.#fault(`${place}: ${(error as Error).message}\n${this.#victim.output()}`);
+        await this.#victim.kill();
+        break;
+      }
+    }
+    this.#fleet.resume();
+    return this.#result();
+  }
+
+  async #carryOut(kill: Kill, counts: Counts): Promise<void> {
+    const victim = this.#victim;
+    if (kill.kind === "outside") await this.#killFromOutside(kill);
+    else {
+      this.#spawn({ failpoint: kill.failpoint });
+      if (kill.failpoint.step === "alerts.save") await this.#incident();
+      // A place that is not reached in time gets its kill from outside.
+      if (!(await victim.gone(reachedWithinMs))) await victim.kill();
+    }
+    const { code, signal } = victim.ended();
+    const stopped = kill.kind === "outside" && kill.place === "stopping" && code === 0;
+    if (signal !== "SIGKILL" && !stopped)
+      throw new VictimError(`ended by itself with ${code ?? signal}:\n${victim.output()}`);
+    counts.kills++;
+    this.#kills++;
+  }
+
+  async #killFromOutside({ place, delayMs }: Kill & { readonly kind: "outside" }): Promise<void> {
+    const victim = this.#victim;
+    this.#spawn();
+    if (place !== "starting") await victim.ready();
+    if (place === "stopping") {
+      await sleep(500);
+      victim.terminate();
+    }
+    await sleep(delayMs);
+    await victim.kill();
+  }
+
+  #spawn(options: StartOptions = {}): void {
+    const { rowsMax = rowsMaxByDefault } = this.#options;
+    const rows = rowsMax[this.#random(rowsMax.length)] ?? 0;
+    this.#victim.spawn({ ...options, environment: { BURNWATCH_BATCH_ROWS_MAX: String(rows) } });
+  }
+
+  /** Lets an incident begin; it is acknowledged whenever the server lives long enough. */
+  async #incident(): Promise<void> {
+    const tenant = `incident-${this.#incidents.size}`;
+    const { tracesUrl } = this.#victim;
+    const sending = sendIncident(tenant, { ledger: this.#ledger, tracesUrl, random: this.#random });
+    sending.catch(() => undefined);
+    this.#incidents.set(tenant, sending);
+  }
+
+  /** Starts the server, lets it settle, judges the store, ends it in one of two ways and judges the detector. */
+  async #check(place: string, last: boolean): Promise<void> {
+    const victim = this.#victim;
+    this.#spawn();
+    await victim.ready();
+    await Promise.all(this.#incidents.values());
+    await this.#fleet.pause();
+    const verdict = await judgeStore(victim.apiUrl, this.#ledger);
+    this.#note(place, verdict);
+    if (last) await this.#checkAlerts();
+    else this.#fleet.resume();
+    await sleep(100);
+    if (last || this.#random(2) === 0) await victim.stop();
+    else await victim.kill();
+    const { differences } = await detectionFaults(victim.directory, victim.journal);
+    this.#counts(place).detection += differences.length;
+    for (const difference of differences) this.#fault(`${place}: ${difference}`);
+  }
+
+  #note(place: string, verdict: Verdict): void {
+    const before = this.#last;
+    const counts = this.#counts(place);
+    counts.lost += Math.max(0, verdict.lost - before.lost);
+    counts.doubled += Math.max(0, verdict.doubled - before.doubled);
+    counts.wrong += Math.max(0, verdict.wrong - before.wrong);
+    const news = verdict.rollups.filter((line) => !before.rollups.includes(line));
+    counts.rollups += news.length;
+    for (const line of [...verdict.examples.filter((line) => !before.examples.includes(line)), ...news])
+      this.#fault(`${place}: ${line}`);
+    if (verdict.completeness !== 1 && before.completeness !== verdict.completeness)
+      this.#fault(`${place}: completeness ${verdict.completeness}, not 1`);
+    this.#last = verdict;
+  }
+
+  async #checkAlerts(): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    const silent = () => [...this.#incidents.keys()].filter((tenant) => this.#webhook.firing(tenant).length === 0);
+    while (silent().length > 0 && performance.now() < deadline) await sleep(100);
+    for (const tenant of this.#incidents.keys()) {
+      const told = this.#webhook.firing(tenant);
+      if (told.length !== 1 || (told[0] ?? 0) > 2) this.#fault(`alerts: ${tenant} told [${told}] times`);
+    }
+  }
+
+  #result(): CampaignResult {
+    const told = [...this.#incidents.keys()].flatMap((tenant) => this.#webhook.firing(tenant));
+    return {
+      places: [...this.#places].map(([place, counts]) => ({ place, ...counts })),
+      kills: this.#kills,
+      acked: this.#ledger.ackedSpans(),
+      ...this.#fleet.counts(),
+      incidents: this.#incidents.size,
+      toldTwice: told.filter((times) => times > 1).length,
+      faults: this.#faults,
+    };
+  }
+
+  #counts(place: string): Counts {
+    const known = this.#places.get(place);
+    if (known !== undefined) return known;
+    const counts = { kills: 0, lost: 0, doubled: 0, wrong: 0, rollups: 0, detection: 0 };
+    this.#places.set(place, counts);
+    return counts;
+  }
+
+  #fault(line: string): void {
+    if (this.#faults.length < faultsMax) this.#faults.push(line);
+  }
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}

@@ -1,0 +1,91 @@
+/** Spans of the load, as OTLP/JSON, with what each must cost. */
+
+import { completenessKeys } from "../../instrumentation/protocol.ts";
+import type { Random } from "../../src/ingest/otlp-random.ts";
+
+export interface ChaosSpan {
+  /** Tenant, trace and span in one text: the identity. */
+  readonly identity: string;
+  /** As the store shows it: dollars with nine digits, or "null". */
+  readonly costUsd: string;
+  readonly input: number;
+  readonly output: number;
+  /** Who made it; its number among the records of that producer, 0 when it is not numbered. */
+  readonly producer: string;
+  readonly otlp: unknown;
+}
+
+export interface SpanOptions {
+  readonly producer: string;
+  readonly sequence: number;
+  readonly tenant: string;
+  readonly feature: string;
+  /** Unix milliseconds of its end. */
+  readonly atMs: number;
+  readonly input: number;
+  readonly output: number;
+  readonly model?: "gpt-4o" | "nobody-knows-1";
+}
+
+/** gpt-4o at $2.50 and $10 per million tokens, in nano-dollars per token. */
+const [inputNanoUsd, outputNanoUsd] = [2500, 10_000];
+
+/** One chat span with ids of the seed. */
+export function chaosSpan(options: SpanOptions, random: Random): ChaosSpan {
+  const { producer, sequence, tenant, feature, atMs, input, output, model = "gpt-4o" } = options;
+  const [traceId, spanId] = [hex(random, 4), hex(random, 2)];
+  const nanoUsd = BigInt(input * inputNanoUsd + output * outputNanoUsd);
+  return {
+    identity: `${tenant} ${traceId} ${spanId}`,
+    costUsd: model === "gpt-4o" ? dollars(nanoUsd) : "null",
+    input,
+    output,
+    producer,
+    otlp: {
+      traceId,
+      spanId,
+      name: `chat ${model}`,
+      kind: 3,
+      startTimeUnixNano: `${atMs - 100}000000`,
+      endTimeUnixNano: `${atMs}000000`,
+      attributes: [
+        text("gen_ai.operation.name", "chat"),
+        text("gen_ai.provider.name", "openai"),
+        text("gen_ai.request.model", model),
+        text("burnwatch.tenant", tenant),
+        text("burnwatch.feature", feature),
+        integer("gen_ai.usage.input_tokens", input),
+        integer("gen_ai.usage.output_tokens", output),
+        ...(sequence > 0 ? [integer(completenessKeys.sequence, sequence)] : []),
+      ],
+    },
+  };
+}
+
+/** An export request; each span keeps the resource of its own producer, whoever sends it again. */
+export function requestOf(spans: readonly ChaosSpan[]): string {
+  const byProducer = Map.groupBy(spans, ({ producer }) => producer);
+  return JSON.stringify({
+    resourceSpans: [...byProducer].map(([producer, own]) => ({
+      resource: { attributes: [text("service.name", "chaos"), text(completenessKeys.producer, producer)] },
+      scopeSpans: [{ scope: { name: "chaos" }, spans: own.map(({ otlp }) => otlp) }],
+    })),
+  });
+}
+
+function dollars(nanoUsd: bigint): string {
+  const digits = nanoUsd.toString().padStart(10, "0");
+  return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
+}
+
+function hex(random: Random, words: number): string {
+  return Array.from({ length: words }, () => (1 + random(0xffff_fffe)).toString(16).padStart(8, "0")).join("");
+}
+
+function text(key: string, value: string) {
+  return { key, value: { stringValue: value } };
+}
+
+function integer(key: string, value: number) {
+  return { key, value: { intValue: String(value) } };
+}

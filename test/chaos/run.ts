@@ -1,0 +1,71 @@
+/**
+ * `npm run test:chaos -- [--seed N] [--kills N] [--only PLACE] [--rows N] [--mutate] [--json]`: kill -9 at every named
+ * step and at random moments, then disks and clocks that misbehave, then the tables of what was lost, doubled or wrongly
+ * summed. Ends with 1 unless all of it is 0. `--only` takes a place, its beginning, or a scenario; `--kills 0` runs the
+ * scenarios alone.
+ */
+
+import { parseArgs } from "node:util";
+import { seededRandom } from "../../src/ingest/otlp-random.ts";
+import { runCampaign } from "./campaign.ts";
+import { runMutations } from "./mutate.ts";
+import { killPlan } from "./places.ts";
+import { campaignClean, printCampaign, printMutations, printScenarios } from "./print.ts";
+import type { ScenarioResult } from "./scenarios/scenario.ts";
+import { scenarios } from "./scenarios/scenarios.ts";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
+    kills: { type: "string", default: "108" },
+    only: { type: "string", default: "" },
+    rows: { type: "string" },
+    mutate: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const seed = Number(values.seed);
+const startedAt = performance.now();
+
+function progress(text: string): void {
+  const line = `chaos: ${Math.round((performance.now() - startedAt) / 1000)} s: ${text}`;
+  process.stderr.write(process.stderr.isTTY ? `\r${line}\u001b[K` : `${line}\n`);
+}
+
+const wanted = (place: string) => place.startsWith(values.only);
+
+/** True when nothing is wrong. */
+async function campaign(): Promise<boolean> {
+  const kills = killPlan(Number(values.kills), seededRandom(seed), wanted);
+  if (kills.length === 0) return true;
+  const rowsMax = values.rows === undefined ? {} : { rowsMax: [Number(values.rows)] };
+  const result = await runCampaign({ seed, kills, ...rowsMax, progress });
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  const report = { seed, seconds, ...result };
+  process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : printCampaign(report));
+  return campaignClean(result);
+}
+
+/** True when every scenario went well or had to be skipped. */
+async function allScenarios(): Promise<boolean> {
+  const results: ScenarioResult[] = [];
+  for (const [name, run] of Object.entries(scenarios)) {
+    if (!wanted(name)) continue;
+    progress(name);
+    results.push(await run(seed));
+  }
+  if (results.length > 0)
+    process.stdout.write(values.json ? `${JSON.stringify({ seed, scenarios: results })}\n` : printScenarios(results));
+  return results.every(({ faults }) => faults.length === 0);
+}
+
+/** True when every mutation was found. */
+async function mutations(): Promise<boolean> {
+  const results = await runMutations(seed, progress);
+  process.stdout.write(values.json ? `${JSON.stringify({ seed, mutations: results })}\n` : printMutations(results));
+  return results.every(({ red }) => red);
+}
+
+const clean = values.mutate ? [await mutations()] : [await campaign(), await allScenarios()];
+process.exit(clean.every(Boolean) ? 0 : 1);

@@ -1,0 +1,53 @@
+/** Asks the running server what it has stored, and whether every rollup says the same as the rows. */
+
+import { sql } from "../support/burnwatch.ts";
+import type { StoredSpan } from "./ledger.ts";
+
+/** The base row's value for the time column of each rollup view. */
+const rollupTimes: Readonly<Record<string, readonly [column: string, ofBase: string]>> = {
+  usage_by_15m: ["slot", "toStartOfFifteenMinutes(toDateTime(ts, 'UTC'))"],
+  usage_by_hour: ["hour", "toStartOfHour(toDateTime(ts, 'UTC'))"],
+  usage_by_day: ["day", "toDate(ts)"],
+};
+
+export async function storedSpans(apiUrl: string): Promise<readonly StoredSpan[]> {
+  const rows = await sql<{ identity: string; cost: string }>(
+    apiUrl,
+    "SELECT concat(tenant, ' ', trace_id, ' ', span_id) AS identity, ifNull(toString(toDecimal64(cost_usd, 9)), 'null') AS cost FROM usage",
+  );
+  return rows.map(({ identity, cost }) => ({ identity, costUsd: fixed(cost) }));
+}
+
+/** Groups of any rollup whose calls, tokens or cost differ from the rows', as one line each. */
+export async function rollupDifferences(apiUrl: string): Promise<readonly string[]> {
+  const views = await sql<{ name: string }>(apiUrl, "SHOW TABLES LIKE 'usage_by_%'");
+  const differences: string[] = [];
+  for (const { name } of views) {
+    const [column, ofBase] = rollupTimes[name] ?? ["'all'", "'all'"];
+    const [base, rollup] = [await sums(apiUrl, "usage", ofBase), await sums(apiUrl, name, column)];
+    for (const group of new Set([...base.keys(), ...rollup.keys()])) {
+      if (base.get(group) === rollup.get(group)) continue;
+      differences.push(`${name} ${group}: rows ${base.get(group) ?? "none"}, rollup ${rollup.get(group) ?? "none"}`);
+    }
+  }
+  return differences;
+}
+
+/** Sums by time, tenant, feature and model, as text that compares. */
+async function sums(apiUrl: string, from: string, time: string): Promise<ReadonlyMap<string, string>> {
+  const rows = await sql<{ group: string; sums: string }>(
+    apiUrl,
+    `SELECT concat(toString(${time}), ' ', tenant, ' ', feature, ' ', model) AS group,
+       concat(toString(sum(calls)), ' calls, ', toString(sum(unpriced_calls)), ' unpriced, ', toString(sum(input_tokens)),
+         ' in, ', toString(sum(output_tokens)), ' out, $', toString(sum(ifNull(cost_usd, 0)))) AS sums
+     FROM ${from} GROUP BY group`,
+  );
+  return new Map(rows.map(({ group, sums: text }) => [group, text]));
+}
+
+/** The engine drops the zeros at the end. */
+function fixed(cost: string): string {
+  if (cost === "null") return cost;
+  const [whole = "0", fraction = ""] = cost.split(".");
+  return `${whole}.${fraction.padEnd(9, "0")}`;
+}
