@@ -1,6 +1,6 @@
 /** What Linux knows of a process: CPU time and memory. Elsewhere null: not measured. */
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 
 /** The clock of /proc/PID/stat, USER_HZ, is 100 on every Linux that Node runs on. */
@@ -11,9 +11,23 @@ export function cpuUs(pid: number): number | null {
   return timesUs(`/proc/${pid}/stat`);
 }
 
-/** The same of its main thread alone. */
-export function mainThreadCpuUs(pid: number): number | null {
-  return timesUs(`/proc/${pid}/task/${pid}/stat`);
+/** The same by name of thread, the main one as `main`; threads that have ended are not counted. */
+export function cpuUsByThread(pid: number): Map<string, number> {
+  const byName = new Map<string, number>();
+  for (const thread of threadsOf(pid)) {
+    const path = `/proc/${pid}/task/${thread}`;
+    const name = thread === String(pid) ? "main" : (read(`${path}/comm`)?.trim() ?? "ended");
+    byName.set(name, (byName.get(name) ?? 0) + (timesUs(`${path}/stat`) ?? 0));
+  }
+  return byName;
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 /** Most memory the process ever had resident, in MB. */

@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Bench, Cell, Table } from "./bench.ts";
 import { startExporters } from "./load.ts";
-import { clockUs, cpuUs, mainThreadCpuUs } from "./process-stats.ts";
+import { clockUs, cpuUsByThread } from "./process-stats.ts";
 import { startServerProcess } from "./server-process.ts";
 import { spansPerBody } from "./throughput.ts";
 
 const exportersAtOnce = 10;
 const functionsShown = 20;
 const placesShown = 14;
+const threadsShown = 8;
 
 export const profile: Bench = {
   name: "profile",
@@ -26,15 +27,14 @@ export const profile: Bench = {
       progress(`profiling ${spans} spans from ${exportersAtOnce} exporters`);
       const server = await startServerProcess({ nodeFlags: ["--cpu-prof", `--cpu-prof-dir=${directory}`] });
       const from = clockUs();
-      const before = cpuOf(server.pid);
+      const before = cpuUsByThread(server.pid);
       const sent = await exporters.send({ tracesUrl: server.tracesUrl, exporters: exportersAtOnce });
       await server.settle();
       const window = { from, to: clockUs() };
-      const after = cpuOf(server.pid);
+      const after = cpuUsByThread(server.pid);
       await server.stop();
-      const perSpan = (name: keyof Cpu) => (after[name] - before[name]) / sent.spans;
-      const cpu = { mainThread: perSpan("mainThread"), process: perSpan("process") };
-      return tablesOf(selfTimes(readProfile(directory), window), { spans: sent.spans, cpu });
+      const threads = [...after].map(([name, us]): Cost => [name, (us - (before.get(name) ?? 0)) / sent.spans]);
+      return tablesOf(selfTimes(readProfile(directory), window), { spans: sent.spans, threads });
     } finally {
       exporters.stop();
       rmSync(directory, { recursive: true, force: true });
@@ -118,52 +118,60 @@ function pathOf(url: string): string {
   return url.replace(/^.*\/node_modules\//, "").replace(/^file:\/\/.*?\/(src|detectors|instrumentation)\//, "$1/");
 }
 
-interface Cpu {
-  readonly mainThread: number;
-  readonly process: number;
-}
+/** Microseconds of CPU per span under a name. */
+type Cost = readonly [name: string, us: number];
 
-function cpuOf(pid: number): Cpu {
-  return { mainThread: mainThreadCpuUs(pid) ?? Number.NaN, process: cpuUs(pid) ?? Number.NaN };
-}
+const threadMeanings: Readonly<Record<string, string>> = {
+  main: "main thread",
+  V8Worker: "V8's: garbage collection, compilation",
+  "libuv-worker": "libuv's: lmdb's commits, files",
+};
 
 interface Load {
   readonly spans: number;
-  /** Microseconds per span. */
-  readonly cpu: Cpu;
+  readonly threads: readonly Cost[];
 }
 
-function tablesOf({ functions, places }: SelfTimes, { spans, cpu }: Load): Table[] {
-  const busyUs = [...functions.values()].reduce((sum, us) => sum + us, 0);
-  const rowsOf = (times: ReadonlyMap<string, number>, most: number) =>
-    [...times]
-      .sort(([, a], [, b]) => b - a)
-      .slice(0, most)
-      .map(([name, us]): Cell[] => [name, (100 * us) / busyUs, (cpu.mainThread * us) / busyUs]);
-  const numbers = [
-    { title: "% of busy", digits: 1 },
-    { title: "us/span", digits: 2 },
-  ];
+function tablesOf({ functions, places }: SelfTimes, { spans, threads }: Load): Table[] {
   const load = `${spans} spans, ${exportersAtOnce} exporters, gzip protobuf`;
+  const mainUs = threads.find(([name]) => name === "main")?.[1] ?? Number.NaN;
+  const busyUs = [...functions.values()].reduce((sum, us) => sum + us, 0);
+  const ofMain = (times: ReadonlyMap<string, number>) =>
+    [...times].map(([name, us]): Cost => [name, (mainUs * us) / busyUs]);
+  const named = threads.map(([name, us]): Cost => [threadMeanings[name] ?? `the engine's: ${name}`, us]);
+  const wholeUs = threads.reduce((sum, [, us]) => sum + us, 0);
   return [
     {
-      title: `self time on the server's main thread by function, ${load}`,
-      columns: [{ title: "function" }, ...numbers],
-      rows: rowsOf(functions, functionsShown),
+      title: `self time on the main thread by function, ${load}`,
+      columns,
+      rows: sharesOf(ofMain(functions), { wholeUs: mainUs, shown: functionsShown }),
       notes: [],
     },
     {
-      title: `the same by folder and package, ${load}`,
-      columns: [{ title: "place" }, ...numbers],
-      rows: [
-        ...rowsOf(places, placesShown),
-        ["main thread", 100, cpu.mainThread],
-        ["whole process", null, cpu.process],
-      ],
+      title: `the main thread by folder and package, ${load}`,
+      columns,
+      rows: sharesOf(ofMain(places), { wholeUs: mainUs, shown: placesShown }),
       notes: [
-        "us/span: the share of the main thread's CPU (/proc/PID/task), since samples also count the time in which the thread waits for a core. The profiler itself costs some of it.",
+        "us/span: the share of the main thread's CPU, since samples also count the time in which the thread waits for a core. The profiler itself costs some of it.",
         "(program) is native code outside of any function; (garbage collector) is collection on this thread.",
       ],
     },
+    {
+      title: `CPU by threads of the process, ${load}`,
+      columns,
+      rows: sharesOf(named, { wholeUs, shown: threadsShown }),
+      notes: ["/proc/PID/task, from the first request to settled, on a fresh server: its compilation is in it."],
+    },
   ];
+}
+
+const columns = [{ title: "where" }, { title: "%", digits: 1 }, { title: "us/span", digits: 2 }];
+
+/** The dearest rows, and one for all of them. */
+function sharesOf(
+  costs: readonly Cost[],
+  { wholeUs, shown }: { readonly wholeUs: number; readonly shown: number },
+): Cell[][] {
+  const dearest = costs.toSorted(([, a], [, b]) => b - a).slice(0, shown);
+  return [...dearest, ["all", wholeUs] as const].map(([name, us]) => [name, (100 * us) / wholeUs, us]);
 }
