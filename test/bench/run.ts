@@ -78,6 +78,8 @@ function runInChild(name: string): Promise<BenchResult | undefined> {
 
 async function runHere(bench: Bench | undefined): Promise<void> {
   if (bench === undefined) return;
+  // Without its parent nobody takes the result.
+  process.on("disconnect", () => process.exit(1));
   const progress = (line: string) => void process.stderr.write(`${bench.name}: ${line}\n`);
   const options: BenchOptions = { ...numbers, progress };
   const about = { name: bench.name, machine: machine(), loadBefore: loadavg()[0] ?? 0 };

@@ -75,9 +75,10 @@ export async function startServerProcess(options: ServerOptions = {}): Promise<S
       });
     },
     async stop() {
-      await stopChild(child);
+      const code = await stopChild(child);
       end();
       process.off("exit", end);
+      if (code !== 0) throw new Error(`the server ended with ${code}: ${complaints}`);
     },
   };
 }
@@ -94,11 +95,14 @@ async function untilReady(apiUrl: string, child: ChildProcess, complaints: () =>
   throw new Error(`the server was not ready within ${readyWithinMs / 1000} s: ${complaints()}`);
 }
 
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((done) => child.once("exit", done));
-  child.kill("SIGTERM");
-  await gone;
+/** @returns its exit code, or the signal that ended it. */
+async function stopChild(child: ChildProcess): Promise<number | string | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const gone = new Promise((done) => child.once("exit", done));
+    child.kill("SIGTERM");
+    await gone;
+  }
+  return child.exitCode ?? child.signalCode;
 }
 
 /** One gauge or counter of /metrics, the sum over its labels; null when it is not there. */
