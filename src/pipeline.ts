@@ -11,22 +11,25 @@ import { type Terminal, terminalChannel } from "./channels/terminal.ts";
 import { webhookChannel } from "./channels/webhook.ts";
 import type { Config } from "./config.ts";
 import { DetectionWorker } from "./detection/detection-worker.ts";
+import { keepsAttribute, keepsSpan } from "./dialects/dialects.ts";
 import type { EventLog } from "./event-log/event-log.ts";
 import { LmdbLog } from "./event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
 import type { UsageLog } from "./event-log/usage-log.ts";
 import { apiRoutes } from "./http/api.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { createPreparer } from "./http/otlp-preparer.ts";
 import { createOtlpServer } from "./http/otlp-server.ts";
 import { Refusals } from "./http/refusals.ts";
 import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
 import { tailLine } from "./http/tail-line.ts";
 import { Acceptor } from "./ingest/accept.ts";
+import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
-import { decodeUsageEntry, type SpansEntry, type UsageEntry } from "./ingest/log-codec.ts";
 import { Resolver } from "./ingest/resolver.ts";
 import { findStored } from "./ingest/stored-records.ts";
+import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
 import { Writer } from "./ingest/writer.ts";
 import type { UsageRecord } from "./model/usage-record.ts";
 import { PriceBook } from "./pricing/price-book.ts";
@@ -42,11 +45,10 @@ export interface PipelineOptions {
   readonly terminal: Terminal;
 }
 
-/** The two logs and the newest entries of each, decoded. */
+/** The two logs and the newest entries of the second, decoded. */
 export interface Logs {
   readonly spans: EventLog;
   readonly usage: UsageLog;
-  readonly freshSpans: FreshEntries<SpansEntry>;
   readonly freshUsage: FreshEntries<UsageEntry>;
 }
 
@@ -86,6 +88,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     refusals: new Refusals(producersRefusedMax),
   };
   const workers = createWorkers(options, fronts);
+  const filter = { keepsAttribute, keepsSpan };
+  const preparer = createPreparer({ limits: defaultDecodeLimits, oldestMs: config.rawRetentionDays * dayMs, filter });
   const state = new ServerState({ config, version, store, now, ...logs, ...workers });
   const failed = start(workers, (worker, error) => {
     state.workerFailed(worker, error);
@@ -98,12 +102,14 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     otlpServer: createOtlpServer({
       ...fronts,
       acceptor: workers.acceptor,
+      prepare: preparer.prepare,
       report: (error) => log.error({ error: String(error) }, "export request failed"),
     }),
     route: createRouter(routesOf(options, { ...fronts, ...workers, state })),
     async stop() {
       clearInterval(trimmer);
       fronts.tail.close();
+      await preparer.close();
       for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter]) await worker.stop();
       await logs.spans.close();
       await logs.usage.close();
@@ -119,26 +125,18 @@ export function openLogs(config: Config): Logs {
       directory: join(config.data, "usage"),
       identities: { horizonMs: config.identityHours * 3_600_000, entriesMax: config.identityEntriesMax },
     }),
-    freshSpans: new FreshEntries<SpansEntry>(freshEntriesMax),
     freshUsage: new FreshEntries<UsageEntry>(freshEntriesMax),
   };
 }
 
 function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
   const { config } = options;
-  const { spans, usage, freshSpans, freshUsage } = options.logs;
-  const acceptor = new Acceptor({
-    log: spans,
-    fresh: freshSpans,
-    backlogSpansMax: config.backlogSpansMax,
-    oldestMs: config.rawRetentionDays * dayMs,
-    now,
-  });
+  const { spans, usage, freshUsage } = options.logs;
+  const acceptor = new Acceptor({ log: spans, backlogSpansMax: config.backlogSpansMax });
   const writer = createWriter(options, metrics);
   const resolver = new Resolver({
     spans,
     usage,
-    freshSpans,
     freshUsage,
     prices: new PriceBook(),
     findStored: (wanted) =>

@@ -9,9 +9,10 @@ import type { UsageLog } from "./event-log/usage-log.ts";
 import type { Check, Quality } from "./http/api.ts";
 import type { MetricReadings } from "./http/metrics.ts";
 import type { Acceptor } from "./ingest/accept.ts";
+import { arrivedAtMsOf } from "./ingest/entry-bytes.ts";
 import type { FreshEntries } from "./ingest/fresh-entries.ts";
-import { decodeSpansEntry, decodeUsageEntry, type SpansEntry, type UsageEntry } from "./ingest/log-codec.ts";
 import type { Resolver } from "./ingest/resolver.ts";
+import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
 import type { Writer } from "./ingest/writer.ts";
 import type { Store } from "./store/store.ts";
 
@@ -21,7 +22,6 @@ export interface ServerParts {
   readonly store: Store;
   readonly spans: EventLog;
   readonly usage: UsageLog;
-  readonly freshSpans: FreshEntries<SpansEntry>;
   readonly freshUsage: FreshEntries<UsageEntry>;
   readonly acceptor: Acceptor;
   readonly resolver: Resolver;
@@ -77,17 +77,13 @@ export class ServerState {
 
   /** Age in seconds of the oldest acknowledged span that cannot be queried yet; 0 when there is none. */
   lagSeconds(): number {
-    const { spans, usage, freshSpans, freshUsage, writer, now } = this.#parts;
+    const { spans, usage, freshUsage, writer, now } = this.#parts;
     const unwritten = usage.entries
       .read(writer.offset(), 64)
       .map(({ offset, payload }) => freshUsage.get(offset) ?? decodeUsageEntry(payload));
     const waiting = unwritten.find(({ records }) => records.length > 0)?.arrivedAtMs;
     const [unresolved] = waiting === undefined ? spans.read(usage.inputOffset(), 1) : [];
-    const oldest =
-      waiting ??
-      (unresolved === undefined
-        ? undefined
-        : (freshSpans.get(unresolved.offset) ?? decodeSpansEntry(unresolved.payload)).arrivedAtMs);
+    const oldest = waiting ?? (unresolved === undefined ? undefined : arrivedAtMsOf(unresolved.payload));
     return oldest === undefined ? 0 : Math.max(0, Math.round((now() - oldest) / 100) / 10);
   }
 

@@ -2,9 +2,9 @@
 
 import type { IncomingMessage } from "node:http";
 import { ClickhouseError } from "./clickhouse-error.ts";
+import { contentCodingOf, inflateBody, supportedCodings } from "./inflate-body.ts";
 import { readBody } from "./otlp-body.ts";
 import type { InFlightBytes } from "./otlp-in-flight.ts";
-import { contentCodingOf, inflateBody, supportedCodings } from "./otlp-inflate.ts";
 
 export interface ClickhouseRequest {
   readonly sql: string;

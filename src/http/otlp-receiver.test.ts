@@ -6,25 +6,37 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AcceptOutcome, Producer } from "../ingest/accept-outcome.ts";
-import type { DecodedExport } from "../ingest/decoded-export.ts";
+import { defaultDecodeLimits, type SpanFilter } from "../ingest/decoded-export.ts";
 import { decodeOracle, encodeOracle, type OtlpRequest } from "../ingest/otlp-oracle.ts";
+import { decodeSpansEntry } from "../ingest/spans-codec.ts";
+import type { Span } from "../model/span.ts";
+import { createPreparer, type Preparer } from "./otlp-preparer.ts";
 import { createOtlpHandler, type OtlpHandlerOptions, type OtlpRequestEvent } from "./otlp-receiver.ts";
 
 const span = { traceId: "01".repeat(16), spanId: "02".repeat(8), name: "chat" };
-const request: OtlpRequest = { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] };
+const attributes = [{ key: "gen_ai.operation.name", value: { stringValue: "chat" } }];
+const request: OtlpRequest = { resourceSpans: [{ scopeSpans: [{ spans: [{ ...span, attributes }] }] }] };
 const bodies = { json: Buffer.from(JSON.stringify(request)), protobuf: Buffer.from(encodeOracle(request)) };
 const json = "application/json";
 const protobuf = "application/x-protobuf";
 
 let server: Server | undefined;
-afterEach(() => {
+let preparer: Preparer | undefined;
+afterEach(async () => {
   server?.closeAllConnections();
   server?.close();
+  await preparer?.close();
 });
+
+/** In the threads every span that a dialect reads is kept, on the spot what `filter` says. */
+function prepareWith(filter: SpanFilter) {
+  preparer = createPreparer({ limits: defaultDecodeLimits, oldestMs: Number.MAX_SAFE_INTEGER, filter });
+  return preparer.prepare;
+}
 
 interface Running {
   readonly port: number;
-  readonly exports: DecodedExport[];
+  readonly exports: (readonly Span[])[];
   readonly producers: Producer[];
   readonly events: OtlpRequestEvent[];
   readonly reports: unknown[];
@@ -34,15 +46,15 @@ async function start(
   outcome: () => AcceptOutcome = accepted,
   options: Partial<OtlpHandlerOptions> = {},
 ): Promise<Running> {
-  const running = { exports: [] as DecodedExport[], producers: [] as Producer[], events: [] as OtlpRequestEvent[] };
+  const running = { exports: [] as (readonly Span[])[], producers: [] as Producer[], events: [] as OtlpRequestEvent[] };
   const reports: unknown[] = [];
   const handler = createOtlpHandler({
-    accept: async (decoded, producer) => {
-      running.exports.push(decoded);
+    accept: async ({ payload }, producer) => {
+      running.exports.push(payload === null ? [] : decodeSpansEntry(payload).spans);
       running.producers.push(producer);
       return outcome();
     },
-    filter: { keepsAttribute: () => true, keepsSpan: (found) => found.name.startsWith("chat") },
+    prepare: prepareWith({ keepsAttribute: () => true, keepsSpan: (found) => found.name.startsWith("chat") }),
     observe: (event) => running.events.push(event),
     report: (error) => reports.push(error),
     ...options,
@@ -82,7 +94,7 @@ describe("POST /v1/traces", () => {
     expect(reply.status).toBe(200);
     expect(reply.headers["content-type"]).toBe(contentType === protobuf ? protobuf : json);
     expect(reply.body.toString()).toBe(expected);
-    expect(exports[0]?.spans[0]).toMatchObject(span);
+    expect(exports[0]?.[0]).toMatchObject(span);
     expect(producers).toEqual([{ address: "127.0.0.1", userAgent: "test/1" }]);
     const bytes = { wireBytes: body.length, inflatedBytes: body.length };
     expect(events).toEqual([{ kind: "request", status: 200, spans: 1, otherSpans: 0, rejected: 0, ...bytes }]);
@@ -120,8 +132,8 @@ describe("POST /v1/traces", () => {
     const provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] });
     provider.getTracer("app", "1.0").startSpan("chat gpt-4o").setAttribute("gen_ai.usage.input_tokens", 12).end();
     await provider.shutdown();
-    expect(exports[0]?.spans[0]).toMatchObject({ name: "chat gpt-4o", scope: "app@1.0" });
-    expect(exports[0]?.spans[0]?.attributes).toEqual({ "gen_ai.usage.input_tokens": 12 });
+    expect(exports[0]?.[0]).toMatchObject({ name: "chat gpt-4o", scope: "app@1.0" });
+    expect(exports[0]?.[0]?.attributes).toEqual({ "gen_ai.usage.input_tokens": 12 });
   });
 
   it.each([json, protobuf])("reports rejected spans as partial success: %s", async (contentType) => {
@@ -226,7 +238,7 @@ describe("POST /v1/traces", () => {
     const keepsSpan = () => {
       throw failure;
     };
-    const broken = await start(accepted, { filter: { keepsAttribute: () => true, keepsSpan } });
+    const broken = await start(accepted, { prepare: prepareWith({ keepsAttribute: () => true, keepsSpan }) });
     for (const [contentType, body] of [[json, bodies.json] as const, [protobuf, bodies.protobuf] as const])
       expect((await send(broken.port, { "content-type": contentType }, body)).status).toBe(500);
     expect(broken.reports).toEqual([failure, failure]);

@@ -5,19 +5,14 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AcceptExport, AcceptOutcome } from "../ingest/accept-outcome.ts";
-import {
-  type DecodedExport,
-  type DecodeLimits,
-  defaultDecodeLimits,
-  MalformedExportError,
-  type SpanFilter,
-} from "../ingest/decoded-export.ts";
-import { decodeJsonExport } from "../ingest/otlp-json.ts";
-import { decodeProtobufExport } from "../ingest/otlp-protobuf.ts";
+import { type DecodeLimits, defaultDecodeLimits } from "../ingest/decoded-export.ts";
+import type { EncodedExport } from "../ingest/encoded-export.ts";
+import { type ContentCoding, contentCodingOf, supportedCodings } from "./inflate-body.ts";
 import { type Answer, failureAnswer, type OtlpEncoding, retryAfter, successAnswer } from "./otlp-answers.ts";
 import { type BodyRead, readBody } from "./otlp-body.ts";
 import { type ByteLease, createInFlightBytes } from "./otlp-in-flight.ts";
-import { type ContentCoding, contentCodingOf, inflateBody, supportedCodings } from "./otlp-inflate.ts";
+import type { Prepared } from "./otlp-prepare.ts";
+import type { Prepare } from "./otlp-preparer.ts";
 import { sendAnswer } from "./otlp-send.ts";
 
 /** One answered request, for counters. Its status is 499 where the client left before its body was complete. */
@@ -35,14 +30,16 @@ export interface OtlpRequestEvent {
 
 export interface OtlpHandlerOptions {
   readonly accept: AcceptExport;
-  readonly filter: SpanFilter;
+  readonly prepare: Prepare;
+  /** Those that hold before a body is prepared. */
   readonly limits?: DecodeLimits;
-  /** Bytes of all requests held at once, wire and inflated; beyond it requests are answered 429. By default 128 MiB. */
+  readonly now?: () => number;
+  /** Bytes of all requests held at once, as sent; beyond it requests are answered 429. By default 128 MiB. */
   readonly inFlightBytesMax?: number;
   /** Milliseconds a whole body may take to arrive; by default 30 s. */
   readonly bodyDeadlineMs?: number;
   readonly observe?: (event: OtlpRequestEvent) => void;
-  /** Told of what should never happen: `accept` or `filter` threw. The producer has been told to retry, or 500. */
+  /** Told of what should never happen: `accept` or `prepare` threw. The producer has been told to retry, or 500. */
   readonly report?: (error: unknown) => void;
 }
 
@@ -68,11 +65,11 @@ export function createOtlpHandler(
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const limits = options.limits ?? defaultDecodeLimits;
   const ignore = () => {};
-  const defaults = { inFlightBytesMax: 128 * 1024 * 1024, bodyDeadlineMs: 30_000, observe: ignore, report: ignore };
+  const inFlightBytesMax = 128 * 1024 * 1024;
+  const defaults = { inFlightBytesMax, bodyDeadlineMs: 30_000, now: Date.now, observe: ignore, report: ignore };
   const receiver: Receiver = { ...defaults, ...options, limits };
-  const least = limits.bodyBytesMax + limits.inflatedBytesMax;
-  if (receiver.inFlightBytesMax < least)
-    throw new RangeError(`inFlightBytesMax must be at least ${least}, the largest request with its inflated form`);
+  if (receiver.inFlightBytesMax < limits.bodyBytesMax)
+    throw new RangeError(`inFlightBytesMax must be at least ${limits.bodyBytesMax}, the largest request`);
   const inFlight = createInFlightBytes(receiver.inFlightBytesMax);
   return function handleOtlp(request, response) {
     // A connection that breaks is seen by the reader of the body; without listeners it would end the process.
@@ -112,15 +109,19 @@ async function answerTo(
   });
   if (body.kind !== "body") return refuse(encoding, body);
   tally.wireBytes = body.bytes.length;
-  const inflated = await inflateBody(body.bytes, coding, { bytesMax: limits.inflatedBytesMax, lease });
-  if (inflated.kind !== "body") return refuse(encoding, inflated);
-  tally.inflatedBytes = inflated.bytes.length;
-  const decoded = decode(receiver, encoding, inflated.bytes);
-  if (decoded instanceof MalformedExportError) return failureAnswer(encoding, 400, decoded.message);
-  tally.spans = decoded.spans.length;
-  tally.otherSpans = decoded.otherSpans;
-  tally.rejected = decoded.rejected.length;
-  return handOn(receiver, request, decoded, { encoding, tally });
+  const { bytes } = body;
+  const prepared = await receiver.prepare({ bytes, encoding, coding, arrivedAtMs: receiver.now() });
+  if (prepared.kind !== "overloaded") tally.inflatedBytes = prepared.inflatedBytes;
+  if (prepared.kind !== "export") return refuse(encoding, refusalOf(prepared));
+  tally.spans = prepared.encoded.spans;
+  tally.otherSpans = prepared.encoded.otherSpans;
+  tally.rejected = prepared.encoded.rejected.length;
+  return handOn(receiver, request, prepared.encoded, { encoding, tally });
+}
+
+function refusalOf(prepared: Exclude<Prepared, { kind: "export" }>): Exclude<BodyRead, { kind: "body" }> {
+  if (prepared.kind === "refused") return prepared;
+  return { kind: "refused", status: 429, message: "too many requests wait to be decoded" };
 }
 
 function readHeaders(request: IncomingMessage): Announced | Answer {
@@ -149,27 +150,17 @@ function refuse(encoding: OtlpEncoding, read: Exclude<BodyRead, { kind: "body" }
   return failureAnswer(encoding, read.status, read.message, read.status === 429 ? retryAfter(1) : {});
 }
 
-function decode(receiver: Receiver, encoding: OtlpEncoding, bytes: Buffer): DecodedExport | MalformedExportError {
-  try {
-    const decodeExport = encoding === "json" ? decodeJsonExport : decodeProtobufExport;
-    return decodeExport(bytes, receiver.limits, receiver.filter);
-  } catch (error) {
-    if (error instanceof MalformedExportError) return error;
-    throw error;
-  }
-}
-
 async function handOn(
   receiver: Receiver,
   request: IncomingMessage,
-  decoded: DecodedExport,
+  encoded: EncodedExport,
   { encoding, tally }: { readonly encoding: OtlpEncoding; readonly tally: Tally },
 ): Promise<Answer> {
   const address = request.socket.remoteAddress ?? "";
   const producer = { address, userAgent: request.headers["user-agent"] ?? "" };
   let outcome: AcceptOutcome;
   try {
-    outcome = await receiver.accept(decoded, producer);
+    outcome = await receiver.accept(encoded, producer);
   } catch (error) {
     receiver.report(error);
     // Whether the spans are stored is unknown: a repeat is found by its ids, a loss by nobody.
@@ -178,7 +169,7 @@ async function handOn(
   switch (outcome.kind) {
     case "accepted":
       tally.rejected += outcome.rejected.length;
-      return successAnswer(encoding, [...decoded.rejected, ...outcome.rejected]);
+      return successAnswer(encoding, [...encoded.rejected, ...outcome.rejected]);
     case "overloaded": {
       const message = "the collector is overloaded; send the same spans again later";
       return failureAnswer(encoding, 429, message, retryAfter(outcome.retryAfterSeconds));

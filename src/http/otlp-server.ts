@@ -1,31 +1,31 @@
 /** The OTLP/HTTP front: takes traces on /v1/traces and says of everything else that it is not here. */
 
 import { createServer, type Server } from "node:http";
-import { completenessKeys } from "../../instrumentation/protocol.ts";
-import { keepsAttribute, keepsSpan } from "../dialects/dialects.ts";
 import type { Acceptor } from "../ingest/accept.ts";
 import type { AcceptOutcome } from "../ingest/accept-outcome.ts";
-import type { DecodedExport } from "../ingest/decoded-export.ts";
+import type { EncodedExport } from "../ingest/encoded-export.ts";
 import { sendJson } from "./answer.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Prepare } from "./otlp-preparer.ts";
 import { createOtlpHandler } from "./otlp-receiver.ts";
 import type { Refusals } from "./refusals.ts";
 
 export interface OtlpServerOptions {
   readonly acceptor: Acceptor;
+  readonly prepare: Prepare;
   readonly metrics: Metrics;
   readonly refusals: Refusals;
   readonly report: (error: unknown) => void;
 }
 
-export function createOtlpServer({ acceptor, metrics, refusals, report }: OtlpServerOptions): Server {
+export function createOtlpServer({ acceptor, prepare, metrics, refusals, report }: OtlpServerOptions): Server {
   const handle = createOtlpHandler({
-    accept: async (decoded) => {
-      const outcome = await acceptor.accept(decoded);
-      noteRefusals(refusals, decoded, outcome);
+    accept: async (received) => {
+      const outcome = await acceptor.accept(received);
+      noteRefusals(refusals, received, outcome);
       return outcome;
     },
-    filter: { keepsAttribute, keepsSpan },
+    prepare,
     observe: ({ status, wireBytes, spans, otherSpans, rejected }) => {
       metrics.requests.inc({ status });
       metrics.wireBytes.inc(wireBytes);
@@ -45,10 +45,7 @@ export function createOtlpServer({ acceptor, metrics, refusals, report }: OtlpSe
 }
 
 /** The exporter hides partial success from its user; `replay` asks for it by the producer's id. */
-function noteRefusals(refusals: Refusals, decoded: DecodedExport, outcome: AcceptOutcome): void {
+function noteRefusals(refusals: Refusals, { producer, rejected }: EncodedExport, outcome: AcceptOutcome): void {
   if (outcome.kind !== "accepted") return;
-  const refused = [...decoded.rejected, ...outcome.rejected];
-  if (refused.length === 0) return;
-  const producer = decoded.spans[0]?.resource[completenessKeys.producer];
-  for (const { reason } of refused) refusals.note(typeof producer === "string" ? producer : "", reason);
+  for (const { reason } of [...rejected, ...outcome.rejected]) refusals.note(producer, reason);
 }

@@ -1,6 +1,7 @@
 /** What becomes of a decoded export: the contract between the receivers and the spans log. */
 
-import type { DecodedExport, RejectedSpan } from "./decoded-export.ts";
+import type { RejectedSpan } from "./decoded-export.ts";
+import type { EncodedExport } from "./encoded-export.ts";
 
 /**
  * `accepted`: every span of the export is durable, except those rejected; only then may the producer be answered 200.
@@ -9,7 +10,7 @@ import type { DecodedExport, RejectedSpan } from "./decoded-export.ts";
 export type AcceptOutcome =
   | {
       readonly kind: "accepted";
-      /** Spans refused after decoding, besides those in `DecodedExport.rejected`. */
+      /** Spans refused now, besides those in `EncodedExport.rejected`. */
       readonly rejected: readonly RejectedSpan[];
     }
   | { readonly kind: "overloaded"; readonly retryAfterSeconds: number }
@@ -27,4 +28,4 @@ export interface Producer {
  * Stores an export. Called once per request, also for one without spans. A rejected promise means that it is unknown
  * whether the spans are stored; the producer is told to retry.
  */
-export type AcceptExport = (decoded: DecodedExport, producer: Producer) => Promise<AcceptOutcome>;
+export type AcceptExport = (received: EncodedExport, producer: Producer) => Promise<AcceptOutcome>;

@@ -1,20 +1,13 @@
-/** Takes one decoded export into the spans log. What it answers is what the exporter may rely on: 200 means on disk. */
+/** Takes one export into the spans log. What it answers is what the exporter may rely on: 200 means on disk. */
 
 import type { EventLog } from "../event-log/event-log.ts";
-import type { Span } from "../model/span.ts";
 import type { AcceptOutcome } from "./accept-outcome.ts";
-import type { DecodedExport, RejectedSpan } from "./decoded-export.ts";
-import type { FreshEntries } from "./fresh-entries.ts";
-import { encodeEntry, type SpansEntry } from "./log-codec.ts";
+import type { EncodedExport } from "./encoded-export.ts";
 
 export interface AcceptorOptions {
   readonly log: EventLog;
-  readonly fresh: FreshEntries<SpansEntry>;
   /** Spans accepted and not yet resolved, beyond which the answer is 429. */
   readonly backlogSpansMax: number;
-  /** Spans that began longer ago than this cannot be told from repeats: their rows are gone. */
-  readonly oldestMs: number;
-  readonly now: () => number;
 }
 
 export class Acceptor {
@@ -25,29 +18,20 @@ export class Acceptor {
     this.#options = options;
   }
 
-  async accept(decoded: DecodedExport): Promise<AcceptOutcome> {
-    const { log, fresh, backlogSpansMax, now } = this.#options;
-    const arrivedAtMs = now();
-    const tooOld: RejectedSpan[] = [];
-    const spans = decoded.spans.filter((span, index) => {
-      const reason = this.#tooOld(span, arrivedAtMs);
-      if (reason !== undefined) tooOld.push({ index, reason });
-      return reason === undefined;
-    });
-    if (spans.length === 0) return { kind: "accepted", rejected: tooOld };
-    if (this.#backlogSpans + spans.length > backlogSpansMax && this.#backlogSpans > 0) {
+  async accept({ payload, spans }: EncodedExport): Promise<AcceptOutcome> {
+    if (payload === null) return { kind: "accepted", rejected: [] };
+    const { log, backlogSpansMax } = this.#options;
+    if (this.#backlogSpans + spans > backlogSpansMax && this.#backlogSpans > 0) {
       return { kind: "overloaded", retryAfterSeconds: 1 };
     }
-    const entry: SpansEntry = { version: 1, arrivedAtMs, spans };
-    this.#backlogSpans += spans.length;
+    this.#backlogSpans += spans;
     try {
-      const offset = await log.append(encodeEntry(entry));
-      fresh.put(offset, entry);
+      await log.append(payload);
     } catch (error) {
-      this.#backlogSpans -= spans.length;
+      this.#backlogSpans -= spans;
       return { kind: "unavailable", retryAfterSeconds: 5, message: `spans log: ${(error as Error).message}` };
     }
-    return { kind: "accepted", rejected: tooOld };
+    return { kind: "accepted", rejected: [] };
   }
 
   /** The resolver says how many of the accepted spans it has taken. */
@@ -57,12 +41,5 @@ export class Acceptor {
 
   backlogSpans(): number {
     return this.#backlogSpans;
-  }
-
-  #tooOld(span: Span, arrivedAtMs: number): string | undefined {
-    const startMs = span.startUs / 1000;
-    if (startMs === 0 || startMs >= arrivedAtMs - this.#options.oldestMs) return undefined;
-    const days = Math.round(this.#options.oldestMs / 86_400_000);
-    return `began ${new Date(startMs).toISOString()}, before the ${days} days that raw records are kept: check the producer's clock, or raise store.raw_retention_days`;
   }
 }

@@ -23,6 +23,8 @@ export interface DecodeLimits {
   readonly bodyBytesMax: number;
   /** Bytes after inflation. */
   readonly inflatedBytesMax: number;
+  /** The same for JSON, which costs much more to read. */
+  readonly jsonBytesMax: number;
   readonly spansMax: number;
   readonly attributesPerSpanMax: number;
   /** Bytes of one kept attribute value; longer ones are cut. */
@@ -34,6 +36,7 @@ export interface DecodeLimits {
 export const defaultDecodeLimits: DecodeLimits = {
   bodyBytesMax: 16 * 1024 * 1024,
   inflatedBytesMax: 64 * 1024 * 1024,
+  jsonBytesMax: 16 * 1024 * 1024,
   spansMax: 50_000,
   attributesPerSpanMax: 512,
   attributeBytesMax: 4096,

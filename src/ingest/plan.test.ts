@@ -6,7 +6,7 @@ const dayUs = 86_400_000_000;
 
 function entry(offset: number, rows: number, day = 0): OffsetEntry {
   const records = Array.from({ length: rows }, () => ({ startUs: day * dayUs }) as UsageRecord);
-  return { offset, entry: { version: 1, arrivedAtMs: 0, records } };
+  return { offset, entry: { arrivedAtMs: 0, records } };
 }
 
 it("takes nothing of nothing", () => {

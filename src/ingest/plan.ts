@@ -1,7 +1,7 @@
 /** What the writer will insert next, decided once and written down before it is done. Pure. */
 
-import type { UsageEntry } from "./log-codec.ts";
 import { dayOf, daysMax } from "./split-by-days.ts";
+import type { UsageEntry } from "./usage-codec.ts";
 
 export interface Plan {
   /** Deduplication token of the insert, unique per log and range. */

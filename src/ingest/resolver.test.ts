@@ -8,10 +8,11 @@ import type { AttributeValue, Span } from "../model/span.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { PriceBook } from "../pricing/price-book.ts";
 import { Acceptor } from "./accept.ts";
+import { encodeExport } from "./encoded-export.ts";
 import { FreshEntries } from "./fresh-entries.ts";
-import { decodeUsageEntry, type SpansEntry, type UsageEntry } from "./log-codec.ts";
 import { Resolver } from "./resolver.ts";
 import { identityKey } from "./stored-records.ts";
+import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -48,15 +49,13 @@ function open(): Bench {
     directory: join(directory, "usage"),
     identities: { horizonMs: dayMs, entriesMax: 100_000 },
   });
-  const freshSpans = new FreshEntries<SpansEntry>(8);
   const freshUsage = new FreshEntries<UsageEntry>(8);
-  const acceptor = new Acceptor({ log: spans, fresh: freshSpans, backlogSpansMax: 1000, oldestMs: 90 * dayMs, now });
+  const acceptor = new Acceptor({ log: spans, backlogSpansMax: 1000 });
   let accepted = 0;
   let resolved = 0;
   const resolver = new Resolver({
     spans,
     usage,
-    freshSpans,
     freshUsage,
     prices: new PriceBook(),
     now,
@@ -75,7 +74,8 @@ function open(): Bench {
   return {
     usage,
     async send(...sent) {
-      const outcome = await acceptor.accept({ spans: sent, otherSpans: 0, rejected: [] });
+      const decoded = { spans: sent, otherSpans: 0, rejected: [] };
+      const outcome = await acceptor.accept(encodeExport(decoded, { arrivedAtMs: clockMs, oldestMs: 90 * dayMs }));
       expect(outcome).toEqual({ kind: "accepted", rejected: [] });
       accepted += sent.length;
       while (resolved < accepted) await new Promise((resolve) => setTimeout(resolve, 2));

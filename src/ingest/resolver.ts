@@ -14,15 +14,15 @@ import { Completeness, type CompletenessState } from "./completeness.ts";
 import { contentHash } from "./content-hash.ts";
 import { correctionOf } from "./correction.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
-import { decodeSpansEntry, encodeEntry, type SpansEntry, type UsageEntry } from "./log-codec.ts";
+import { decodeSpansEntry } from "./spans-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
 import { identityKey, type Wanted } from "./stored-records.ts";
+import { encodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 import { usageRecord } from "./usage-record.ts";
 
 export interface ResolverOptions {
   readonly spans: EventLog;
   readonly usage: UsageLog;
-  readonly freshSpans: FreshEntries<SpansEntry>;
   readonly freshUsage: FreshEntries<UsageEntry>;
   readonly prices: PriceBook;
   /** The newest revision of records resolved before, wherever they are by now. */
@@ -109,14 +109,14 @@ export class Resolver {
   }
 
   async #step(after: number): Promise<void> {
-    const { spans, usage, freshSpans } = this.#options;
+    const { spans, usage } = this.#options;
     const draft = newDraft(usage.identityStats(this.#options.now()).horizonMs);
     let inputOffset = after;
     let arrivedAtMs = 0;
     while (draft.spans < stepSpansMax) {
       const [entry] = spans.read(inputOffset, 1);
       if (entry === undefined) break;
-      const decoded = freshSpans.get(entry.offset) ?? decodeSpansEntry(entry.payload);
+      const decoded = decodeSpansEntry(entry.payload);
       arrivedAtMs = Math.max(arrivedAtMs, decoded.arrivedAtMs);
       for (let start = 0; start < decoded.spans.length; start += sliceSpans) {
         if (start > 0) await nextTurn();
@@ -128,7 +128,6 @@ export class Resolver {
     }
     await this.#decide(draft);
     await this.#commit(draft, inputOffset, arrivedAtMs);
-    freshSpans.forget(inputOffset);
     await spans.trim(usage.inputOffset());
     const { spans: taken, records, repeats, conflicts, corrections } = draft;
     this.#options.observe({ spans: taken, records, repeats, conflicts, corrections });
@@ -197,12 +196,12 @@ export class Resolver {
 
   async #commit(draft: Draft, inputOffset: number, arrivedAtMs: number): Promise<void> {
     const { usage, freshUsage } = this.#options;
-    const entries: UsageEntry[] = splitByDays(draft.records).map((records) => ({ version: 1, arrivedAtMs, records }));
+    const entries: UsageEntry[] = splitByDays(draft.records).map((records) => ({ arrivedAtMs, records }));
     if (draft.records.length > 0) this.#lastRecordAtMs = arrivedAtMs;
     const offsets = await usage.commit({
       inputOffset,
       arrivedAtMs,
-      entries: entries.map(encodeEntry),
+      entries: entries.map(encodeUsageEntry),
       identities: [...draft.identities.values()],
       state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
     });
@@ -214,11 +213,11 @@ export class Resolver {
     const { usage, freshUsage, now } = this.#options;
     const arrivedAtMs = now();
     if (arrivedAtMs - this.#lastRecordAtMs > ticksAfterLastRecordMs) return;
-    const entry: UsageEntry = { version: 1, arrivedAtMs, records: [] };
+    const entry: UsageEntry = { arrivedAtMs, records: [] };
     const [offset = 0] = await usage.commit({
       inputOffset: usage.inputOffset(),
       arrivedAtMs,
-      entries: [encodeEntry(entry)],
+      entries: [encodeUsageEntry(entry)],
       identities: [],
       state: {},
     });

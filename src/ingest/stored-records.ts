@@ -7,7 +7,7 @@ import type { Identity, UsageLog } from "../event-log/usage-log.ts";
 import type { Operation, UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
-import { decodeUsageEntry, type UsageEntry } from "./log-codec.ts";
+import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
 export interface StoredRecordsOptions {
   readonly usage: UsageLog;

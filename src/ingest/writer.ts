@@ -8,9 +8,9 @@ import type { UsageLog } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
-import { decodeUsageEntry, type UsageEntry } from "./log-codec.ts";
 import { entriesToPlan, type OffsetEntry, type Plan } from "./plan.ts";
 import { dayOf } from "./split-by-days.ts";
+import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
 export interface WriterOptions {
   /** Names the log in the tokens: two installations that share a database must differ. */

@@ -7,14 +7,14 @@ import { DetectionWorker } from "../../src/detection/detection-worker.ts";
 import { keepsAttribute, keepsSpan } from "../../src/dialects/dialects.ts";
 import { LmdbLog } from "../../src/event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
-import { createInFlightBytes } from "../../src/http/otlp-in-flight.ts";
-import { inflateBody } from "../../src/http/otlp-inflate.ts";
+import { inflateBytes } from "../../src/http/inflate-body.ts";
 import { Acceptor } from "../../src/ingest/accept.ts";
 import { type DecodedExport, defaultDecodeLimits } from "../../src/ingest/decoded-export.ts";
+import { type EncodedExport, encodeExport } from "../../src/ingest/encoded-export.ts";
 import { FreshEntries } from "../../src/ingest/fresh-entries.ts";
-import { decodeUsageEntry, type SpansEntry, type UsageEntry } from "../../src/ingest/log-codec.ts";
 import { decodeProtobufExport } from "../../src/ingest/otlp-protobuf.ts";
 import { Resolver } from "../../src/ingest/resolver.ts";
+import { decodeUsageEntry, type UsageEntry } from "../../src/ingest/usage-codec.ts";
 import type { UsageRecord } from "../../src/model/usage-record.ts";
 import { PriceBook } from "../../src/pricing/price-book.ts";
 import { openEmbeddedStore } from "../../src/store/embedded.ts";
@@ -85,8 +85,9 @@ async function measureRound(): Promise<Costs> {
     const exports = await measured("decode", () =>
       inflated.map((body) => decodeProtobufExport(body, defaultDecodeLimits, filter)),
     );
-    await measured("spans log: encode, lmdb", () => accept(logs, exports));
-    await measured("resolve: dialect, price, identity, usage log", () => resolve(logs));
+    const encoded = await measured("encode", () => encode(exports));
+    await measured("spans log: lmdb", () => accept(logs, encoded));
+    await measured("resolve: log codec, dialect, price, identity, lmdb", () => resolve(logs));
     const records = entriesOf(logs).flatMap(({ entry }) => entry.records);
     if (records.length !== bodiesPerRound * spansPerBody) throw new Error(`resolved ${records.length} records`);
     const batches = batchesOf(records);
@@ -114,32 +115,20 @@ function openLogs(directory: string) {
       directory: join(directory, "usage"),
       identities: { horizonMs: 86_400_000, entriesMax: 50_000_000 },
     }),
-    freshSpans: new FreshEntries<SpansEntry>(freshEntriesMax),
     freshUsage: new FreshEntries<UsageEntry>(freshEntriesMax),
   };
 }
 
-async function inflate(bodies: readonly Buffer[]): Promise<Buffer[]> {
-  const inFlight = createInFlightBytes(128 * 1024 * 1024);
-  const inflated: Buffer[] = [];
-  for (const body of bodies) {
-    const lease = inFlight.lease();
-    const read = await inflateBody(body, "gzip", { bytesMax: defaultDecodeLimits.inflatedBytesMax, lease });
-    lease.release();
-    if (read.kind !== "body") throw new Error(`a body was not inflated: ${read.kind}`);
-    inflated.push(read.bytes);
-  }
-  return inflated;
+function inflate(bodies: readonly Buffer[]): Buffer[] {
+  return bodies.map((body) => inflateBytes(body, "gzip", defaultDecodeLimits.inflatedBytesMax));
 }
 
-async function accept({ spans, freshSpans }: Logs, exports: readonly DecodedExport[]): Promise<void> {
-  const acceptor = new Acceptor({
-    log: spans,
-    fresh: freshSpans,
-    backlogSpansMax: Number.MAX_SAFE_INTEGER,
-    oldestMs: 90 * 86_400_000,
-    now: Date.now,
-  });
+function encode(exports: readonly DecodedExport[]): EncodedExport[] {
+  return exports.map((one) => encodeExport(one, { arrivedAtMs: Date.now(), oldestMs: 90 * 86_400_000 }));
+}
+
+async function accept({ spans }: Logs, exports: readonly EncodedExport[]): Promise<void> {
+  const acceptor = new Acceptor({ log: spans, backlogSpansMax: Number.MAX_SAFE_INTEGER });
   let next = 0;
   const exporter = async () => {
     for (let one = exports[next++]; one !== undefined; one = exports[next++]) {
@@ -150,11 +139,11 @@ async function accept({ spans, freshSpans }: Logs, exports: readonly DecodedExpo
   await Promise.all(Array.from({ length: exportersAtOnce }, exporter));
 }
 
-async function resolve({ spans, usage, freshSpans, freshUsage }: Logs): Promise<void> {
+async function resolve({ spans, usage, freshUsage }: Logs): Promise<void> {
   const observe = () => {};
   const prices = new PriceBook();
   const findStored = async () => new Map<string, UsageRecord>();
-  const resolver = new Resolver({ spans, usage, freshSpans, freshUsage, prices, findStored, now: Date.now, observe });
+  const resolver = new Resolver({ spans, usage, freshUsage, prices, findStored, now: Date.now, observe });
   resolver.start();
   await until(() => usage.inputOffset() >= spans.lastOffset());
   await resolver.stop();

@@ -11,7 +11,7 @@ import { DetectionWorker } from "../../src/detection/detection-worker.ts";
 import type { LogEntry } from "../../src/event-log/event-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import type { UsageLog } from "../../src/event-log/usage-log.ts";
-import { decodeUsageEntry } from "../../src/ingest/log-codec.ts";
+import { decodeUsageEntry } from "../../src/ingest/usage-codec.ts";
 import { excessUsdPerMinuteMin } from "./incident.ts";
 import { Journal } from "./journal.ts";
 

@@ -33,6 +33,17 @@ export function contentCodingOf(header: string | undefined): ContentCoding | und
   return name === "deflate" || name === "zstd" ? name : undefined;
 }
 
+/** The code of the error that `inflateBytes` throws for bytes that would become too many. */
+export const tooLargeCode = "ERR_BUFFER_TOO_LARGE";
+
+/** Undoes a coding on the spot. @throws an error with a code for corrupt bytes, or with `tooLargeCode`. */
+export function inflateBytes(bytes: Uint8Array, coding: Exclude<ContentCoding, "identity">, bytesMax: number): Buffer {
+  const options = { chunkSize, maxOutputLength: bytesMax };
+  if (coding === "gzip") return gunzipSync(bytes, options);
+  if (coding === "deflate") return inflateSync(bytes, options);
+  return zstdDecompressSync(bytes, { ...options, params: zstdParams });
+}
+
 export interface InflateLimits {
   readonly bytesMax: number;
   readonly lease: ByteLease;
@@ -49,16 +60,13 @@ export async function inflateBody(body: Buffer, coding: ContentCoding, limits: I
 
 function inflateNow(body: Buffer, coding: Exclude<ContentCoding, "identity">, limits: InflateLimits): BodyRead {
   const { bytesMax, lease } = limits;
-  const options = { chunkSize, maxOutputLength: Math.max(1, Math.min(bytesMax, lease.free)) };
+  const room = Math.max(1, Math.min(bytesMax, lease.free));
   try {
-    let bytes: Buffer;
-    if (coding === "gzip") bytes = gunzipSync(body, options);
-    else if (coding === "deflate") bytes = inflateSync(body, options);
-    else bytes = zstdDecompressSync(body, { ...options, params: zstdParams });
+    const bytes = inflateBytes(body, coding, room);
     return lease.take(bytes.length) ? { kind: "body", bytes } : crowded;
   } catch (error) {
-    if (codeOf(error) !== "ERR_BUFFER_TOO_LARGE") return corrupt(coding, error);
-    return bytesMax <= options.maxOutputLength ? tooLarge(limits) : crowded;
+    if (codeOf(error) !== tooLargeCode) return corrupt(coding, error);
+    return bytesMax <= room ? tooLarge(limits) : crowded;
   }
 }
 

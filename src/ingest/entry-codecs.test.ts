@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import type { AttributeValue, Span } from "../model/span.ts";
+import { sampleRecords } from "../store/sample-records.ts";
+import { correctionOf } from "./correction.ts";
+import { arrivedAtMsOf } from "./entry-bytes.ts";
+import { decodeSpansEntry, encodeSpansEntry } from "./spans-codec.ts";
+import { decodeUsageEntry, encodeUsageEntry } from "./usage-codec.ts";
+
+const resource = { "service.name": "shop" };
+
+function spanWith(attributes: Readonly<Record<string, AttributeValue>>, more: Partial<Span> = {}): Span {
+  return {
+    traceId: "0af7651916cd43dd8448eb211c80319c",
+    spanId: "b7ad6b7169203331",
+    parentSpanId: "",
+    name: "chat gpt-4o",
+    scope: "app@1.0",
+    startUs: 1_763_625_600_000_001,
+    endUs: 1_763_625_600_123_456,
+    status: "ok",
+    attributes,
+    resource,
+    ...more,
+  };
+}
+
+describe("an entry of the spans log", () => {
+  it("gives back every kind of value as it was", () => {
+    const attributes = {
+      text: "grüße, 世界 🚀",
+      empty: "",
+      yes: true,
+      no: false,
+      zero: 0,
+      "negative zero": -0,
+      negative: -123_456_789,
+      large: 2 ** 52 - 1,
+      larger: 2 ** 60,
+      fraction: 0.1,
+      infinite: Number.NEGATIVE_INFINITY,
+      "not a number": Number.NaN,
+      list: ["a", 1, [true, ["deep"]], []],
+    };
+    const spans = [
+      spanWith(attributes),
+      spanWith({}, { status: "error", parentSpanId: "00f067aa0ba902b7", startUs: 0 }),
+    ];
+    expect(decodeSpansEntry(encodeSpansEntry({ arrivedAtMs: 1_763_625_600_000, spans }))).toEqual({
+      arrivedAtMs: 1_763_625_600_000,
+      spans,
+    });
+  });
+
+  it("shares one resource object among the spans that shared one", () => {
+    const other = { "service.name": "pay" };
+    const spans = [spanWith({}), spanWith({}), spanWith({}, { resource: other })];
+    const decoded = decodeSpansEntry(encodeSpansEntry({ arrivedAtMs: 1, spans })).spans;
+    expect(decoded[1]?.resource).toBe(decoded[0]?.resource);
+    expect(decoded.map((span) => span.resource)).toEqual([resource, resource, other]);
+  });
+
+  it("holds texts larger than the memory it begins with", () => {
+    const text = "é".repeat(400_000);
+    const spans = [spanWith({ text }), spanWith({ list: Array.from({ length: 100_000 }, (_, index) => index) })];
+    expect(decodeSpansEntry(encodeSpansEntry({ arrivedAtMs: 1, spans })).spans).toEqual(spans);
+  });
+
+  it("refuses an id that is not one, and an entry of another version", () => {
+    expect(() => encodeSpansEntry({ arrivedAtMs: 1, spans: [spanWith({}, { traceId: "zz".repeat(16) })] })).toThrow(
+      "no id of 16 bytes",
+    );
+    expect(() => decodeSpansEntry(Uint8Array.of(7, 0, 0, 0, 0))).toThrow(
+      "spans log: entry of version 7, this Burnwatch reads version 2",
+    );
+  });
+});
+
+describe("an entry of the usage log", () => {
+  const records = [...sampleRecords({ count: 3000, startMs: 1_763_625_600_000, spanMs: 86_400_000 })];
+
+  it("gives back thousands of records as they were, in a fifth of the bytes of their JSON", () => {
+    const payload = encodeUsageEntry({ arrivedAtMs: 1_763_625_600_000.5, records });
+    expect(decodeUsageEntry(payload)).toEqual({ arrivedAtMs: 1_763_625_600_000.5, records });
+    expect(arrivedAtMsOf(payload)).toBe(1_763_625_600_000.5);
+    expect(payload.length).toBeLessThan(JSON.stringify(records).length / 5);
+  });
+
+  it("keeps corrections, costs beyond 2^32 and unknown ones, flags and reported costs", () => {
+    const [first] = records;
+    if (first === undefined) throw new Error("no sample");
+    const dear = { ...first, costNanoUsd: 2 ** 53 - 1, reportedNanoUsd: 12, flags: ["time_clamped", "time_missing"] };
+    const [takenBack, corrected] = correctionOf(dear, { ...first, costNanoUsd: null, revision: 3 });
+    const entry = { arrivedAtMs: 1, records: [dear, takenBack, corrected] };
+    expect(decodeUsageEntry(encodeUsageEntry(entry))).toEqual(entry);
+  });
+
+  it("is a tick without records", () => {
+    expect(decodeUsageEntry(encodeUsageEntry({ arrivedAtMs: 5, records: [] }))).toEqual({
+      arrivedAtMs: 5,
+      records: [],
+    });
+  });
+
+  it("gives equal bytes for equal entries, whatever was encoded between them", () => {
+    const entry = { arrivedAtMs: 1, records: records.slice(0, 10) };
+    const before = encodeUsageEntry(entry);
+    encodeUsageEntry({ arrivedAtMs: 2, records });
+    expect(encodeUsageEntry(entry)).toEqual(before);
+  });
+});
