@@ -61,7 +61,9 @@ function sourceFiles(folder: string): SourceFile[] {
     .map((path) => {
       const text = readFileSync(join(root, path), "utf8");
       const imports = [
-        ...text.matchAll(/^\s*(?:import|export)\b[^"';]*?from\s+"([^"]+)"|\bimport\("([^"]+)"\)|^import\s+"([^"]+)"/gm),
+        ...text.matchAll(
+          /^\s*(?:import|export)\b[^"';]*?from\s+"([^"]+)"|\b(?:import|new URL)\("([^"]+)"|^import\s+"([^"]+)"/gm,
+        ),
       ];
       return {
         path,

@@ -9,6 +9,7 @@ const textsAt = 1;
 const arrivedAt = 5;
 const headBytes = 13;
 const growth = 2;
+const places = 256;
 /** Bytes of UTF-8 for one UTF-16 unit. */
 const utf8BytesMax = 3;
 
@@ -18,6 +19,9 @@ export class EntryWriter {
   #at = 0;
   readonly #numbers = new Map<string, number>();
   readonly #texts: string[] = [];
+  /** The last text of each place and its number: at one place the same text comes again and again. */
+  readonly #lastTexts: string[] = new Array<string>(places).fill("");
+  readonly #lastNumbers: number[] = new Array<number>(places).fill(-1);
 
   /** Begins an entry with its head. Its texts come last, but are read first: their place is kept free here. */
   begin(version: number, arrivedAtMs: number): void {
@@ -26,6 +30,7 @@ export class EntryWriter {
     this.#at = headBytes;
     this.#numbers.clear();
     this.#texts.length = 0;
+    this.#lastNumbers.fill(-1);
   }
 
   /** Ends the entry. @returns its bytes, in memory of their own that can be given to another thread. */
@@ -89,12 +94,17 @@ export class EntryWriter {
     this.#at += size;
   }
 
-  /** The number of a text in the table. */
-  text(value: string): void {
-    this.count(this.numberOf(value));
+  /** The number of a text in the table. @param place any small number, the same for texts that are likely the same. */
+  text(value: string, place: number): void {
+    const slot = place % places;
+    if (this.#lastTexts[slot] !== value || this.#lastNumbers[slot] === -1) {
+      this.#lastTexts[slot] = value;
+      this.#lastNumbers[slot] = this.#numberOf(value);
+    }
+    this.count(this.#lastNumbers[slot] ?? 0);
   }
 
-  numberOf(text: string): number {
+  #numberOf(text: string): number {
     const known = this.#numbers.get(text);
     if (known !== undefined) return known;
     const number = this.#texts.length;

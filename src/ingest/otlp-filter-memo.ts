@@ -15,13 +15,20 @@ interface Slot {
   readonly name: string | null;
   /** The slot of the key that followed this one last time: SDKs write the same keys in the same order. */
   next: number;
+  /** The last short text under this key, which is often the next one too: it costs a comparison and no string. */
+  readonly textBytes: Uint8Array;
+  textLength: number;
+  text: string;
 }
+
+/** Longer texts are not remembered. */
+const textBytesMax = 48;
 
 export class FilterMemo {
   readonly #filter: SpanFilter;
   readonly #names = new Map<string, string | null>();
   readonly #slots: (Slot | undefined)[] = new Array<Slot | undefined>(slotsMax).fill(undefined);
-  #last: Slot = { bytes: new Uint8Array(0), name: null, next: 0 };
+  #last: Slot = newSlot(new Uint8Array(0), null);
   /** True while the filter runs: what it throws is its own fault, not that of the bytes being decoded. */
   asking = false;
 
@@ -49,20 +56,32 @@ export class FilterMemo {
     const length = end - start;
     if (length > keyBytesMax) return null;
     const guess = this.#slots[this.#last.next];
-    if (guess !== undefined && holds(guess.bytes, buffer, start, length)) {
+    if (guess !== undefined && guess.bytes.length === length && holds(guess.bytes, buffer, start, length)) {
       this.#last = guess;
       return guess.name;
     }
     const slot = slotOf(buffer, start, length);
     let found = this.#slots[slot];
-    if (found === undefined || !holds(found.bytes, buffer, start, length)) {
+    if (found === undefined || found.bytes.length !== length || !holds(found.bytes, buffer, start, length)) {
       const name = this.keyOfText(buffer.toString("utf8", start, end));
-      found = { bytes: new Uint8Array(buffer.subarray(start, end)), name, next: 0 };
+      found = newSlot(new Uint8Array(buffer.subarray(start, end)), name);
       this.#slots[slot] = found;
     }
     this.#last.next = slot;
     this.#last = found;
     return found.name;
+  }
+
+  /** The UTF-8 bytes `start` to `end` of `buffer` as a string; they are a value of the key that was asked for last. */
+  textOf(buffer: Buffer, start: number, end: number): string {
+    const length = end - start;
+    if (length > textBytesMax) return buffer.toString("utf8", start, end);
+    const slot = this.#last;
+    if (slot.textLength === length && holds(slot.textBytes, buffer, start, length)) return slot.text;
+    for (let i = 0; i < length; i++) slot.textBytes[i] = buffer[start + i] ?? 0;
+    slot.textLength = length;
+    slot.text = buffer.toString("utf8", start, end);
+    return slot.text;
   }
 
   keepsSpan(span: Span): boolean {
@@ -94,8 +113,11 @@ function slotOf(buffer: Buffer, start: number, length: number): number {
   return (hash ^ (hash >>> 15)) & (slotsMax - 1);
 }
 
+function newSlot(bytes: Uint8Array, name: string | null): Slot {
+  return { bytes, name, next: 0, textBytes: new Uint8Array(textBytesMax), textLength: -1, text: "" };
+}
+
 function holds(bytes: Uint8Array, buffer: Buffer, start: number, length: number): boolean {
-  if (bytes.length !== length) return false;
   for (let i = 0; i < length; i++) if (bytes[i] !== buffer[start + i]) return false;
   return true;
 }

@@ -88,7 +88,7 @@ function readValue(cursor: Cursor, depth: number): AttributeValue | undefined {
     const tag = reader.tag();
     switch (tag) {
       case 0x0a:
-        value = readText(cursor, "a string");
+        value = readValueText(cursor);
         break;
       case 0x10:
         value = reader.bool();
@@ -135,6 +135,22 @@ function readArray(cursor: Cursor, depth: number): readonly AttributeValue[] {
   }
   reader.len = outer;
   return values;
+}
+
+/** Like `readText`, of the attribute whose key was read last. */
+function readValueText(cursor: Cursor): string {
+  const { reader, buffer, memo } = cursor;
+  const at = reader.pos;
+  const size = reader.size();
+  const end = reader.pos + size;
+  if (size <= cursor.room && end <= reader.len) {
+    cursor.room -= size;
+    const text = memo.textOf(buffer, reader.pos, end);
+    reader.pos = end;
+    return text;
+  }
+  reader.pos = at;
+  return readText(cursor, "a string");
 }
 
 /** Reads a string, cut to `cursor.room` bytes at a character's boundary. Invalid UTF-8 becomes U+FFFD. */

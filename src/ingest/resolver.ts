@@ -6,7 +6,7 @@
 import { completenessKeys, finalMarkSpanName } from "../../instrumentation/protocol.ts";
 import { dialectOf } from "../dialects/dialects.ts";
 import type { EventLog } from "../event-log/event-log.ts";
-import type { Identity, Seen, UsageLog } from "../event-log/usage-log.ts";
+import type { UsageLog } from "../event-log/usage-log.ts";
 import type { Span } from "../model/span.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
@@ -16,6 +16,7 @@ import { correctionOf } from "./correction.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { decodeSpansEntry } from "./spans-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
+import { StepIdentities } from "./step-identities.ts";
 import { identityKey, type Wanted } from "./stored-records.ts";
 import { encodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 import { usageRecord } from "./usage-record.ts";
@@ -53,8 +54,7 @@ const storeRetryMs = 1000;
 interface Draft {
   readonly horizonMs: number;
   readonly records: UsageRecord[];
-  /** Identities seen in this step, with what to remember of them. */
-  readonly identities: Map<string, [Identity, Seen]>;
+  readonly identities: StepIdentities;
   /** Records that cannot be decided without what was stored before. */
   readonly undecided: UsageRecord[];
   spans: number;
@@ -139,7 +139,7 @@ export class Resolver {
     const reading = dialectOf(span)?.read(span);
     if (reading == null) return;
     const record = usageRecord(span, reading, arrivedAtMs, this.#options.prices);
-    const seen = draft.identities.get(identityKey(record))?.[1] ?? this.#options.usage.seen(record);
+    const seen = draft.identities.get(record) ?? this.#options.usage.seen(record);
     if (seen === undefined) {
       // What began before the index's horizon may have been there and left: the table is asked.
       const old = record.startUs / 1000 < arrivedAtMs - draft.horizonMs;
@@ -202,7 +202,7 @@ export class Resolver {
       inputOffset,
       arrivedAtMs,
       entries: entries.map(encodeUsageEntry),
-      identities: [...draft.identities.values()],
+      identities: draft.identities.list(),
       state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
     });
     for (const [index, entry] of entries.entries()) freshUsage.put(offsets[index] ?? 0, entry);
@@ -229,7 +229,7 @@ function newDraft(horizonMs: number): Draft {
   return {
     horizonMs,
     records: [],
-    identities: new Map(),
+    identities: new StepIdentities(),
     undecided: [],
     spans: 0,
     repeats: 0,
@@ -239,11 +239,7 @@ function newDraft(horizonMs: number): Draft {
 }
 
 function keep(draft: Draft, record: UsageRecord): void {
-  const { tenant, traceId, spanId, revision } = record;
-  draft.identities.set(identityKey(record), [
-    { tenant, traceId, spanId },
-    { revision, contentHash: contentHash(record) },
-  ]);
+  draft.identities.set(record, { revision: record.revision, contentHash: contentHash(record) });
   draft.records.push(record);
 }
 

@@ -33,8 +33,8 @@ export function encodeSpansEntry({ arrivedAtMs, spans }: SpansEntry): Uint8Array
     const newResource = span.resource !== resource;
     writer.byte((span.parentSpanId === "" ? 0 : 1) | (span.status === "error" ? 2 : 0) | (newResource ? 4 : 0));
     if (span.parentSpanId !== "") writer.hex(span.parentSpanId, 8);
-    writer.text(span.name);
-    writer.text(span.scope);
+    writer.text(span.name, 0);
+    writer.text(span.scope, 1);
     writer.count(span.startUs);
     writer.count(span.endUs);
     if (newResource) writeAttributes(span.resource);
@@ -48,17 +48,19 @@ function writeAttributes(attributes: Attributes): void {
   const keys = Object.keys(attributes);
   writer.reserve(attributeBytesMax);
   writer.count(keys.length);
+  let place = 2;
   for (const key of keys) {
     writer.reserve(attributeBytesMax);
-    writer.text(key);
-    writeValue(attributes[key] as AttributeValue);
+    writer.text(key, place);
+    writeValue(attributes[key] as AttributeValue, place + 1);
+    place += 2;
   }
 }
 
-function writeValue(value: AttributeValue): void {
+function writeValue(value: AttributeValue, place: number): void {
   if (typeof value === "string") {
     writer.byte(kind.text);
-    writer.text(value);
+    writer.text(value, place);
   } else if (typeof value === "number") writeNumber(value);
   else if (typeof value === "boolean") writer.byte(value ? kind.true : kind.false);
   else {
@@ -66,7 +68,7 @@ function writeValue(value: AttributeValue): void {
     writer.count(value.length);
     for (const element of value) {
       writer.reserve(attributeBytesMax);
-      writeValue(element);
+      writeValue(element, place);
     }
   }
 }

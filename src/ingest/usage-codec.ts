@@ -92,7 +92,7 @@ function writeChanged(names: readonly string[], before: readonly string[]): void
   for (let index = 0; index < names.length; index++) if (names[index] !== before[index]) changed |= 1 << index;
   writer.uint32(changed >>> 0);
   for (let index = 0; index < names.length; index++)
-    if ((changed & (1 << index)) !== 0) writer.text(names[index] ?? "");
+    if ((changed & (1 << index)) !== 0) writer.text(names[index] ?? "", index);
 }
 
 /** An entry of the usage log. @throws Error when another version wrote it. */

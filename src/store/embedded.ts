@@ -132,7 +132,7 @@ class EmbeddedStore implements Store {
     if (records.length === 0) return Promise.resolve();
     return this.#work.start(async () => {
       const path = join(this.#options.directory, `insert-${this.#inserts++}.native`);
-      await lendAsFile(path, encodeUsageRows(token, records), (descriptor) =>
+      await lendAsFile(path, await encodeUsageRows(token, records), (descriptor) =>
         this.#connections.writer.connection.chdb.queryAsync(insertFrom(descriptor, token)),
       );
     });

@@ -3,6 +3,8 @@
  * a parse of every value. https://clickhouse.com/docs/en/interfaces/formats/Native
  */
 
+import { setImmediate } from "node:timers/promises";
+
 /** The values of one column, in the order of the rows. */
 export interface NativeColumn<Row> {
   append(rows: readonly Row[], from: number, to: number): void;
@@ -18,14 +20,17 @@ export interface ColumnType<Row> {
 
 /** Rows that are written column by column before the next ones: few enough to stay in the processor's cache. */
 const rowsAtOnce = 256;
+/** Rows after which the event loop gets its turn: some 10 ms. */
+const rowsPerTurn = 2048;
 
 /** One block. Equal rows give equal bytes. @throws Error for a value that its column cannot hold. */
-export function encodeBlock<Row>(
+export async function encodeBlock<Row>(
   columns: readonly (ColumnType<Row> & { readonly name: string })[],
   rows: readonly Row[],
-): Buffer {
+): Promise<Buffer> {
   const opened = columns.map((column) => column.open(rows.length));
   for (let from = 0; from < rows.length; from += rowsAtOnce) {
+    if (from > 0 && from % rowsPerTurn === 0) await setImmediate();
     const to = Math.min(from + rowsAtOnce, rows.length);
     for (const column of opened) column.append(rows, from, to);
   }

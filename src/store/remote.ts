@@ -97,7 +97,7 @@ class RemoteStore implements Store {
       // `client.insert` would encode every row again; `exec` sends the bytes as they are.
       const { stream } = await this.#client.exec({
         query: `INSERT INTO usage_records (${usageColumns.join(", ")}) FORMAT Native`,
-        values: Readable.from([encodeUsageRows(token, records)], { objectMode: false }),
+        values: Readable.from([await encodeUsageRows(token, records)], { objectMode: false }),
         clickhouse_settings: { ...insertSettings, insert_deduplication_token: token, wait_end_of_query: 1 },
       });
       await buffer(stream);

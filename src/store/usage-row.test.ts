@@ -24,10 +24,10 @@ afterAll(async () => {
 
 const samples = (count: number) => [...sampleRecords({ count, startMs: day, spanMs: 3_600_000 })];
 
-it("equal batches give equal bytes", () => {
+it("equal batches give equal bytes", async () => {
   const records = samples(600);
-  const bytes = encodeUsageRows("log-1-600", records);
-  expect(bytes.equals(encodeUsageRows("log-1-600", structuredClone(records)))).toBe(true);
+  const bytes = await encodeUsageRows("log-1-600", records);
+  expect(bytes.equals(await encodeUsageRows("log-1-600", structuredClone(records)))).toBe(true);
 });
 
 /** Texts and numbers at the edges of what the format treats differently. */
@@ -150,15 +150,15 @@ it("dictionaries of more than 256 and more than 65,536 texts keep each row's own
   expect(row).toEqual({ tenants: "70000", wrong: "0" });
 }, 60_000);
 
-it("a value that its column cannot hold is refused, not bent", () => {
+it("a value that its column cannot hold is refused, not bent", async () => {
   const [record] = samples(1);
   if (record === undefined) throw new Error("no sample record");
-  const refused = (over: Partial<UsageRecord>) => expect(() => encodeUsageRows("t", [{ ...record, ...over }]));
+  const refused = (over: Partial<UsageRecord>) => expect(encodeUsageRows("t", [{ ...record, ...over }])).rejects;
   for (const costNanoUsd of [0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e18, -1e18])
-    refused({ costNanoUsd }).toThrow(`${costNanoUsd} is not a whole number of at most 18 digits`);
-  refused({ traceId: "a".repeat(33) }).toThrow("has more than 32 bytes");
-  refused({ spanId: "é".repeat(9) }).toThrow("has more than 16 bytes");
-  refused({ revision: 65_536 }).toThrow(/range/);
+    await refused({ costNanoUsd }).toThrow(`${costNanoUsd} is not a whole number of at most 18 digits`);
+  await refused({ traceId: "a".repeat(33) }).toThrow("has more than 32 bytes");
+  await refused({ spanId: "é".repeat(9) }).toThrow("has more than 16 bytes");
+  await refused({ revision: 65_536 }).toThrow(/range/);
 });
 
 it("inserts leave no files behind", async () => {

@@ -89,6 +89,6 @@ export const insertSettings = {
 } as const;
 
 /** The rows of one batch. Equal batches give equal bytes. */
-export function encodeUsageRows(token: string, records: readonly UsageRecord[]): Buffer {
+export function encodeUsageRows(token: string, records: readonly UsageRecord[]): Promise<Buffer> {
   return encodeBlock(columnsOf(token), records);
 }

@@ -71,13 +71,16 @@ function rowOf(name: string, delays: readonly (number | null)[]): Cell[] {
 
 async function spikeUnderLoad(exporters: Exporters, spikes: Spikes): Promise<(number | null)[]> {
   const seconds = (seriesPerRun * gapMs.most) / 1000 + 5;
-  await exporters.prepare({
-    format: "protobuf",
-    bodies: Math.ceil((seconds * loadSpansPerSecond) / spansPerBody),
-    spansPerBody,
-  });
+  const bodies = Math.ceil((seconds * loadSpansPerSecond) / spansPerBody);
+  await exporters.prepare({ format: "protobuf", bodies, spansPerBody });
   const { tracesUrl } = spikes.server;
-  const load = exporters.send({ tracesUrl, exporters: loadExporters, spansPerSecond: loadSpansPerSecond });
+  const load = exporters.send({
+    tracesUrl,
+    exporters: loadExporters,
+    spansPerSecond: loadSpansPerSecond,
+    from: 0,
+    to: bodies,
+  });
   const [delays] = await Promise.all([spikeSeries("loaded", spikes), load]);
   await spikes.server.settle();
   return delays;

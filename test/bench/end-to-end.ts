@@ -2,6 +2,7 @@
 
 import { measureAlertDelay } from "./alert-delay.ts";
 import type { Bench } from "./bench.ts";
+import { measurePaced } from "./paced.ts";
 import { measureStages } from "./stages.ts";
 import { measureThroughput } from "./throughput.ts";
 
@@ -10,6 +11,11 @@ export const endToEnd: Bench = {
   summary: "spans/s, ack latency, CPU per span and stage, span to alert, on a real server",
   async run(options) {
     const { table, serverCpuUs } = await measureThroughput(options);
-    return [table, await measureStages(options, serverCpuUs), await measureAlertDelay(options)];
+    return [
+      table,
+      await measurePaced(options),
+      await measureStages(options, serverCpuUs),
+      await measureAlertDelay(options),
+    ];
   },
 };

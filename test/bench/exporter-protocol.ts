@@ -4,6 +4,9 @@ import type { BodiesOptions } from "./payload.ts";
 
 export interface SendOptions {
   readonly tracesUrl: string;
+  /** The first of the prepared bodies to send, and the one after the last. */
+  readonly from: number;
+  readonly to: number;
   /** Requests in flight at once, each on a connection of its own. */
   readonly exporters: number;
   /** Spans per second over all exporters; absent for as many as are taken. */

@@ -26,19 +26,19 @@ function tell(message: FromExporters): void {
   process.send?.(message);
 }
 
-async function send({ tracesUrl, exporters, spansPerSecond }: SendOptions): Promise<Sent> {
+async function send({ tracesUrl, exporters, spansPerSecond, from, to }: SendOptions): Promise<Sent> {
   if (prepared === undefined) throw new Error("nothing is prepared to be sent");
   const { options, bodies } = prepared;
   const agent = new Agent({ keepAlive: true, maxSockets: exporters });
   const headers = payloadHeaders[options.format];
   const latenciesMs: number[] = [];
-  let [next, repeats] = [0, 0];
+  let [next, repeats] = [from, 0];
   const firstSentUs = clockUs();
   const cpu = process.cpuUsage();
   const usPerBody = spansPerSecond === undefined ? 0 : (options.spansPerBody / spansPerSecond) * 1e6;
   const exporter = async () => {
-    for (let index = next++; index < bodies.length; index = next++) {
-      await sleepUntil(firstSentUs + index * usPerBody);
+    for (let index = next++; index < to; index = next++) {
+      await sleepUntil(firstSentUs + (index - from) * usPerBody);
       const startedUs = clockUs();
       repeats += await postUntilAcked({ tracesUrl, headers, agent, body: bodies[index] ?? Buffer.alloc(0) });
       latenciesMs.push((clockUs() - startedUs) / 1000);
@@ -48,7 +48,7 @@ async function send({ tracesUrl, exporters, spansPerSecond }: SendOptions): Prom
   const lastAckedUs = clockUs();
   const { user, system } = process.cpuUsage(cpu);
   agent.destroy();
-  const spans = bodies.length * options.spansPerBody;
+  const spans = (to - from) * options.spansPerBody;
   return { spans, firstSentUs, lastAckedUs, latenciesMs, repeats, cpuUs: user + system };
 }
 

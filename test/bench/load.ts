@@ -10,7 +10,7 @@ const script = fileURLToPath(new URL("exporters.ts", import.meta.url));
 export interface Exporters {
   /** Makes the bodies to be sent. @returns their bytes on the wire. */
   prepare(bodies: BodiesOptions): Promise<number>;
-  /** Sends every body once; resolves when the last one is acknowledged. */
+  /** Sends bodies, each once; resolves when the last one is acknowledged. */
   send(options: SendOptions): Promise<Sent>;
   stop(): void;
 }

@@ -91,8 +91,8 @@ async function measureRound(): Promise<Costs> {
     const records = entriesOf(logs).flatMap(({ entry }) => entry.records);
     if (records.length !== bodiesPerRound * spansPerBody) throw new Error(`resolved ${records.length} records`);
     const batches = batchesOf(records);
-    await measured("row encode", () => {
-      for (const { token, records } of batches) encodeUsageRows(token, records);
+    await measured("row encode", async () => {
+      for (const { token, records } of batches) await encodeUsageRows(token, records);
     });
     await measureInserts(directory, batches, measured);
     // An insert encodes its rows: what that costs alone is taken out.
