@@ -1,7 +1,7 @@
 /** What a span filter decided, remembered per attribute key, so that a key costs a comparison of bytes and no string. */
 
 import type { Span } from "../model/span.ts";
-import type { SpanFilter } from "./decoded-export.ts";
+import type { AttributeReduction, SpanFilter } from "./decoded-export.ts";
 
 /** Distinct keys remembered per filter; a flood of invented keys makes it start over, never grow. */
 const keysMax = 4096;
@@ -10,18 +10,26 @@ const slotsMax = 2048;
 /** No convention has keys this long; longer ones are dropped unasked. */
 const keyBytesMax = 256;
 
+/** A key on the allow-list. */
+export interface KeptKey {
+  /** One shared string. */
+  readonly name: string;
+  /** What is left of a value that is no number; undefined where values are kept whole. */
+  readonly reduce: AttributeReduction | undefined;
+}
+
 interface Slot {
   readonly bytes: Uint8Array;
-  readonly name: string | null;
+  readonly kept: KeptKey | null;
   /** The slot of the key that followed this one last time: SDKs write the same keys in the same order. */
   next: number;
 }
 
 export class FilterMemo {
   readonly #filter: SpanFilter;
-  readonly #names = new Map<string, string | null>();
+  readonly #names = new Map<string, KeptKey | null>();
   readonly #slots: (Slot | undefined)[] = new Array<Slot | undefined>(slotsMax).fill(undefined);
-  #last: Slot = { bytes: new Uint8Array(0), name: null, next: 0 };
+  #last: Slot = { bytes: new Uint8Array(0), kept: null, next: 0 };
   /** True while the filter runs: what it throws is its own fault, not that of the bytes being decoded. */
   asking = false;
 
@@ -29,40 +37,41 @@ export class FilterMemo {
     this.#filter = filter;
   }
 
-  /** The key as one shared string, or null when attributes of this name are dropped. */
-  keyOfText(key: string): string | null {
+  /** The kept key, or null when attributes of this name are dropped. */
+  keyOfText(key: string): KeptKey | null {
     const known = this.#names.get(key);
     if (known !== undefined) return known;
     // Assigning `__proto__` would change an object instead of adding a property.
     const short = Buffer.byteLength(key) <= keyBytesMax;
     const asked = short && key !== "" && key !== "__proto__";
     this.asking = true;
-    const name = asked && this.#filter.keepsAttribute(key) ? key : null;
+    const keeps = asked && this.#filter.keepsAttribute(key);
     this.asking = false;
+    const kept = keeps === false ? null : { name: key, reduce: keeps === true ? undefined : keeps };
     if (this.#names.size >= keysMax) this.#names.clear();
-    if (short) this.#names.set(key, name);
-    return name;
+    if (short) this.#names.set(key, kept);
+    return kept;
   }
 
   /** Like `keyOfText` for the UTF-8 bytes `start` to `end` of `buffer`. */
-  keyOfBytes(buffer: Buffer, start: number, end: number): string | null {
+  keyOfBytes(buffer: Buffer, start: number, end: number): KeptKey | null {
     const length = end - start;
     if (length > keyBytesMax) return null;
     const guess = this.#slots[this.#last.next];
     if (guess !== undefined && holds(guess.bytes, buffer, start, length)) {
       this.#last = guess;
-      return guess.name;
+      return guess.kept;
     }
     const slot = slotOf(buffer, start, length);
     let found = this.#slots[slot];
     if (found === undefined || !holds(found.bytes, buffer, start, length)) {
-      const name = this.keyOfText(buffer.toString("utf8", start, end));
-      found = { bytes: new Uint8Array(buffer.subarray(start, end)), name, next: 0 };
+      const kept = this.keyOfText(buffer.toString("utf8", start, end));
+      found = { bytes: new Uint8Array(buffer.subarray(start, end)), kept, next: 0 };
       this.#slots[slot] = found;
     }
     this.#last.next = slot;
     this.#last = found;
-    return found.name;
+    return found.kept;
   }
 
   keepsSpan(span: Span): boolean {
