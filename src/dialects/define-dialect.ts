@@ -30,12 +30,19 @@ export interface DialectDefinition {
 }
 
 const noFlags: readonly string[] = [];
+/** They repeat no call, whatever they stand around. */
+const unbilled: ReadonlySet<string> = new Set(["execute_tool", "retrieval"]);
 const aggregated: readonly string[] = [flags.usageAggregated];
 const unknownOperation: readonly string[] = [flags.operationUnknown];
 
 /** The dialect of a definition. */
 export function defineDialect(definition: DialectDefinition): Dialect {
   const { name, keys, keyPrefixes, operationOf, levelOf } = definition;
+  const level = (operation: Operation | "unknown", attributes: Attributes, emitter: EmitterFacts): Level => {
+    if (unbilled.has(operation)) return "provider";
+    if (operation === "invoke_agent" || operation === "unknown") return "wrapper";
+    return emitterLevel(emitter) ?? levelOf(attributes, emitter);
+  };
   const jsonKeys = definition.jsonKeys ?? [];
   const readKeys = allKeys(keys);
   const cacheInput = definition.cacheInput ?? (() => "unknown" as const);
@@ -53,16 +60,15 @@ export function defineDialect(definition: DialectDefinition): Dialect {
       const found = operationOf(attributes);
       if (found === undefined) return null;
       const emitter = emitterOf(span.scope);
-      const isSum = found === "invoke_agent";
-      const known = emitterLevel(emitter) ?? levelOf(attributes, emitter);
       return readSpan(span, keys, {
         dialect: name,
         operation: found === "unknown" ? "chat" : found,
-        level: isSum || found === "unknown" ? "wrapper" : known,
+        level: level(found, attributes, emitter),
         emitter,
         cacheInput: (provider) => cacheInput(provider, attributes),
         unknownUsage,
-        flags: isSum ? aggregated : found === "unknown" ? unknownOperation : noFlags,
+        jsonKeys,
+        flags: found === "invoke_agent" ? aggregated : found === "unknown" ? unknownOperation : noFlags,
       });
     },
     examples: definition.examples,

@@ -20,6 +20,8 @@ import type { Attribution, Operation } from "../model/usage-record.ts";
  * The rule for a new dialect: `provider` only where the scope names a client's instrumentation or the span's own kind
  * rules out a billed descendant; in doubt `wrapper`, because half a minute late is better than twice.
  *
+ * Operations that nobody bills (tools, retrieval) repeat no call and are `provider`, whatever they stand around.
+ *
  * No reading is forbidden to bill. Spans that are sums by definition (agents, workflows, steps) are read as operation
  * `invoke_agent` only where they carry tokens, are always wrappers and carry the flag `usage_aggregated`: where nothing
  * beneath them was seen, an estimate is better than lost money. What repeats no call at all (`create_agent`,

@@ -2,12 +2,35 @@
 
 import { completenessKeys, finalMarkSpanName } from "../../instrumentation/protocol.ts";
 import type { AttributeValue, Span } from "../model/span.ts";
+import { anthropicNative } from "./anthropic-native.ts";
 import type { Dialect } from "./dialect.ts";
+import { langfuse } from "./langfuse.ts";
+import { langsmith } from "./langsmith.ts";
+import { litellm } from "./litellm.ts";
+import { logfire } from "./logfire.ts";
 import { numbersOnly } from "./numbers-only.ts";
+import { openinference } from "./openinference.ts";
+import { openlit } from "./openlit.ts";
+import { openllmetry } from "./openllmetry.ts";
 import { otelGenai } from "./otel-genai.ts";
 import { scopeMatches, scopeOf } from "./scope.ts";
+import { sentry } from "./sentry.ts";
+import { vercelAi } from "./vercel-ai.ts";
 
-export const dialects: readonly Dialect[] = [otelGenai];
+/** OpenTelemetry's own keys come last: nearly all others have some of them, too. */
+export const dialects: readonly Dialect[] = [
+  langfuse,
+  openinference,
+  vercelAi,
+  langsmith,
+  openllmetry,
+  litellm,
+  logfire,
+  openlit,
+  sentry,
+  anthropicNative,
+  otelGenai,
+];
 
 /** Who claims which scope, `name` or `name@version`; bounded, since producers name them. */
 const claims = new Map<string, Dialect | null>();

@@ -50,6 +50,8 @@ const emitters: readonly Emitter[] = [
   { scope: "opentelemetry.instrumentation.anthropic", cacheInput: "included" },
   // The SDK around which it stands tells of itself since 0.134.0.
   { scope: "@arizeai/openinference-instrumentation-anthropic", cacheInput: "included", level: "wrapper" },
+  // AI SDK 5 tells both only of streams; 4 to 6 are one scope without a version.
+  { scope: "ai", silentOnCache: true, silentOnReasoning: true },
   // `@ai-sdk/otel` of AI SDK 7 uses exactly this scope.
   { scope: "gen_ai", cacheInput: "included", silentOnReasoning: true },
   // LiteLLM's callback drops the details (litellm#23990).
@@ -58,7 +60,7 @@ const emitters: readonly Emitter[] = [
 
 /** Frameworks call clients that may be instrumented, too: their model spans may wrap the billed one. */
 const framework =
-  /langchain|langgraph|llama-?_?index|haystack|crew-?_?ai|autogen|pydantic[-_]ai|semantic[-_]kernel|agent|strands|dspy|litellm|mcp|smolagents|mastra|spring/i;
+  /lang(?:chain|graph)|llama[-_]?index|haystack|crew[-_]?ai|autogen|pydantic[-_]ai|semantic[-_]kernel|agents?[-_](?:sdk|framework)|openai[-_]agents|strands|dspy|litellm|smolagents|mastra/i;
 
 /** What is known of one scope. */
 export interface EmitterFacts {

@@ -11,12 +11,16 @@ export const flags = {
   cacheSemanticsAssumed: "cache_semantics_assumed",
   /** Only a total is known; it stands in the input bucket. */
   splitUnknown: "token_split_unknown",
+  /** Cache writes whose lifetime is not told are priced as those of five minutes. */
+  cacheTtlAssumed: "cache_ttl_assumed",
   /** The emitter never tells cached tokens apart: input may be too dear. */
   cacheUnreported: "cache_unreported",
   /** The emitter never tells reasoning apart: it stands in the output bucket. */
   reasoningUnreported: "reasoning_unreported",
   /** A billed call that succeeded says nothing of its tokens. */
   usageUnreported: "usage_unreported",
+  /** JSON with counts was cut off or is no JSON. */
+  usageUnreadable: "usage_unreadable",
   /** The tokens are the sum over the calls of an agent, a workflow or a step. */
   usageAggregated: "usage_aggregated",
   /** The operation's name is unknown; it is read as a chat because it reports tokens. */

@@ -52,6 +52,7 @@ export function hasGenaiKeys(attributes: Attributes): boolean {
   return (
     attributes["gen_ai.operation.name"] !== undefined ||
     attributes["gen_ai.provider.name"] !== undefined ||
-    attributes["gen_ai.system"] !== undefined
+    attributes["gen_ai.system"] !== undefined ||
+    attributes["gen_ai.usage.input_tokens"] !== undefined
   );
 }

@@ -2,6 +2,7 @@
 
 import { toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { Attributes, Span } from "../model/span.ts";
+import type { Usage } from "../model/usage.ts";
 import type { Operation } from "../model/usage-record.ts";
 import { firstText, text, textOf, tokenCount } from "./attributes.ts";
 import { attributionOf } from "./attribution.ts";
@@ -24,13 +25,17 @@ export interface Asked {
   /** The dialect's own rule on cached tokens, given the provider. */
   readonly cacheInput: (provider: string) => CacheConvention;
   readonly unknownUsage: UnknownUsage;
+  readonly jsonKeys: readonly string[];
   /** Flags of the operation itself. */
   readonly flags: readonly string[];
 }
 
 const noKeys: readonly string[] = [];
-const textOnly: ReadonlySet<Operation> = new Set(["chat", "text_completion", "generate_content", "invoke_agent"]);
-const unbilled: ReadonlySet<Operation> = new Set(["execute_tool", "retrieval", "rerank"]);
+const answering: ReadonlySet<Operation> = new Set(["chat", "text_completion", "generate_content", "invoke_agent"]);
+/** Operations that need not report tokens. */
+const tokenless: ReadonlySet<Operation> = new Set(["execute_tool", "retrieval", "rerank", "invoke_agent"]);
+/** Tokens on these are copies of what was used beneath them. */
+const unbilled: ReadonlySet<Operation> = new Set(["execute_tool", "retrieval"]);
 
 /** The reading of one span. Never throws on any attribute value. */
 export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
@@ -38,8 +43,9 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
   const provider = providerName(textOf(attributes, keys.provider));
   const requestModel = textOf(attributes, keys.requestModel);
   const found: string[] = [...asked.flags];
-  const usage = usageOf({ span, keys, asked, provider, found });
-  const unknownUsageKeys = asked.unknownUsage(attributes);
+  const model = textOf(attributes, keys.responseModel) || requestModel;
+  const usage = unbilled.has(asked.operation) ? null : usageOf({ span, keys, asked, provider, model, found });
+  const unknownUsageKeys = usage === null ? noKeys : asked.unknownUsage(attributes);
   if (unknownUsageKeys.length > 0) found.push(flags.unknownUsageKey);
   return {
     dialect: asked.dialect,
@@ -47,7 +53,7 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
     level: asked.level,
     attribution: attributionOf(span, keys.attribution),
     provider,
-    model: textOf(attributes, keys.responseModel) || requestModel,
+    model,
     requestModel,
     responseId: textOf(attributes, keys.responseId),
     finishReason: firstTextOf(attributes, keys.finishReason),
@@ -58,7 +64,7 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
     outcome: text(attributes["burnwatch.outcome"]),
     usage,
     reportedNanoUsd: keys.cost.length === 0 ? null : costOf(attributes, keys.cost, found),
-    unknownUsageKeys: unknownUsageKeys.length === 0 ? noKeys : unknownUsageKeys,
+    unknownUsageKeys,
     flags: found,
   };
 }
@@ -76,11 +82,12 @@ interface UsageQuestion {
   readonly keys: ReadingKeys;
   readonly asked: Asked;
   readonly provider: string;
+  readonly model: string;
   /** Takes the flags. */
   readonly found: string[];
 }
 
-function usageOf({ span, keys, asked, provider, found }: UsageQuestion): Reading["usage"] {
+function usageOf({ span, keys, asked, provider, model, found }: UsageQuestion): Usage | null {
   const { emitter, operation } = asked;
   const reported = tokensOf(span.attributes, keys.tokens, found);
   const convention = cacheConvention(emitter, provider, asked.cacheInput(provider));
@@ -89,36 +96,55 @@ function usageOf({ span, keys, asked, provider, found }: UsageQuestion): Reading
   const complete = hasOutput || reported.total === undefined ? reported : { ...reported, output: 0 };
   const { usage, flags: doubts } = disjointUsage(complete, convention);
   for (const doubt of doubts) found.push(doubt);
-  if (usage === null) {
-    const billed = !unbilled.has(operation) && operation !== "invoke_agent";
-    if (billed && span.status === "ok" && span.attributes["error.type"] === undefined)
-      found.push(flags.usageUnreported);
-  } else if (textOnly.has(operation)) {
-    if (reported.cacheRead === undefined && mayHideCache(emitter, provider, usage.input)) {
-      found.push(flags.cacheUnreported);
-    }
-    if (reported.reasoning === undefined && usage.output > 0 && mayHideReasoning(emitter, provider)) {
-      found.push(flags.reasoningUnreported);
-    }
-  }
+  const unreadable = asked.jsonKeys.some((key) => span.attributes[key] !== undefined);
+  if (unreadable) found.push(flags.usageUnreadable);
+  if (usage !== null) {
+    if (answering.has(operation)) flagHidden({ reported, usage, emitter, provider, model }, found);
+  } else if (!unreadable && !tokenless.has(operation) && succeeded(span)) found.push(flags.usageUnreported);
   return usage;
+}
+
+function succeeded({ status, attributes }: Span): boolean {
+  return status === "ok" && attributes["error.type"] === undefined;
+}
+
+interface Told {
+  readonly reported: ReportedTokens;
+  readonly usage: Usage;
+  readonly emitter: EmitterFacts;
+  readonly provider: string;
+  readonly model: string;
+}
+
+/** Counts that the provider knows and this emitter does not tell. */
+function flagHidden({ reported, usage, emitter, provider, model }: Told, found: string[]): void {
+  if (reported.cacheRead === undefined && mayHideCache(emitter, provider, usage.input)) {
+    found.push(flags.cacheUnreported);
+  }
+  if (reported.reasoning === undefined && usage.output > 0 && mayHideReasoning(emitter, provider)) {
+    found.push(flags.reasoningUnreported);
+  }
+  if (usage.cacheWrite5m > 0 && reported.cacheWrite5m === undefined && reported.cacheWrite1h === undefined) {
+    // Only Anthropic's cache has lifetimes of different prices, whoever serves its models.
+    if (provider === "anthropic" || model.includes("claude")) found.push(flags.cacheTtlAssumed);
+  }
 }
 
 function tokensOf(attributes: Attributes, keys: TokenKeys, found: string[]): ReportedTokens {
   const before = found.length;
   const count = (list: readonly string[]) => (list.length === 0 ? undefined : countOf(attributes, list, found, before));
-  const total = count(keys.cacheWrite);
+  const cacheWrite = count(keys.cacheWrite);
   return {
     input: count(keys.input),
     uncachedInput: count(keys.uncachedInput),
     cacheRead: count(keys.cacheRead),
-    cacheWrite: total ?? count(keys.cacheWrite5m),
+    cacheWrite,
+    cacheWrite5m: count(keys.cacheWrite5m),
     cacheWrite1h: count(keys.cacheWrite1h),
     output: count(keys.output),
     visibleOutput: count(keys.visibleOutput),
     reasoning: count(keys.reasoning),
     total: count(keys.total),
-    cacheWriteIsTotal: total !== undefined,
   };
 }
 

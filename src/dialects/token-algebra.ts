@@ -9,16 +9,15 @@ export interface ReportedTokens {
   /** Input without any cached token, where it is told apart: it leaves nothing to decide. */
   readonly uncachedInput: number | undefined;
   readonly cacheRead: number | undefined;
-  /** All cache writes, or those of 5 minutes where `cacheWriteIsTotal` is false. */
+  /** All cache writes. */
   readonly cacheWrite: number | undefined;
+  readonly cacheWrite5m: number | undefined;
   readonly cacheWrite1h: number | undefined;
   readonly output: number | undefined;
   /** Output without reasoning, where it is told apart. */
   readonly visibleOutput: number | undefined;
   readonly reasoning: number | undefined;
   readonly total: number | undefined;
-  /** True when `cacheWrite` is the sum that already contains `cacheWrite1h`. */
-  readonly cacheWriteIsTotal: boolean;
 }
 
 /** Whether an emitter's input count includes cached tokens; `probably_excluded` where its versions are not told apart. */
@@ -41,8 +40,9 @@ export function disjointUsage(reported: ReportedTokens, convention: CacheConvent
   if (isEmpty(reported)) return nothing;
   const cacheRead = reported.cacheRead ?? 0;
   const cacheWrite1h = reported.cacheWrite1h ?? 0;
-  const writes = reported.cacheWrite ?? 0;
-  const cacheWrite5m = reported.cacheWriteIsTotal ? Math.max(0, writes - cacheWrite1h) : writes;
+  // What a sum holds beyond the hour's is billed as five minutes', whatever else is told of it.
+  const sum = reported.cacheWrite;
+  const cacheWrite5m = sum === undefined ? (reported.cacheWrite5m ?? 0) : Math.max(0, sum - cacheWrite1h);
   const reasoning = reported.reasoning ?? 0;
   const cached = cacheRead + cacheWrite5m + cacheWrite1h;
   const { input, output, splitUnknown } = totals(reported, cached, reasoning);
@@ -71,6 +71,7 @@ function isEmpty(reported: ReportedTokens): boolean {
     reported.total === undefined &&
     reported.cacheRead === undefined &&
     reported.cacheWrite === undefined &&
+    reported.cacheWrite5m === undefined &&
     reported.cacheWrite1h === undefined &&
     reported.reasoning === undefined &&
     reported.uncachedInput === undefined &&

@@ -9,14 +9,16 @@ const keysMax = 8;
 const keyLengthMax = 128;
 const none: readonly string[] = [];
 
-/** Looks for keys under one of `prefixes` that are not `known` and hold a number other than 0; at most eight. */
+/** Looks for keys under one of `prefixes` that are not `known` (a name, or a prefix that ends in `*`) and hold more than 0. */
 export function unknownUsageOf(prefixes: readonly string[], known: Iterable<string>): UnknownUsage {
   const passed = new Set(known);
+  const families = [...passed].filter((key) => key.endsWith("*")).map((key) => key.slice(0, -1));
   return (attributes) => {
     let found: string[] | undefined;
     for (const key in attributes) {
       if (passed.has(key) || !prefixes.some((prefix) => key.startsWith(prefix))) continue;
       if (key.length > keyLengthMax || !(Number(attributes[key]) > 0)) continue;
+      if (families.some((family) => key.startsWith(family))) continue;
       found ??= [];
       if (found.push(key) === keysMax) break;
     }
