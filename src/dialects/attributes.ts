@@ -1,8 +1,7 @@
 /** Reading attribute values that producers typed in their own way. Never throws. */
 
 import { attributionKeys, recordKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
-import type { AttributeValue, Span } from "../model/span.ts";
-import type { Attribution } from "../model/usage-record.ts";
+import type { Attributes, AttributeValue, Span } from "../model/span.ts";
 
 /** Longest name kept of any dimension, in UTF-16 units; a longer one is cut. */
 const nameLengthMax = 256;
@@ -16,6 +15,17 @@ export function text(value: AttributeValue | undefined): string {
   return "";
 }
 
+/** The first of these keys that holds a text, or "". */
+export function textOf(attributes: Attributes, keys: readonly string[]): string {
+  for (const key of keys) {
+    const value = attributes[key];
+    if (value === undefined) continue;
+    const found = text(value);
+    if (found !== "") return found;
+  }
+  return "";
+}
+
 /** The first text of a list, or of a JSON list in a string, or the text itself: finish reasons come in all three. */
 export function firstText(value: AttributeValue | undefined): string {
   if (Array.isArray(value)) return text(value[0]);
@@ -24,24 +34,16 @@ export function firstText(value: AttributeValue | undefined): string {
   return /^\[\s*"([^"\\]*)"/.exec(whole)?.[1] ?? "";
 }
 
-/** Token count under the first of these keys that is present. */
-export interface TokenCount {
-  /** Undefined when no key is present or the value is no plausible count. */
-  readonly tokens: number | undefined;
-  /** True when a value was present but was NaN, negative, fractional or absurd. */
-  readonly dropped: boolean;
-}
-
-/** The count under the first of `keys` that is present, whatever type the producer gave it. */
-export function tokenCount(span: Span, keys: readonly string[]): TokenCount {
-  for (const key of keys) {
-    const value = span.attributes[key];
-    if (value === undefined) continue;
-    const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-    const plausible = typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= tokensMax;
-    return plausible ? { tokens: number, dropped: false } : { tokens: undefined, dropped: true };
-  }
-  return { tokens: undefined, dropped: false };
+/**
+ * A token count, whatever type the producer gave it: number, decimal string, or a list of one of these.
+ * @returns NaN where the value is no whole number from 0 to 1e9.
+ */
+export function tokenCount(value: AttributeValue): number {
+  let number: AttributeValue | undefined = value;
+  if (Array.isArray(value) && value.length === 1) number = value[0];
+  if (typeof number === "string") number = /^\s*\d{1,16}(?:\.0*)?\s*$/.test(number) ? Number(number) : Number.NaN;
+  if (typeof number !== "number" || !Number.isInteger(number)) return Number.NaN;
+  return number >= 0 && number <= tokensMax ? number : Number.NaN;
 }
 
 /** Attribution keys that every dialect keeps. */
@@ -51,24 +53,6 @@ export const commonKeys: readonly string[] = [
   recordKeys.revision,
   "error.type",
 ];
-
-/** Who and what for, from the span first and its resource second. */
-export function attribution(span: Span): Attribution {
-  const either = (key: string) => text(span.attributes[key]) || text(span.resource[key]);
-  return {
-    tenant: either(attributionKeys.tenant) || "default",
-    service: either(attributionKeys.service),
-    environment: either(attributionKeys.environment) || either("deployment.environment"),
-    feature: either(attributionKeys.feature),
-    user: either(attributionKeys.user),
-    session: either(attributionKeys.session) || either(attributionKeys.conversation),
-    agent: either(attributionKeys.agent),
-    run: either(attributionKeys.run),
-    promptName: either(attributionKeys.promptName),
-    promptVersion: either(attributionKeys.promptVersion),
-    release: either(attributionKeys.release),
-  };
-}
 
 const revisionMax = 65_535;
 

@@ -1,15 +1,59 @@
-/** The list of dialects, in the order in which they are asked. Adding one is a file and a line here. */
+/** The list of dialects, in the order in which their keys are asked for. Adding one is a file and a line here. */
 
 import { completenessKeys, finalMarkSpanName } from "../../instrumentation/protocol.ts";
-import type { Span } from "../model/span.ts";
+import type { AttributeValue, Span } from "../model/span.ts";
+import { anthropicNative } from "./anthropic-native.ts";
 import type { Dialect } from "./dialect.ts";
+import { langfuse } from "./langfuse.ts";
+import { langsmith } from "./langsmith.ts";
+import { litellm } from "./litellm.ts";
+import { logfire } from "./logfire.ts";
+import { numbersOnly } from "./numbers-only.ts";
+import { openinference } from "./openinference.ts";
+import { openlit } from "./openlit.ts";
+import { openllmetry } from "./openllmetry.ts";
 import { otelGenai } from "./otel-genai.ts";
+import { scopeMatches, scopeOf } from "./scope.ts";
+import { sentry } from "./sentry.ts";
+import { vercelAi } from "./vercel-ai.ts";
 
-export const dialects: readonly Dialect[] = [otelGenai];
+/** OpenTelemetry's own keys come last: nearly all others have some of them, too. */
+export const dialects: readonly Dialect[] = [
+  langfuse,
+  openinference,
+  vercelAi,
+  langsmith,
+  openllmetry,
+  litellm,
+  logfire,
+  openlit,
+  sentry,
+  anthropicNative,
+  otelGenai,
+];
 
-/** The first dialect that speaks for this span. */
+/** Who claims which scope, `name` or `name@version`; bounded, since producers name them. */
+const claims = new Map<string, Dialect | null>();
+const claimsMax = 1000;
+
+function claimantOf(scope: string): Dialect | null {
+  const known = claims.get(scope);
+  if (known !== undefined) return known;
+  const { name } = scopeOf(scope);
+  const claimant = dialects.find(({ scopes }) => scopes.some((pattern) => scopeMatches(pattern, name))) ?? null;
+  if (claims.size >= claimsMax) claims.clear();
+  claims.set(scope, claimant);
+  return claimant;
+}
+
+/**
+ * The dialect that reads this span: the one that claims its scope, else the first in the list whose keys it has.
+ * Undefined where none gives a reading.
+ */
 export function dialectOf(span: Span): Dialect | undefined {
-  return dialects.find((dialect) => dialect.matches(span));
+  const claimant = claimantOf(span.scope);
+  if (claimant?.keeps(span)) return claimant;
+  return dialects.find((dialect) => dialect !== claimant && dialect.matches(span) && dialect.keeps(span));
 }
 
 const keptKeys = new Set([
@@ -17,14 +61,24 @@ const keptKeys = new Set([
   ...Object.values(completenessKeys),
   "deployment.environment",
 ]);
-const keptPrefixes = dialects.flatMap((dialect) => dialect.keyPrefixes);
+const jsonKeys = new Set(dialects.flatMap((dialect) => dialect.jsonKeys));
+const numericPrefixes = [...new Set(dialects.flatMap((dialect) => dialect.keyPrefixes))];
 
-/** The allow-list: true for attributes that some dialect, or the account of completeness, reads. */
-export function keepsAttribute(key: string): boolean {
-  return keptKeys.has(key) || keptPrefixes.some((prefix) => key.startsWith(prefix));
+/** What is left of an attribute of which only the numbers may be kept. */
+export type Reduce = (key: string, value: AttributeValue) => Readonly<Record<string, AttributeValue>>;
+
+const reduce: Reduce = (key, value) => numbersOnly(key, value, (leaf) => keepsAttribute(leaf) !== false);
+
+/**
+ * The allow-list: true for attributes that some dialect, or the account of completeness, reads; a reduction for usage
+ * families and JSON, of which only numbers may be kept; false for everything else.
+ */
+export function keepsAttribute(key: string): boolean | Reduce {
+  if (jsonKeys.has(key) || numericPrefixes.some((prefix) => key.startsWith(prefix))) return reduce;
+  return keptKeys.has(key);
 }
 
 /** True for spans that become records, and for the mark that ends a producer's numbering. */
 export function keepsSpan(span: Span): boolean {
-  return span.name === finalMarkSpanName || dialectOf(span)?.keeps(span) === true;
+  return span.name === finalMarkSpanName || dialectOf(span) !== undefined;
 }

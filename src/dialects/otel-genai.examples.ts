@@ -79,7 +79,7 @@ export const otelGenaiExamples: readonly DialectExample[] = [
     },
     expected: {
       usage: { input: 50, cacheRead: 1000, cacheWrite5m: 200, output: 120 },
-      flags: ["input_excludes_cache"],
+      flags: ["input_excludes_cache", "cache_ttl_assumed"],
     },
   },
   {

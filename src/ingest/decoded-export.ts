@@ -1,6 +1,6 @@
 /** What a decoder makes of one OTLP trace export request. */
 
-import type { Span } from "../model/span.ts";
+import type { AttributeValue, Span } from "../model/span.ts";
 
 export interface RejectedSpan {
   /** Position of the span in the request, counted over all resources and scopes from 0. */
@@ -29,6 +29,8 @@ export interface DecodeLimits {
   readonly attributesPerSpanMax: number;
   /** Bytes of one kept attribute value; longer ones are cut. */
   readonly attributeBytesMax: number;
+  /** Bytes of an attribute value that is reduced before it is kept. A longer one is cut, and JSON cut is JSON lost. */
+  readonly reducedBytesMax: number;
   /** Nesting of attribute values and groups. */
   readonly depthMax: number;
 }
@@ -40,6 +42,7 @@ export const defaultDecodeLimits: DecodeLimits = {
   spansMax: 50_000,
   attributesPerSpanMax: 512,
   attributeBytesMax: 4096,
+  reducedBytesMax: 65_536,
   depthMax: 16,
 };
 
@@ -48,10 +51,16 @@ export class MalformedExportError extends Error {
   override name = "MalformedExportError";
 }
 
+/** What is left of an attribute that may not be kept whole, by the keys it is kept under. */
+export type AttributeReduction = (key: string, value: AttributeValue) => Readonly<Record<string, AttributeValue>>;
+
 /** Decides while decoding: which attribute keys are kept, and which spans may be usage. */
 export interface SpanFilter {
-  /** False for everything that is not on the allow-list: prompts, completions, headers. Called once per distinct key. */
-  keepsAttribute(key: string): boolean;
+  /**
+   * False for everything that is not on the allow-list: prompts, completions, headers. A reduction for attributes of which
+   * only a part may be kept; it must keep a number as it is, under its own key. Called once per distinct key.
+   */
+  keepsAttribute(key: string): boolean | AttributeReduction;
   /** True when some dialect may read this span. */
   keepsSpan(span: Span): boolean;
 }

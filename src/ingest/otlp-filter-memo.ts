@@ -1,7 +1,7 @@
 /** What a span filter decided, remembered per attribute key, so that a key costs a comparison of bytes and no string. */
 
 import type { Span } from "../model/span.ts";
-import type { SpanFilter } from "./decoded-export.ts";
+import type { AttributeReduction, SpanFilter } from "./decoded-export.ts";
 
 /** Distinct keys remembered per filter; a flood of invented keys makes it start over, never grow. */
 const keysMax = 4096;
@@ -10,9 +10,17 @@ const slotsMax = 2048;
 /** No convention has keys this long; longer ones are dropped unasked. */
 const keyBytesMax = 256;
 
+/** A key on the allow-list. */
+export interface KeptKey {
+  /** One shared string. */
+  readonly name: string;
+  /** What is left of a value that is no number; undefined where values are kept whole. */
+  readonly reduce: AttributeReduction | undefined;
+}
+
 interface Slot {
   readonly bytes: Uint8Array;
-  readonly name: string | null;
+  readonly kept: KeptKey | null;
   /** The slot of the key that followed this one last time: SDKs write the same keys in the same order. */
   next: number;
   /** The last short text under this key, which is often the next one too: it costs a comparison and no string. */
@@ -26,7 +34,7 @@ const textBytesMax = 48;
 
 export class FilterMemo {
   readonly #filter: SpanFilter;
-  readonly #names = new Map<string, string | null>();
+  readonly #names = new Map<string, KeptKey | null>();
   readonly #slots: (Slot | undefined)[] = new Array<Slot | undefined>(slotsMax).fill(undefined);
   #last: Slot = newSlot(new Uint8Array(0), null);
   /** True while the filter runs: what it throws is its own fault, not that of the bytes being decoded. */
@@ -36,40 +44,41 @@ export class FilterMemo {
     this.#filter = filter;
   }
 
-  /** The key as one shared string, or null when attributes of this name are dropped. */
-  keyOfText(key: string): string | null {
+  /** The kept key, or null when attributes of this name are dropped. */
+  keyOfText(key: string): KeptKey | null {
     const known = this.#names.get(key);
     if (known !== undefined) return known;
     // Assigning `__proto__` would change an object instead of adding a property.
     const short = Buffer.byteLength(key) <= keyBytesMax;
     const asked = short && key !== "" && key !== "__proto__";
     this.asking = true;
-    const name = asked && this.#filter.keepsAttribute(key) ? key : null;
+    const keeps = asked && this.#filter.keepsAttribute(key);
     this.asking = false;
+    const kept = keeps === false ? null : { name: key, reduce: keeps === true ? undefined : keeps };
     if (this.#names.size >= keysMax) this.#names.clear();
-    if (short) this.#names.set(key, name);
-    return name;
+    if (short) this.#names.set(key, kept);
+    return kept;
   }
 
   /** Like `keyOfText` for the UTF-8 bytes `start` to `end` of `buffer`. */
-  keyOfBytes(buffer: Buffer, start: number, end: number): string | null {
+  keyOfBytes(buffer: Buffer, start: number, end: number): KeptKey | null {
     const length = end - start;
     if (length > keyBytesMax) return null;
     const guess = this.#slots[this.#last.next];
     if (guess !== undefined && guess.bytes.length === length && holds(guess.bytes, buffer, start, length)) {
       this.#last = guess;
-      return guess.name;
+      return guess.kept;
     }
     const slot = slotOf(buffer, start, length);
     let found = this.#slots[slot];
     if (found === undefined || found.bytes.length !== length || !holds(found.bytes, buffer, start, length)) {
-      const name = this.keyOfText(buffer.toString("utf8", start, end));
-      found = newSlot(new Uint8Array(buffer.subarray(start, end)), name);
+      const kept = this.keyOfText(buffer.toString("utf8", start, end));
+      found = newSlot(new Uint8Array(buffer.subarray(start, end)), kept);
       this.#slots[slot] = found;
     }
     this.#last.next = slot;
     this.#last = found;
-    return found.name;
+    return found.kept;
   }
 
   /** The UTF-8 bytes `start` to `end` of `buffer` as a string; they are a value of the key that was asked for last. */
@@ -113,8 +122,8 @@ function slotOf(buffer: Buffer, start: number, length: number): number {
   return (hash ^ (hash >>> 15)) & (slotsMax - 1);
 }
 
-function newSlot(bytes: Uint8Array, name: string | null): Slot {
-  return { bytes, name, next: 0, textBytes: new Uint8Array(textBytesMax), textLength: -1, text: "" };
+function newSlot(bytes: Uint8Array, kept: KeptKey | null): Slot {
+  return { bytes, kept, next: 0, textBytes: new Uint8Array(textBytesMax), textLength: -1, text: "" };
 }
 
 function holds(bytes: Uint8Array, buffer: Buffer, start: number, length: number): boolean {

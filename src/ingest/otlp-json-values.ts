@@ -4,7 +4,7 @@ import type { AttributeValue } from "../model/span.ts";
 import type { DecodeLimits } from "./decoded-export.ts";
 import type { FilterMemo } from "./otlp-filter-memo.ts";
 import { isObject, kindOf } from "./otlp-json-shape.ts";
-import { characterStart, exactInteger } from "./otlp-protobuf-values.ts";
+import { characterStart, exactInteger, keepValue, roomFor } from "./otlp-protobuf-values.ts";
 import { elementBytes, refusals } from "./otlp-refusals.ts";
 
 /** What is being read. Faults are kept as text: they end a span, or for a resource the request, and never throw here. */
@@ -67,10 +67,10 @@ export function readAttributes(
     }
     const kept = cursor.memo.keyOfText(key);
     if (kept === null || value === undefined) continue;
-    cursor.room = cursor.limits.attributeBytesMax;
+    cursor.room = roomFor(kept, cursor.limits);
     const read = readValue(cursor, value, 1);
     if (cursor.fault !== "") prefix(cursor, `${path}[${i}].value`);
-    else if (read !== undefined) attributes[kept] = read;
+    else if (read !== undefined) keepValue(attributes, kept, read);
   }
   return attributes;
 }

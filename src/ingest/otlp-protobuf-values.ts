@@ -3,7 +3,7 @@
 import type protobuf from "protobufjs/minimal.js";
 import type { AttributeValue } from "../model/span.ts";
 import { type DecodeLimits, MalformedExportError } from "./decoded-export.ts";
-import type { FilterMemo } from "./otlp-filter-memo.ts";
+import type { FilterMemo, KeptKey } from "./otlp-filter-memo.ts";
 import { elementBytes, refusals } from "./otlp-refusals.ts";
 
 /** The cursor. `reader.len` is always the end of the message being read, so that the reader checks every nested end. */
@@ -54,7 +54,7 @@ export function readAttribute(cursor: Cursor, attributes: Record<string, Attribu
   const { reader } = cursor;
   const outer = enter(reader, "an attribute");
   const end = reader.len;
-  let key: string | null = null;
+  let key: KeptKey | null = null;
   let valueAt = -1;
   while (reader.pos < end) {
     const tag = reader.tag();
@@ -71,12 +71,23 @@ export function readAttribute(cursor: Cursor, attributes: Record<string, Attribu
   }
   if (key !== null && valueAt >= 0) {
     reader.pos = valueAt;
-    cursor.room = cursor.limits.attributeBytesMax;
+    cursor.room = roomFor(key, cursor.limits);
     const value = readValue(cursor, 1);
-    if (value !== undefined) attributes[key] = value;
+    if (value !== undefined) keepValue(attributes, key, value);
     reader.pos = end;
   }
   reader.len = outer;
+}
+
+/** Bytes that a value of this key may take. */
+export function roomFor(key: KeptKey, limits: DecodeLimits): number {
+  return key.reduce === undefined ? limits.attributeBytesMax : limits.reducedBytesMax;
+}
+
+/** Keeps a value, or what its key allows of it. */
+export function keepValue(attributes: Record<string, AttributeValue>, key: KeptKey, value: AttributeValue): void {
+  if (key.reduce === undefined || typeof value === "number") attributes[key.name] = value;
+  else Object.assign(attributes, key.reduce(key.name, value));
 }
 
 /** Reads one AnyValue; undefined where it is empty, bytes or a list of pairs. The last of several values counts. */

@@ -26,7 +26,9 @@ export type Operation =
   | "embeddings"
   | "rerank"
   | "retrieval"
-  | "execute_tool";
+  | "execute_tool"
+  /** The sum over the calls of an agent, a workflow or a step: billed only where none of those was seen. */
+  | "invoke_agent";
 
 /** `leaf` is billed; `rollup` repeats its children; `duplicate` is the same call seen twice. Only leaves are summed. */
 export type Role = "leaf" | "rollup" | "duplicate";

@@ -1,0 +1,173 @@
+/** What a span says, once its dialect has told which keys, which operation and which level. Shared by all dialects. */
+
+import { toolArgsHashKey } from "../../instrumentation/protocol.ts";
+import type { Attributes, Span } from "../model/span.ts";
+import type { Usage } from "../model/usage.ts";
+import type { Operation } from "../model/usage-record.ts";
+import { firstText, text, textOf, tokenCount } from "./attributes.ts";
+import { attributionOf } from "./attribution.ts";
+import type { Level, Reading } from "./dialect.ts";
+import { cacheConvention, type EmitterFacts, mayHideCache, mayHideReasoning } from "./emitters.ts";
+import { flags } from "./flags.ts";
+import { providerName } from "./provider-names.ts";
+import type { ReadingKeys, TokenKeys } from "./reading-keys.ts";
+import { reportedNanoUsd } from "./reported-usd.ts";
+import { serviceTier } from "./service-tier.ts";
+import { type CacheConvention, disjointUsage, type ReportedTokens } from "./token-algebra.ts";
+import type { UnknownUsage } from "./unknown-usage.ts";
+
+/** What a dialect decides before the keys are read. */
+export interface Asked {
+  readonly dialect: string;
+  readonly operation: Operation;
+  readonly level: Level;
+  readonly emitter: EmitterFacts;
+  /** The dialect's own rule on cached tokens, given the provider. */
+  readonly cacheInput: (provider: string) => CacheConvention;
+  readonly unknownUsage: UnknownUsage;
+  readonly jsonKeys: readonly string[];
+  /** Flags of the operation itself. */
+  readonly flags: readonly string[];
+}
+
+const noKeys: readonly string[] = [];
+const answering: ReadonlySet<Operation> = new Set(["chat", "text_completion", "generate_content", "invoke_agent"]);
+/** Operations that need not report tokens. */
+const tokenless: ReadonlySet<Operation> = new Set(["execute_tool", "retrieval", "rerank", "invoke_agent"]);
+/** Tokens on these are copies of what was used beneath them. */
+const unbilled: ReadonlySet<Operation> = new Set(["execute_tool", "retrieval"]);
+
+/** The reading of one span. Never throws on any attribute value. */
+export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
+  const { attributes } = span;
+  const provider = providerName(textOf(attributes, keys.provider));
+  const requestModel = textOf(attributes, keys.requestModel);
+  const found: string[] = [...asked.flags];
+  const model = textOf(attributes, keys.responseModel) || requestModel;
+  const usage = unbilled.has(asked.operation) ? null : usageOf({ span, keys, asked, provider, model, found });
+  const unknownUsageKeys = usage === null ? noKeys : asked.unknownUsage(attributes);
+  if (unknownUsageKeys.length > 0) found.push(flags.unknownUsageKey);
+  return {
+    dialect: asked.dialect,
+    operation: asked.operation,
+    level: asked.level,
+    attribution: attributionOf(span, keys.attribution),
+    provider,
+    model,
+    requestModel,
+    responseId: textOf(attributes, keys.responseId),
+    finishReason: firstTextOf(attributes, keys.finishReason),
+    serviceTier: serviceTier(textOf(attributes, keys.serviceTier)),
+    errorType: text(attributes["error.type"]),
+    tool: textOf(attributes, keys.tool),
+    toolArgsHash: text(attributes[toolArgsHashKey]),
+    outcome: text(attributes["burnwatch.outcome"]),
+    usage,
+    reportedNanoUsd: keys.cost.length === 0 ? null : costOf(attributes, keys.cost, found),
+    unknownUsageKeys,
+    flags: found,
+  };
+}
+
+function firstTextOf(attributes: Attributes, keys: readonly string[]): string {
+  for (const key of keys) {
+    const value = attributes[key];
+    if (value !== undefined) return firstText(value);
+  }
+  return "";
+}
+
+interface UsageQuestion {
+  readonly span: Span;
+  readonly keys: ReadingKeys;
+  readonly asked: Asked;
+  readonly provider: string;
+  readonly model: string;
+  /** Takes the flags. */
+  readonly found: string[];
+}
+
+function usageOf({ span, keys, asked, provider, model, found }: UsageQuestion): Usage | null {
+  const { emitter, operation } = asked;
+  const reported = tokensOf(span.attributes, keys.tokens, found);
+  const convention = cacheConvention(emitter, provider, asked.cacheInput(provider));
+  // Embeddings have no output, so that a total is all input.
+  const hasOutput = operation !== "embeddings" || reported.output !== undefined;
+  const complete = hasOutput || reported.total === undefined ? reported : { ...reported, output: 0 };
+  const { usage, flags: doubts } = disjointUsage(complete, convention);
+  for (const doubt of doubts) found.push(doubt);
+  const unreadable = asked.jsonKeys.some((key) => span.attributes[key] !== undefined);
+  if (unreadable) found.push(flags.usageUnreadable);
+  if (usage !== null) {
+    if (answering.has(operation)) flagHidden({ reported, usage, emitter, provider, model }, found);
+  } else if (!unreadable && !tokenless.has(operation) && succeeded(span)) found.push(flags.usageUnreported);
+  return usage;
+}
+
+function succeeded({ status, attributes }: Span): boolean {
+  return status === "ok" && attributes["error.type"] === undefined;
+}
+
+interface Told {
+  readonly reported: ReportedTokens;
+  readonly usage: Usage;
+  readonly emitter: EmitterFacts;
+  readonly provider: string;
+  readonly model: string;
+}
+
+/** Counts that the provider knows and this emitter does not tell. */
+function flagHidden({ reported, usage, emitter, provider, model }: Told, found: string[]): void {
+  if (reported.cacheRead === undefined && mayHideCache(emitter, provider, usage.input)) {
+    found.push(flags.cacheUnreported);
+  }
+  if (reported.reasoning === undefined && usage.output > 0 && mayHideReasoning(emitter, provider)) {
+    found.push(flags.reasoningUnreported);
+  }
+  if (usage.cacheWrite5m > 0 && reported.cacheWrite5m === undefined && reported.cacheWrite1h === undefined) {
+    // Only Anthropic's cache has lifetimes of different prices, whoever serves its models.
+    if (provider === "anthropic" || model.includes("claude")) found.push(flags.cacheTtlAssumed);
+  }
+}
+
+function tokensOf(attributes: Attributes, keys: TokenKeys, found: string[]): ReportedTokens {
+  const before = found.length;
+  const count = (list: readonly string[]) => (list.length === 0 ? undefined : countOf(attributes, list, found, before));
+  const cacheWrite = count(keys.cacheWrite);
+  return {
+    input: count(keys.input),
+    uncachedInput: count(keys.uncachedInput),
+    cacheRead: count(keys.cacheRead),
+    cacheWrite,
+    cacheWrite5m: count(keys.cacheWrite5m),
+    cacheWrite1h: count(keys.cacheWrite1h),
+    output: count(keys.output),
+    visibleOutput: count(keys.visibleOutput),
+    reasoning: count(keys.reasoning),
+    total: count(keys.total),
+  };
+}
+
+/** The first plausible count; one that is not is dropped, and flagged once. */
+function countOf(attributes: Attributes, keys: readonly string[], found: string[], flagAt: number): number | undefined {
+  for (const key of keys) {
+    const value = attributes[key];
+    if (value === undefined) continue;
+    const tokens = tokenCount(value);
+    if (!Number.isNaN(tokens)) return tokens;
+    if (found.length === flagAt) found.push(flags.tokenCountDropped);
+  }
+  return undefined;
+}
+
+function costOf(attributes: Attributes, keys: readonly string[], found: string[]): number | null {
+  for (const key of keys) {
+    const value = attributes[key];
+    if (value === undefined) continue;
+    const nanoUsd = reportedNanoUsd(value);
+    if (nanoUsd !== undefined) return nanoUsd;
+    found.push(flags.reportedCostDropped);
+    return null;
+  }
+  return null;
+}
