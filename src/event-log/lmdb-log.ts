@@ -51,7 +51,12 @@ export class LmdbLog implements EventLog {
   async #settle(offset: number, committed: Promise<boolean>): Promise<void> {
     await committed;
     await this.environment.flushed;
-    if (offset > this.#durableOffset) this.#durableOffset = offset;
+    if (offset > this.#durableOffset) {
+      // lmdb reads from one snapshot for a whole turn of the event loop, and about once in 5,000 commits that is one from
+      // before the commit. A consumer would be told of an entry that it cannot see and ask for it in microtasks for ever.
+      this.environment.resetReadTxn();
+      this.#durableOffset = offset;
+    }
     const waiting = this.#appended;
     this.#appended = [];
     for (const wake of waiting) wake();
