@@ -1,5 +1,6 @@
 /** Takes one decoded export into the spans log. What it answers is what the exporter may rely on: 200 means on disk. */
 
+import { type DiskSpace, NoRoomError } from "../event-log/disk-space.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import type { Span } from "../model/span.ts";
 import type { AcceptOutcome } from "./accept-outcome.ts";
@@ -10,6 +11,7 @@ import { encodeEntry, type SpansEntry } from "./log-codec.ts";
 export interface AcceptorOptions {
   readonly log: EventLog;
   readonly fresh: FreshEntries<SpansEntry>;
+  readonly space: DiskSpace;
   /** Spans accepted and not yet resolved, beyond which the answer is 429. */
   readonly backlogSpansMax: number;
   /** Spans that began longer ago than this cannot be told from repeats: their rows are gone. */
@@ -17,16 +19,26 @@ export interface AcceptorOptions {
   readonly now: () => number;
 }
 
+/** Space comes back by hand: there is no hurry. */
+const shortageSeconds = 10;
+
 export class Acceptor {
   readonly #options: AcceptorOptions;
+  readonly #broken = Promise.withResolvers<never>();
   #backlogSpans = 0;
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
+    this.#broken.promise.catch(() => undefined);
+  }
+
+  /** Rejects when the log can no longer be written. */
+  get failed(): Promise<never> {
+    return this.#broken.promise;
   }
 
   async accept(decoded: DecodedExport): Promise<AcceptOutcome> {
-    const { log, fresh, backlogSpansMax, now } = this.#options;
+    const { log, fresh, space, backlogSpansMax, now } = this.#options;
     const arrivedAtMs = now();
     const tooOld: RejectedSpan[] = [];
     const spans = decoded.spans.filter((span, index) => {
@@ -38,6 +50,8 @@ export class Acceptor {
     if (this.#backlogSpans + spans.length > backlogSpansMax && this.#backlogSpans > 0) {
       return { kind: "overloaded", retryAfterSeconds: 1 };
     }
+    const shortage = space.shortage();
+    if (shortage !== null) return { kind: "unavailable", retryAfterSeconds: shortageSeconds, message: shortage };
     const entry: SpansEntry = { version: 1, arrivedAtMs, spans };
     this.#backlogSpans += spans.length;
     try {
@@ -45,7 +59,8 @@ export class Acceptor {
       fresh.put(offset, entry);
     } catch (error) {
       this.#backlogSpans -= spans.length;
-      return { kind: "unavailable", retryAfterSeconds: 5, message: `spans log: ${(error as Error).message}` };
+      if (!(error instanceof NoRoomError)) this.#broken.reject(error);
+      return { kind: "unavailable", retryAfterSeconds: 5, message: (error as Error).message };
     }
     return { kind: "accepted", rejected: tooOld };
   }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DiskSpace } from "../event-log/disk-space.ts";
 import { LmdbLog } from "../event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../event-log/lmdb-usage-log.ts";
 import type { AttributeValue, Span } from "../model/span.ts";
@@ -50,7 +51,15 @@ function open(): Bench {
   });
   const freshSpans = new FreshEntries<SpansEntry>(8);
   const freshUsage = new FreshEntries<UsageEntry>(8);
-  const acceptor = new Acceptor({ log: spans, fresh: freshSpans, backlogSpansMax: 1000, oldestMs: 90 * dayMs, now });
+  const space = new DiskSpace({ directory, freeBytesMin: 0 });
+  const acceptor = new Acceptor({
+    log: spans,
+    fresh: freshSpans,
+    space,
+    backlogSpansMax: 1000,
+    oldestMs: 90 * dayMs,
+    now,
+  });
   let accepted = 0;
   let resolved = 0;
   const resolver = new Resolver({

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DetectionWorker } from "../../src/detection/detection-worker.ts";
 import { keepsAttribute, keepsSpan } from "../../src/dialects/dialects.ts";
+import { DiskSpace } from "../../src/event-log/disk-space.ts";
 import { LmdbLog } from "../../src/event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import { createInFlightBytes } from "../../src/http/otlp-in-flight.ts";
@@ -136,6 +137,7 @@ async function accept({ spans, freshSpans }: Logs, exports: readonly DecodedExpo
   const acceptor = new Acceptor({
     log: spans,
     fresh: freshSpans,
+    space: new DiskSpace({ directory: tmpdir(), freeBytesMin: 0 }),
     backlogSpansMax: Number.MAX_SAFE_INTEGER,
     oldestMs: 90 * 86_400_000,
     now: Date.now,
