@@ -28,6 +28,7 @@ export interface Config {
   readonly identityEntriesMax: number;
   readonly backlogSpansMax: number;
   readonly batchRowsMax: number;
+  readonly diskFreeBytesMin: number;
   readonly excessUsdPerMinuteMin: number;
 }
 
@@ -166,6 +167,13 @@ const keys = {
     "accepted spans waiting to be resolved, beyond which exporters are told to wait",
   ),
   batchRowsMax: key("store.batch_rows_max", "BURNWATCH_BATCH_ROWS_MAX", 20_000, count(1), "rows of one insert"),
+  diskFreeBytesMin: key(
+    "disk.free_bytes_min",
+    "BURNWATCH_DISK_FREE_BYTES_MIN",
+    268_435_456,
+    count(0),
+    "free bytes on the disk of data below which exporters are told to wait; 0 takes spans until the disk is full",
+  ),
   excessUsdPerMinuteMin: key(
     "detection.excess_usd_per_minute_min",
     "BURNWATCH_EXCESS_USD_PER_MINUTE_MIN",

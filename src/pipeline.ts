@@ -12,6 +12,7 @@ import { webhookChannel } from "./channels/webhook.ts";
 import type { Config } from "./config.ts";
 import { DetectionWorker } from "./detection/detection-worker.ts";
 import { keepsAttribute, keepsSpan } from "./dialects/dialects.ts";
+import { DiskSpace, NoRoomError } from "./event-log/disk-space.ts";
 import type { EventLog } from "./event-log/event-log.ts";
 import { LmdbLog } from "./event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
@@ -27,6 +28,7 @@ import { tailLine } from "./http/tail-line.ts";
 import { Acceptor } from "./ingest/accept.ts";
 import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
+import { logClock } from "./ingest/log-clock.ts";
 import { Resolver } from "./ingest/resolver.ts";
 import { findStored } from "./ingest/stored-records.ts";
 import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
@@ -50,6 +52,8 @@ export interface Logs {
   readonly spans: EventLog;
   readonly usage: UsageLog;
   readonly freshUsage: FreshEntries<UsageEntry>;
+  /** Of the disk they are on. */
+  readonly space: DiskSpace;
 }
 
 export interface Pipeline {
@@ -77,7 +81,7 @@ const followersMax = 32;
 const producersRefusedMax = 1000;
 const trimEveryMs = 2000;
 const dayMs = 86_400_000;
-const now = Date.now;
+const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
 
 /** Joins logs, store, workers and fronts, and starts the workers. */
 export function openPipeline(options: PipelineOptions): Pipeline {
@@ -92,6 +96,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   const preparer = createPreparer({ limits: defaultDecodeLimits, oldestMs: config.rawRetentionDays * dayMs, filter });
   const state = new ServerState({ config, version, store, now, ...logs, ...workers });
   const failed = start(workers, (worker, error) => {
+    // It waited for room when it was told to stop.
+    if (error instanceof NoRoomError) return;
     state.workerFailed(worker, error);
     log.fatal({ worker, error: error.message }, "worker stopped");
   });
@@ -103,6 +109,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       ...fronts,
       acceptor: workers.acceptor,
       prepare: preparer.prepare,
+      now,
       report: (error) => log.error({ error: String(error) }, "export request failed"),
     }),
     route: createRouter(routesOf(options, { ...fronts, ...workers, state })),
@@ -110,7 +117,9 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       clearInterval(trimmer);
       fronts.tail.close();
       await preparer.close();
-      for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter]) await worker.stop();
+      logs.space.close();
+      for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter])
+        await worker.stop().catch((error: Error) => log.warn({ reason: error.message }, "stopped without saving"));
       await logs.spans.close();
       await logs.usage.close();
     },
@@ -119,10 +128,13 @@ export function openPipeline(options: PipelineOptions): Pipeline {
 
 /** The logs of one machine: two lmdb environments in the data directory. */
 export function openLogs(config: Config): Logs {
+  const space = new DiskSpace({ directory: config.data, freeBytesMin: config.diskFreeBytesMin });
   return {
-    spans: new LmdbLog({ directory: join(config.data, "spans") }),
+    space,
+    spans: new LmdbLog({ directory: join(config.data, "spans"), space }),
     usage: new LmdbUsageLog({
       directory: join(config.data, "usage"),
+      space,
       identities: { horizonMs: config.identityHours * 3_600_000, entriesMax: config.identityEntriesMax },
     }),
     freshUsage: new FreshEntries<UsageEntry>(freshEntriesMax),
@@ -131,8 +143,8 @@ export function openLogs(config: Config): Logs {
 
 function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
   const { config } = options;
-  const { spans, usage, freshUsage } = options.logs;
-  const acceptor = new Acceptor({ log: spans, backlogSpansMax: config.backlogSpansMax });
+  const { spans, usage, freshUsage, space } = options.logs;
+  const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: config.backlogSpansMax });
   const writer = createWriter(options, metrics);
   const resolver = new Resolver({
     spans,
@@ -169,12 +181,13 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {
-  const { usage, freshUsage } = logs;
+  const { usage, freshUsage, space } = logs;
   return new Writer({
     logId: logIdOf(usage),
     usage,
     fresh: freshUsage,
     store,
+    space,
     rowsMax: config.batchRowsMax,
     lingerMs: 1000,
     now,
@@ -233,17 +246,22 @@ function logIdOf(usage: UsageLog): string {
   const known = usage.mark("log_id");
   if (typeof known === "string") return known;
   const id = randomUUID().slice(0, 8);
-  // Written before the first plan, which waits for the same disk.
-  void usage.saveMark("log_id", id);
+  // Written before the first plan, which waits for the same disk and fails with it.
+  usage.saveMark("log_id", id).catch(() => undefined);
   return id;
 }
 
 function start(
-  { alerter, resolver, writer, detection }: Workers,
+  { acceptor, alerter, resolver, writer, detection }: Workers,
   tell: (worker: string, error: Error) => void,
 ): Promise<never> {
-  alerter.start();
-  const running = { resolver: resolver.start(), writer: writer.start(), detection: detection.start() };
+  const running = {
+    receiver: acceptor,
+    alerter: alerter.start(),
+    resolver: resolver.start(),
+    writer: writer.start(),
+    detection: detection.start(),
+  };
   const failed = new Promise<never>((_, reject) => {
     for (const [name, worker] of Object.entries(running)) {
       worker.failed.catch((error: Error) => {
@@ -260,5 +278,6 @@ function start(
 /** Entries are kept until they are stored and the detector would not read them again after a restart. */
 function trim({ usage, freshUsage }: Logs, { writer, detection }: Workers): void {
   freshUsage.forget(Math.min(writer.offset(), detection.offset()));
-  void usage.entries.trim(Math.min(writer.offset(), detection.savedOffset()));
+  // A log that cannot be trimmed cannot be written either: the next writer of an entry fails and is heard.
+  usage.entries.trim(Math.min(writer.offset(), detection.savedOffset())).catch(() => undefined);
 }

@@ -1,9 +1,9 @@
 /** What the running server knows of itself: lag, readiness, status, and the checks of the doctor. */
 
-import { statfsSync } from "node:fs";
 import type { Alerter } from "./alerting/alerter.ts";
 import type { Config } from "./config.ts";
 import type { DetectionWorker } from "./detection/detection-worker.ts";
+import type { DiskSpace } from "./event-log/disk-space.ts";
 import type { EventLog } from "./event-log/event-log.ts";
 import type { UsageLog } from "./event-log/usage-log.ts";
 import type { Check, Quality } from "./http/api.ts";
@@ -23,6 +23,7 @@ export interface ServerParts {
   readonly spans: EventLog;
   readonly usage: UsageLog;
   readonly freshUsage: FreshEntries<UsageEntry>;
+  readonly space: DiskSpace;
   readonly acceptor: Acceptor;
   readonly resolver: Resolver;
   readonly writer: Writer;
@@ -52,11 +53,11 @@ export class ServerState {
 
   /** Null when spans are taken, resolved, stored and judged; else why not. */
   notReady(): string | null {
-    return this.#failure;
+    return this.#failure ?? this.#parts.space.shortage();
   }
 
   readings(): MetricReadings {
-    const { acceptor, spans, usage, writer, detection, resolver, alerter, now } = this.#parts;
+    const { acceptor, spans, usage, space, writer, detection, resolver, alerter, now } = this.#parts;
     const identities = usage.identityStats(now());
     return {
       backlogSpans: acceptor.backlogSpans(),
@@ -72,6 +73,8 @@ export class ServerState {
       identities: identities.entries,
       identityHorizonSeconds: identities.horizonMs / 1000,
       logBytes: spans.sizeBytes() + usage.entries.sizeBytes(),
+      diskFreeBytes: space.freeBytes(),
+      diskFreeBytesMin: space.freeBytesMin,
     };
   }
 
@@ -128,9 +131,8 @@ export class ServerState {
   }
 
   async checks(): Promise<readonly Check[]> {
-    const { config, store } = this.#parts;
+    const { config, store, space } = this.#parts;
     const readings = this.readings();
-    const free = freeBytes(config.data);
     const share = await this.#unpricedShare();
     const broken = await store.brokenSeals();
     return [
@@ -147,12 +149,7 @@ export class ServerState {
         broken.length === 0 ? "closed days hold what was sealed" : `sums differ from the seal: ${broken.join(", ")}`,
         "compare with a backup; the single records of these days may still be in usage",
       ),
-      check(
-        "disk",
-        free < freeBytesWarn ? "warn" : "ok",
-        `${(free / 1e9).toFixed(1)} GB free for ${config.data}`,
-        "free space or shorten store.raw_retention_days",
-      ),
+      diskCheck(space, config.data),
       check(
         "lag",
         readings.lagSeconds > lagSecondsWarn ? "warn" : "ok",
@@ -206,7 +203,14 @@ function check(name: string, status: Check["status"], detail: string, advice: st
   return { name, status, detail, advice: status === "ok" ? "" : advice };
 }
 
-function freeBytes(directory: string): number {
-  const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize;
+function diskCheck(space: DiskSpace, directory: string): Check {
+  const shortage = space.shortage();
+  if (shortage !== null) return check("disk", "fail", shortage, `free space where ${directory} is`);
+  const free = space.freeBytes();
+  return check(
+    "disk",
+    free < freeBytesWarn ? "warn" : "ok",
+    `${(free / 1e9).toFixed(1)} GB free for ${directory}`,
+    "free space or shorten store.raw_retention_days",
+  );
 }

@@ -1,11 +1,13 @@
 /** The running server: takes its directory, opens the store and the pipeline, listens, and takes it all down in order. */
 
+import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Terminal } from "./channels/terminal.ts";
 import type { Address, Config } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
+import { DiskSpace } from "./event-log/disk-space.ts";
 import { createClickhouseFront } from "./http/clickhouse-front.ts";
 import { openLogs, openPipeline } from "./pipeline.ts";
 import type { ServerState } from "./server-state.ts";
@@ -48,6 +50,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const lock = await lockDirectory(config.data);
     undo.push(() => lock.release());
+    refuseNewOnFullDisk(config);
     const store = await openStore(config);
     undo.push(() => store.close());
     const migrations = await store.migrate();
@@ -63,6 +66,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await stop();
     throw error;
   }
+}
+
+/** With its files in place the server works on a full disk, but for taking spans; it cannot make them there. */
+function refuseNewOnFullDisk({ data, diskFreeBytesMin }: Config): void {
+  const shortage = new DiskSpace({ directory: data, freeBytesMin: diskFreeBytesMin }).shortage();
+  if (shortage !== null && !existsSync(join(data, "usage", "data.mdb")))
+    throw new Error(`${data} is new, and ${shortage}`);
 }
 
 function openStore(config: Config): Promise<Store> {

@@ -38,9 +38,10 @@ export class Alerter {
     this.#book = new AlertBook(options.usage.mark(markName) as AlertBookState | undefined);
   }
 
-  /** Begins to deliver, first what was still owed when the last process ended. */
-  start(): void {
+  /** Begins to deliver, first what was still owed when the last process ended; `failed` rejects when its book cannot be kept. */
+  start(): { failed: Promise<unknown> } {
     this.#running = Promise.all(this.#options.channels.map((channel) => this.#deliver(channel)));
+    return { failed: this.#running };
   }
 
   async stop(): Promise<void> {

@@ -4,10 +4,13 @@
  */
 
 import { type Database, open, type RootDatabase } from "lmdb";
+import type { DiskSpace } from "./disk-space.ts";
 import type { EventLog, LogEntry } from "./event-log.ts";
 
 export interface LmdbLogOptions {
   readonly directory: string;
+  /** Each write waits for room there; without it none does. */
+  readonly space?: DiskSpace;
 }
 
 const trimmedKey = "trimmed";
@@ -15,14 +18,17 @@ const trimmedKey = "trimmed";
 export class LmdbLog implements EventLog {
   /** The environment, for the database that must change in the same transaction as this log. */
   readonly environment: RootDatabase;
+  readonly #options: LmdbLogOptions;
   readonly #entries: Database<Buffer, number>;
   readonly #marks: Database<number, string>;
   #nextOffset: number;
   #durableOffset: number;
   #trimmedOffset: number;
   #appended: (() => void)[] = [];
+  #failure: Error | undefined;
 
   constructor(options: LmdbLogOptions) {
+    this.#options = options;
     this.environment = open({ path: options.directory, maxDbs: 16, noSubdir: false, noMemInit: true });
     this.#entries = this.environment.openDB({ name: "entries", encoding: "binary" });
     this.#marks = this.environment.openDB({ name: "marks" });
@@ -32,10 +38,27 @@ export class LmdbLog implements EventLog {
     this.#nextOffset = this.#durableOffset + 1;
   }
 
-  async append(payload: Uint8Array): Promise<number> {
-    const { offset, durable } = this.write(payload);
-    await durable;
-    return offset;
+  append(payload: Uint8Array): Promise<number> {
+    return this.transact(async () => {
+      const { offset, durable } = this.write(payload);
+      await durable;
+      return offset;
+    });
+  }
+
+  /**
+   * Makes one transaction: waits for room, and words a failure. After a failure nothing is written any more: offsets
+   * would be missing, and lmdb may have spoilt the heap (see `disk-space.ts`). The process has to end.
+   */
+  async transact<Value>(work: () => Promise<Value>): Promise<Value> {
+    await this.#options.space?.untilRoom();
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await work();
+    } catch (error) {
+      this.#failure ??= new Error(`cannot write ${this.#options.directory}: ${await reasonOf(error)}`);
+      throw this.#failure;
+    }
   }
 
   /**
@@ -51,7 +74,12 @@ export class LmdbLog implements EventLog {
   async #settle(offset: number, committed: Promise<boolean>): Promise<void> {
     await committed;
     await this.environment.flushed;
-    if (offset > this.#durableOffset) this.#durableOffset = offset;
+    if (offset > this.#durableOffset) {
+      // lmdb reads from one snapshot for a whole turn of the event loop, and about once in 5,000 commits that is one from
+      // before the commit. A consumer would be told of an entry that it cannot see and ask for it in microtasks for ever.
+      this.environment.resetReadTxn();
+      this.#durableOffset = offset;
+    }
     const waiting = this.#appended;
     this.#appended = [];
     for (const wake of waiting) wake();
@@ -79,13 +107,16 @@ export class LmdbLog implements EventLog {
 
   async trim(offset: number): Promise<void> {
     const upTo = Math.min(offset, this.#durableOffset);
-    if (upTo <= this.#trimmedOffset) return;
+    // Even to free pages lmdb needs new ones; what is not trimmed now will be the next time.
+    if (upTo <= this.#trimmedOffset || this.#options.space?.hasRoom() === false) return;
     const keys = Array.from(this.#entries.getKeys({ start: this.#trimmedOffset + 1, end: upTo + 1 }));
     this.#trimmedOffset = upTo;
-    await this.environment.batch(() => {
-      for (const key of keys) this.#entries.remove(key);
-      this.#marks.put(trimmedKey, upTo);
-    });
+    await this.transact(() =>
+      this.environment.batch(() => {
+        for (const key of keys) this.#entries.remove(key);
+        this.#marks.put(trimmedKey, upTo);
+      }),
+    );
   }
 
   lastOffset(): number {
@@ -102,7 +133,17 @@ export class LmdbLog implements EventLog {
   }
 
   async close(): Promise<void> {
+    // After a failed commit lmdb would wait for ever for its flush.
+    if (this.#failure !== undefined) return;
     await this.environment.flushed;
     await this.environment.close();
   }
+}
+
+/** lmdb says only that a commit failed; the reason is the rejection of a promise, which somebody must take. */
+async function reasonOf(error: unknown): Promise<string> {
+  const { message, commitError } = error as Error & { readonly commitError?: Promise<never> };
+  const cause = await commitError?.catch((reason: Error) => reason);
+  // Behind the first colon it tells of pages and buffers.
+  return cause?.message.split(":")[0] ?? message;
 }

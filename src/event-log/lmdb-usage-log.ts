@@ -22,14 +22,15 @@ export class LmdbUsageLog implements UsageLog {
 
   async commit(step: ResolverStep): Promise<readonly number[]> {
     const writes: { offset: number; durable: Promise<void> }[] = [];
-    const committed = this.entries.environment.batch(() => {
-      for (const entry of step.entries) writes.push(this.entries.write(entry));
-      this.#index.add(step.identities, step.arrivedAtMs);
-      for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
-      this.#state.put(inputOffsetName, step.inputOffset);
+    await this.entries.transact(async () => {
+      await this.entries.environment.batch(() => {
+        for (const entry of step.entries) writes.push(this.entries.write(entry));
+        this.#index.add(step.identities, step.arrivedAtMs);
+        for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
+        this.#state.put(inputOffsetName, step.inputOffset);
+      });
+      await Promise.all(writes.map((write) => write.durable));
     });
-    await committed;
-    await Promise.all(writes.map((write) => write.durable));
     this.#inputOffset = step.inputOffset;
     return writes.map((write) => write.offset);
   }
@@ -50,9 +51,11 @@ export class LmdbUsageLog implements UsageLog {
     return this.#index.stats(nowMs);
   }
 
-  async saveMark(name: string, value: unknown): Promise<void> {
-    await this.#state.put(`mark.${name}`, value);
-    await this.entries.environment.flushed;
+  saveMark(name: string, value: unknown): Promise<void> {
+    return this.entries.transact(async () => {
+      await this.#state.put(`mark.${name}`, value);
+      await this.entries.environment.flushed;
+    });
   }
 
   mark(name: string): unknown {

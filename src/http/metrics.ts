@@ -17,6 +17,8 @@ export interface MetricReadings {
   readonly identities: number;
   readonly identityHorizonSeconds: number;
   readonly logBytes: number;
+  readonly diskFreeBytes: number;
+  readonly diskFreeBytesMin: number;
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -87,4 +89,6 @@ function addGauges(registry: Registry, read: () => MetricReadings): void {
     (r) => r.identityHorizonSeconds,
   );
   gauge("burnwatch_log_bytes", "Size of both logs on disk.", (r) => r.logBytes);
+  gauge("burnwatch_disk_free_bytes", "Free bytes on the disk of the data directory.", (r) => r.diskFreeBytes);
+  gauge("burnwatch_disk_free_min_bytes", "Free bytes below which spans are refused.", (r) => r.diskFreeBytesMin);
 }

@@ -33,6 +33,7 @@ export interface OtlpHandlerOptions {
   readonly prepare: Prepare;
   /** Those that hold before a body is prepared. */
   readonly limits?: DecodeLimits;
+  /** Unix milliseconds: when a request had arrived. */
   readonly now?: () => number;
   /** Bytes of all requests held at once, as sent; beyond it requests are answered 429. By default 128 MiB. */
   readonly inFlightBytesMax?: number;

@@ -13,12 +13,13 @@ import type { Refusals } from "./refusals.ts";
 export interface OtlpServerOptions {
   readonly acceptor: Acceptor;
   readonly prepare: Prepare;
+  readonly now: () => number;
   readonly metrics: Metrics;
   readonly refusals: Refusals;
   readonly report: (error: unknown) => void;
 }
 
-export function createOtlpServer({ acceptor, prepare, metrics, refusals, report }: OtlpServerOptions): Server {
+export function createOtlpServer({ acceptor, prepare, now, metrics, refusals, report }: OtlpServerOptions): Server {
   const handle = createOtlpHandler({
     accept: async (received) => {
       const outcome = await acceptor.accept(received);
@@ -26,6 +27,7 @@ export function createOtlpServer({ acceptor, prepare, metrics, refusals, report 
       return outcome;
     },
     prepare,
+    now,
     observe: ({ status, wireBytes, spans, otherSpans, rejected }) => {
       metrics.requests.inc({ status });
       metrics.wireBytes.inc(wireBytes);

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DiskSpace } from "../event-log/disk-space.ts";
 import { LmdbLog } from "../event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../event-log/lmdb-usage-log.ts";
 import type { AttributeValue, Span } from "../model/span.ts";
@@ -50,7 +51,8 @@ function open(): Bench {
     identities: { horizonMs: dayMs, entriesMax: 100_000 },
   });
   const freshUsage = new FreshEntries<UsageEntry>(8);
-  const acceptor = new Acceptor({ log: spans, backlogSpansMax: 1000 });
+  const space = new DiskSpace({ directory, freeBytesMin: 0 });
+  const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: 1000 });
   let accepted = 0;
   let resolved = 0;
   const resolver = new Resolver({

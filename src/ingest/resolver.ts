@@ -68,12 +68,15 @@ export class Resolver {
   readonly #completeness: Completeness;
   readonly #stopping = new AbortController();
   #lastRecordAtMs: number;
+  /** Entries of the usage log never go back in time, though a large export is longer on its way than a small one. */
+  #lastEntryAtMs: number;
   #running: Promise<void> | undefined;
 
   constructor(options: ResolverOptions) {
     this.#options = options;
     this.#completeness = new Completeness(options.usage.state("completeness") as CompletenessState | undefined);
     this.#lastRecordAtMs = (options.usage.state("last_record_at_ms") as number | undefined) ?? 0;
+    this.#lastEntryAtMs = this.#lastRecordAtMs;
   }
 
   /** Begins to work; the promise of `failed` rejects when the log can no longer be read or written. */
@@ -112,7 +115,7 @@ export class Resolver {
     const { spans, usage } = this.#options;
     const draft = newDraft(usage.identityStats(this.#options.now()).horizonMs);
     let inputOffset = after;
-    let arrivedAtMs = 0;
+    let arrivedAtMs = this.#lastEntryAtMs;
     while (draft.spans < stepSpansMax) {
       const [entry] = spans.read(inputOffset, 1);
       if (entry === undefined) break;
@@ -197,6 +200,7 @@ export class Resolver {
   async #commit(draft: Draft, inputOffset: number, arrivedAtMs: number): Promise<void> {
     const { usage, freshUsage } = this.#options;
     const entries: UsageEntry[] = splitByDays(draft.records).map((records) => ({ arrivedAtMs, records }));
+    this.#lastEntryAtMs = arrivedAtMs;
     if (draft.records.length > 0) this.#lastRecordAtMs = arrivedAtMs;
     const offsets = await usage.commit({
       inputOffset,
@@ -211,8 +215,9 @@ export class Resolver {
   /** Tells the consumers the time through the log itself, so that the same log always gives the same findings. */
   async #tick(): Promise<void> {
     const { usage, freshUsage, now } = this.#options;
-    const arrivedAtMs = now();
+    const arrivedAtMs = Math.max(now(), this.#lastEntryAtMs);
     if (arrivedAtMs - this.#lastRecordAtMs > ticksAfterLastRecordMs) return;
+    this.#lastEntryAtMs = arrivedAtMs;
     const entry: UsageEntry = { arrivedAtMs, records: [] };
     const [offset = 0] = await usage.commit({
       inputOffset: usage.inputOffset(),

@@ -3,6 +3,7 @@
  * repeated with the same token over the same entries, so that the store drops what it already has.
  */
 
+import { type DiskSpace, NoRoomError } from "../event-log/disk-space.ts";
 import type { LogEntry } from "../event-log/event-log.ts";
 import type { UsageLog } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
@@ -18,6 +19,8 @@ export interface WriterOptions {
   readonly usage: UsageLog;
   readonly fresh: FreshEntries<UsageEntry>;
   readonly store: Store;
+  /** Each statement waits for room: the store needs more than the rows, since it merges in the background. */
+  readonly space: DiskSpace;
   readonly rowsMax: number;
   /** Waits this long for a fuller batch. */
   readonly lingerMs: number;
@@ -188,8 +191,8 @@ export class Writer {
 
   /** Between two batches, so that nothing is inserted into a day while it is compared. */
   async #sealWhenDue(): Promise<void> {
-    const { store, now, failed } = this.#options;
-    if (now() - this.#sealedAtMs < sealEveryMs) return;
+    const { store, space, now, failed } = this.#options;
+    if (now() - this.#sealedAtMs < sealEveryMs || !space.hasRoom()) return;
     this.#sealedAtMs = now();
     try {
       const before = new Date(now() - closedAfterMs).toISOString().slice(0, 10);
@@ -209,8 +212,10 @@ export class Writer {
     const { signal } = this.#stopping;
     for (let retryMs = retryMinMs; ; retryMs = Math.min(retryMs * 2, retryMaxMs)) {
       try {
+        await this.#options.space.untilRoom();
         return await attempt();
       } catch (error) {
+        if (error instanceof NoRoomError) return undefined;
         this.#options.failed(error as Error, retryMs);
         if (!signal.aborted) await pause(retryMs, signal);
         if (signal.aborted) return undefined;

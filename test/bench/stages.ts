@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DetectionWorker } from "../../src/detection/detection-worker.ts";
 import { keepsAttribute, keepsSpan } from "../../src/dialects/dialects.ts";
+import { DiskSpace } from "../../src/event-log/disk-space.ts";
 import { LmdbLog } from "../../src/event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import { inflateBytes } from "../../src/http/inflate-body.ts";
@@ -128,7 +129,8 @@ function encode(exports: readonly DecodedExport[]): EncodedExport[] {
 }
 
 async function accept({ spans }: Logs, exports: readonly EncodedExport[]): Promise<void> {
-  const acceptor = new Acceptor({ log: spans, backlogSpansMax: Number.MAX_SAFE_INTEGER });
+  const space = new DiskSpace({ directory: tmpdir(), freeBytesMin: 0 });
+  const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: Number.MAX_SAFE_INTEGER });
   let next = 0;
   const exporter = async () => {
     for (let one = exports[next++]; one !== undefined; one = exports[next++]) {

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { type ScenarioResult, type Scene, skipped, sleep, underLoad } from "./scenario.ts";
-import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
+import { mountSmallDisk, type SmallDisk, smallDiskEnvironment } from "./small-disk.ts";
 
 const scenario = "read-only disk";
 const loadMs = 3000;
@@ -13,7 +13,9 @@ export async function readOnlyDisk(seed: number): Promise<ScenarioResult> {
   if (typeof disk === "string") return skipped(scenario, disk);
   try {
     const directory = join(disk.path, "data");
-    return await underLoad({ scenario, seed, victim: { directory } }, (scene) => play(scene, disk));
+    return await underLoad({ scenario, seed, victim: { directory, environment: smallDiskEnvironment } }, (scene) =>
+      play(scene, disk),
+    );
   } finally {
     disk.unmount();
   }

@@ -37,8 +37,11 @@ export interface SceneOptions {
 /** Lets `play` happen to a fleet and a server that is not started yet; then starts it if need be, settles and judges. */
 export async function underLoad(options: SceneOptions, play: (scene: Scene) => Promise<void>): Promise<ScenarioResult> {
   const { scenario, seed, through } = options;
-  const environment = { BURNWATCH_EXCESS_USD_PER_MINUTE_MIN: String(excessUsdPerMinuteMin) };
-  const victim = await Victim.create({ environment, ...options.victim });
+  const environment = {
+    BURNWATCH_EXCESS_USD_PER_MINUTE_MIN: String(excessUsdPerMinuteMin),
+    ...options.victim?.environment,
+  };
+  const victim = await Victim.create({ ...options.victim, environment });
   const ledger = new Ledger();
   const tracesUrl = (await through?.(victim)) ?? victim.tracesUrl;
   const fleet = new Fleet({ ledger, tracesUrl, exporters: 4, seed });

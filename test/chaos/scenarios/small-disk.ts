@@ -11,6 +11,9 @@ export interface SmallDisk {
   unmount(): void;
 }
 
+/** What lets a server work on so small a disk: it keeps this many bytes free instead of hundreds of megabytes. */
+export const smallDiskEnvironment = { BURNWATCH_DISK_FREE_BYTES_MIN: "16000000" };
+
 /** The disk, or one line saying why there is none. */
 export function mountSmallDisk(megabytes: number): SmallDisk | string {
   if (process.platform !== "linux") return `needs Linux to mount a tmpfs, this is ${process.platform}`;
