@@ -160,6 +160,9 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
       metrics.repeats.inc(step.repeats);
       metrics.conflicts.inc(step.conflicts);
       metrics.corrections.inc(step.corrections);
+      metrics.notBilled.inc({ role: "rollup" }, step.rollups);
+      metrics.notBilled.inc({ role: "duplicate" }, step.duplicates);
+      for (const key of step.unknownUsageKeys) metrics.unknownUsageKeys.inc(key);
       for (const record of step.records) metrics.records.inc({ cost_status: record.costStatus });
     },
   });

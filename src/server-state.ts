@@ -71,6 +71,7 @@ export class ServerState {
       series: detection.seriesCount(),
       alertsFiring: alerter.alerts().filter(({ status }) => status === "firing").length,
       identities: identities.entries,
+      heldTraces: resolver.held().traces,
       identityHorizonSeconds: identities.horizonMs / 1000,
       logBytes: spans.sizeBytes() + usage.entries.sizeBytes(),
       diskFreeBytes: space.freeBytes(),

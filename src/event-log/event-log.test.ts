@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { LmdbLog } from "./lmdb-log.ts";
 import { LmdbUsageLog } from "./lmdb-usage-log.ts";
+import { type Identity, type SeenSpan, spansPerTraceMax } from "./usage-log.ts";
 
 const directories: string[] = [];
 afterEach(() => {
@@ -65,6 +66,24 @@ it("keeps a read entry unchanged while later writes reuse its page", async () =>
   await log.close();
 });
 
+function spanOf(spanId: string, contentHash: number): SeenSpan {
+  const hashes = { contentHash, responseHash: 7, callHash: 0xffffffff, modelHash: 0xffff, emitterHash: 3 };
+  const times = { startUs: 1_763_625_600_000_001, endUs: 1_763_625_600_000_002 };
+  return { spanId, parentSpanId: "00f067aa0ba902b7", ...times, revision: 2, ...hashes, rank: 200, bits: 12, place: -1 };
+}
+
+/** What a step says that saw one span. */
+function remembered(log: LmdbUsageLog, identity: Identity, contentHash: number) {
+  const trace = log.trace(identity);
+  const span = spanOf(identity.spanId, contentHash);
+  trace.spans.set(identity.spanId, span);
+  return { traces: new Map([[trace, [span]]]), wrappers: new Map() };
+}
+
+function seen(log: LmdbUsageLog, identity: Identity): SeenSpan | undefined {
+  return log.seen(log.trace(identity), identity.spanId);
+}
+
 it("moves output, index, state and input offset together, and finds them again after reopening", async () => {
   const directory = temporaryDirectory();
   const identity = { tenant: "acme", traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
@@ -73,7 +92,7 @@ it("moves output, index, state and input offset together, and finds them again a
     inputOffset: 7,
     arrivedAtMs: 1000,
     entries: [Buffer.from("x"), Buffer.from("y")],
-    identities: [[identity, { revision: 0, contentHash: 0xdeadbeef }]],
+    ...remembered(log, identity, 0xdeadbeef),
     state: { producers: [["p", 3]] },
   });
   await log.close();
@@ -81,9 +100,9 @@ it("moves output, index, state and input offset together, and finds them again a
   expect(again.inputOffset()).toBe(7);
   expect(again.entries.lastOffset()).toBe(2);
   expect(again.state("producers")).toEqual([["p", 3]]);
-  expect(again.seen(identity)).toEqual({ revision: 0, contentHash: 0xdeadbeef });
-  expect(again.seen({ ...identity, tenant: "other" })).toBeUndefined();
-  expect(again.seen({ ...identity, spanId: "b7ad6b7169203332" })).toBeUndefined();
+  expect(seen(again, identity)).toEqual({ ...spanOf(identity.spanId, 0xdeadbeef), place: 0 });
+  expect(seen(again, { ...identity, tenant: "other" })).toBeUndefined();
+  expect(seen(again, { ...identity, spanId: "b7ad6b7169203332" })).toBeUndefined();
   await again.close();
 });
 
@@ -99,20 +118,66 @@ it("knows every identity for the horizon, forgets the oldest generation after it
       inputOffset: n,
       arrivedAtMs,
       entries: [],
-      identities: [[identityOf(n), { revision: 0, contentHash: n }]],
+      ...remembered(log, identityOf(n), n),
       state: {},
     });
   await add(1, 0);
   await add(2, 600);
   await add(3, 1100);
-  expect(log.seen(identityOf(1))).toEqual({ revision: 0, contentHash: 1 });
+  expect(seen(log, identityOf(1))?.contentHash).toBe(1);
   await add(4, 1700);
-  expect(log.seen(identityOf(1))).toBeUndefined();
-  expect(log.seen(identityOf(2))).toBeDefined();
+  expect(seen(log, identityOf(1))).toBeUndefined();
+  expect(seen(log, identityOf(2))).toBeDefined();
   expect(log.identityStats(1700)).toMatchObject({ horizonMs: 1000, shortened: false, entries: 3 });
   for (let n = 5; n < 50; n++) await add(n, 1701);
   expect(log.identityStats(1701)).toMatchObject({ shortened: true });
   expect(log.identityStats(1701).horizonMs).toBeLessThan(1000);
+  await log.close();
+});
+
+it("finds the spans of a trace again, however many, in whatever steps they came, and keeps wrappers", async () => {
+  const directory = temporaryDirectory();
+  const key = { tenant: "t", traceId: "0af7651916cd43dd8448eb211c80319c" };
+  const idOf = (n: number) => n.toString(16).padStart(16, "0");
+  const count = spansPerTraceMax + 100;
+  let log = new LmdbUsageLog({ directory, identities });
+  for (let n = 0; n < count; ) {
+    const trace = log.trace(key);
+    const changed: SeenSpan[] = [];
+    for (const end = Math.min(count, n + 777); n < end; n++) {
+      const span = spanOf(idOf(n), n);
+      if (trace.spans.size < spansPerTraceMax) trace.spans.set(span.spanId, span);
+      changed.push(span);
+    }
+    const wrappers = new Map([[idOf(n), n === count ? null : Buffer.from(`wrapper ${n}`)]]);
+    await log.commit({
+      inputOffset: n,
+      arrivedAtMs: n,
+      entries: [],
+      traces: new Map([[trace, changed]]),
+      wrappers,
+      state: {},
+    });
+    await log.close();
+    log = new LmdbUsageLog({ directory, identities });
+  }
+  const changing = log.trace(key).spans.get(idOf(5));
+  if (changing === undefined) throw new Error("span 5 is not known");
+  changing.bits = 1;
+  const traces = new Map([[log.trace(key), [changing]]]);
+  const wrappers = new Map([[idOf(777), null]]);
+  await log.commit({ inputOffset: count, arrivedAtMs: count, entries: [], traces, wrappers, state: {} });
+  await log.close();
+  log = new LmdbUsageLog({ directory, identities });
+  const trace = log.trace(key);
+  expect(trace.spans.size).toBe(spansPerTraceMax);
+  const known = Array.from({ length: count }, (_, n) => log.seen(trace, idOf(n)));
+  expect(known.map((span) => span?.contentHash)).toEqual(known.map((_, n) => n));
+  expect(known.map((span) => span?.bits)).toEqual(known.map((_, n) => (n === 5 ? 1 : 12)));
+  expect(log.seen(trace, idOf(count))).toBeUndefined();
+  expect([...log.wrapperKeys()]).toEqual([1554, 2331, 3108, 3885].map(idOf));
+  expect(String(log.wrapper(idOf(1554)))).toBe("wrapper 1554");
+  expect(log.identityStats(count).entries).toBe(count);
   await log.close();
 });
 
@@ -124,7 +189,8 @@ it("has every acknowledged entry after kill -9, and the usage log agrees with it
     child.on("message", (offset) => {
       acked = Math.max(acked, Number(offset));
     });
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    // However slow the machine, the kill falls among commits.
+    while (acked < 20) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill("SIGKILL");
     await new Promise((resolve) => child.once("exit", resolve));
     const log = new LmdbUsageLog({ directory, identities });

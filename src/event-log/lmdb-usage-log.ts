@@ -1,21 +1,23 @@
-/** The usage log on lmdb: log, identity index, resolver state and consumers' marks share one environment. */
+/** The usage log on lmdb: log, index of traces, resolver state and consumers' marks share one environment. */
 
 import type { Database } from "lmdb";
-import { IdentityIndex, type IdentityIndexOptions } from "./identity-index.ts";
 import { LmdbLog, type LmdbLogOptions } from "./lmdb-log.ts";
-import type { Identity, IdentityStats, ResolverStep, Seen, UsageLog } from "./usage-log.ts";
+import { TraceIndex, type TraceIndexOptions } from "./trace-index.ts";
+import type { IdentityStats, ResolverStep, SeenSpan, SeenTrace, TraceKey, UsageLog } from "./usage-log.ts";
 
 const inputOffsetName = "input.offset";
 
 export class LmdbUsageLog implements UsageLog {
   readonly entries: LmdbLog;
-  readonly #index: IdentityIndex;
+  readonly #index: TraceIndex;
+  readonly #wrappers: Database<Buffer, string>;
   readonly #state: Database<unknown, string>;
   #inputOffset: number;
 
-  constructor(options: LmdbLogOptions & { readonly identities: IdentityIndexOptions }) {
+  constructor(options: LmdbLogOptions & { readonly identities: TraceIndexOptions }) {
     this.entries = new LmdbLog(options);
-    this.#index = new IdentityIndex(this.entries.environment, options.identities);
+    this.#index = new TraceIndex(this.entries.environment, options.identities);
+    this.#wrappers = this.entries.environment.openDB({ name: "wrappers", encoding: "binary" });
     this.#state = this.entries.environment.openDB({ name: "state" });
     this.#inputOffset = (this.#state.get(inputOffsetName) as number | undefined) ?? 0;
   }
@@ -25,7 +27,8 @@ export class LmdbUsageLog implements UsageLog {
     await this.entries.transact(async () => {
       await this.entries.environment.batch(() => {
         for (const entry of step.entries) writes.push(this.entries.write(entry));
-        this.#index.add(step.identities, step.arrivedAtMs);
+        this.#index.save(step.traces, step.arrivedAtMs);
+        for (const [key, entry] of step.wrappers) this.#keepWrapper(key, entry);
         for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
         this.#state.put(inputOffsetName, step.inputOffset);
       });
@@ -35,8 +38,25 @@ export class LmdbUsageLog implements UsageLog {
     return writes.map((write) => write.offset);
   }
 
-  seen(identity: Identity): Seen | undefined {
-    return this.#index.seen(identity);
+  #keepWrapper(key: string, entry: Uint8Array | null): void {
+    if (entry === null) this.#wrappers.remove(key);
+    else this.#wrappers.put(key, Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength));
+  }
+
+  trace(key: TraceKey): SeenTrace {
+    return this.#index.trace(key);
+  }
+
+  seen(trace: SeenTrace, spanId: string): SeenSpan | undefined {
+    return this.#index.seen(trace, spanId);
+  }
+
+  wrapper(key: string): Uint8Array | undefined {
+    return this.#wrappers.get(key);
+  }
+
+  wrapperKeys(): Iterable<string> {
+    return this.#wrappers.getKeys();
   }
 
   inputOffset(): number {

@@ -14,11 +14,58 @@ export interface Identity {
   readonly spanId: string;
 }
 
-/** What is remembered of a record that was seen: enough to tell a repeat from a conflict. */
-export interface Seen {
-  readonly revision: number;
+/** A trace of one tenant. */
+export type TraceKey = Omit<Identity, "spanId">;
+
+/** What is remembered of a span: enough to tell a repeat from a conflict, and who repeats whom within a trace. */
+export interface SeenSpan {
+  /** 16 hex digits. */
+  readonly spanId: string;
+  /** 16 hex digits, or "". */
+  parentSpanId: string;
+  /** Unix microseconds. */
+  startUs: number;
+  endUs: number;
+  revision: number;
   /** 32-bit hash of usage and cost. */
-  readonly contentHash: number;
+  contentHash: number;
+  /** 32-bit hash of the provider's response id; 0 where unknown. */
+  responseHash: number;
+  /** 32-bit hash of operation and tokens; 0 without tokens. */
+  callHash: number;
+  /** 16-bit hashes of the model's family, and of what wrote the span. */
+  modelHash: number;
+  emitterHash: number;
+  /** Of two spans of the same call the one with the higher rank is kept; 0 to 255. */
+  rank: number;
+  /** See `spanBits`. */
+  bits: number;
+  /** The index's own: where it stands; -1 for a span that was not saved yet. */
+  place: number;
+}
+
+export const spanBits = {
+  /** May have the request to the provider, or a retelling of it, beneath it. */
+  wrapper: 1,
+  /** The sum over several calls. */
+  aggregated: 2,
+  /** An operation that a provider bills. */
+  billable: 4,
+  /** Its record is in the usage log, and not taken back. */
+  billed: 8,
+  /** A wrapper that waits until its trace is quiet. */
+  held: 16,
+  /** Came in this step, which has not decided on it yet. Never saved. */
+  arriving: 32,
+} as const;
+
+/** Spans of one trace that are known together. Those beyond are known one by one, and compared with none. */
+export const spansPerTraceMax = 4096;
+
+/** The spans of a trace that are known within the horizon, by span id. Whoever changes them says so in the next step. */
+export interface SeenTrace extends TraceKey {
+  /** At most `spansPerTraceMax`. */
+  readonly spans: Map<string, SeenSpan>;
 }
 
 export interface IdentityStats {
@@ -37,7 +84,10 @@ export interface ResolverStep {
   readonly arrivedAtMs: number;
   /** Entries to append to the usage log; may be none. */
   readonly entries: readonly Uint8Array[];
-  readonly identities: readonly (readonly [Identity, Seen])[];
+  /** Traces with those of their spans that are new or changed. */
+  readonly traces: ReadonlyMap<SeenTrace, readonly SeenSpan[]>;
+  /** Wrappers to keep, as entries of the usage log, or to forget (null), by `wrapperKey`. */
+  readonly wrappers: ReadonlyMap<string, Uint8Array | null>;
   /** Named small values, replaced whole. */
   readonly state: Readonly<Record<string, unknown>>;
 }
@@ -47,8 +97,14 @@ export interface UsageLog {
   readonly entries: EventLog;
   /** Appends the entries and moves index, state and input offset in one transaction. Steps are not concurrent. */
   commit(step: ResolverStep): Promise<readonly number[]>;
-  /** What is known of this identity within the horizon; undefined when nothing. */
-  seen(identity: Identity): Seen | undefined;
+  /** What is known of a trace within the horizon. */
+  trace(key: TraceKey): SeenTrace;
+  /** What is known of a span, also beyond those that its trace holds together. */
+  seen(trace: SeenTrace, spanId: string): SeenSpan | undefined;
+  /** The entry that was kept of a wrapper. */
+  wrapper(key: string): Uint8Array | undefined;
+  /** All that are kept. */
+  wrapperKeys(): Iterable<string>;
   inputOffset(): number;
   state(name: string): unknown;
   identityStats(nowMs: number): IdentityStats;
@@ -56,4 +112,9 @@ export interface UsageLog {
   saveMark(name: string, value: unknown): Promise<void>;
   mark(name: string): unknown;
   close(): Promise<void>;
+}
+
+/** Text under which a wrapper is kept. */
+export function wrapperKey({ tenant, traceId, spanId }: Identity): string {
+  return `${traceId}${spanId}${tenant}`;
 }

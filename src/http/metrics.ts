@@ -15,6 +15,7 @@ export interface MetricReadings {
   readonly series: number;
   readonly alertsFiring: number;
   readonly identities: number;
+  readonly heldTraces: number;
   readonly identityHorizonSeconds: number;
   readonly logBytes: number;
   readonly diskFreeBytes: number;
@@ -40,7 +41,15 @@ export function createMetrics(read: () => MetricReadings) {
     records: counter("records", "Usage records resolved, by cost status.", ["cost_status"]),
     repeats: counter("repeats", "Spans that had been seen before: dropped."),
     conflicts: counter("conflicts", "Repeats that claimed other tokens or cost: dropped."),
-    corrections: counter("corrections", "Records corrected by a higher revision of their span."),
+    corrections: counter(
+      "corrections",
+      "Records corrected or taken back: a higher revision, or what they repeat came late.",
+    ),
+    notBilled: counter("spans_not_billed", "Spans that repeat what another bills, by role.", ["role"]),
+    unknownUsageKeys: boundedLabel(
+      counter("unknown_usage_keys", "Counts above zero under usage keys that no bucket takes.", ["key"]),
+      "key",
+    ),
     rowsWritten: counter("rows_written", "Rows stored."),
     writeFailures: counter("write_failures", "Inserts that failed and were tried again."),
     deliveries: counter("notifications", "Notifications by channel and outcome.", ["channel", "outcome"]),
@@ -82,6 +91,7 @@ function addGauges(registry: Registry, read: () => MetricReadings): void {
   );
   gauge("burnwatch_series", "Series under watch.", (r) => r.series);
   gauge("burnwatch_alerts_firing", "Alerts that are firing.", (r) => r.alertsFiring);
+  gauge("burnwatch_held_traces", "Traces with spans that wait until nothing more comes.", (r) => r.heldTraces);
   gauge("burnwatch_identities", "Records remembered to recognise repeats.", (r) => r.identities);
   gauge(
     "burnwatch_identity_horizon_seconds",
@@ -91,4 +101,17 @@ function addGauges(registry: Registry, read: () => MetricReadings): void {
   gauge("burnwatch_log_bytes", "Size of both logs on disk.", (r) => r.logBytes);
   gauge("burnwatch_disk_free_bytes", "Free bytes on the disk of the data directory.", (r) => r.diskFreeBytes);
   gauge("burnwatch_disk_free_min_bytes", "Free bytes below which spans are refused.", (r) => r.diskFreeBytesMin);
+}
+
+const labelValuesMax = 100;
+
+/** A counter over a label whose values producers invent: beyond a hundred of them the rest is counted as `other`. */
+function boundedLabel<Label extends string>(counter: Counter<Label>, label: Label): { inc(value: string): void } {
+  const values = new Set<string>();
+  return {
+    inc(value) {
+      if (values.size < labelValuesMax) values.add(value);
+      counter.inc({ [label]: values.has(value) ? value : "other" } as Record<Label, string>);
+    },
+  };
 }

@@ -10,7 +10,8 @@ export function correctionOf(previous: UsageRecord, corrected: UsageRecord): rea
   return [takenBack(previous, corrected.revision), corrected];
 }
 
-function takenBack(record: UsageRecord, revision: number): UsageRecord {
+/** The record that takes back what `record` added to every sum. */
+export function takenBack(record: UsageRecord, revision: number): UsageRecord {
   const { usage } = record;
   return {
     ...record,

@@ -6,19 +6,22 @@
 import { completenessKeys, finalMarkSpanName } from "../../instrumentation/protocol.ts";
 import { dialectOf } from "../dialects/dialects.ts";
 import type { EventLog } from "../event-log/event-log.ts";
-import type { UsageLog } from "../event-log/usage-log.ts";
+import { spanBits, type UsageLog, wrapperKey } from "../event-log/usage-log.ts";
 import type { Span } from "../model/span.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import { Completeness, type CompletenessState } from "./completeness.ts";
-import { contentHash } from "./content-hash.ts";
 import { correctionOf } from "./correction.ts";
+import { decideRoles } from "./decide-roles.ts";
+import { arrivedAtMsOf } from "./entry-bytes.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
+import { HeldTraces } from "./held-traces.ts";
+import { seenSpanOf } from "./seen-span.ts";
 import { decodeSpansEntry } from "./spans-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
-import { StepIdentities } from "./step-identities.ts";
+import { StepDraft } from "./step-draft.ts";
 import { identityKey, type Wanted } from "./stored-records.ts";
-import { encodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
+import { decodeUsageEntry, encodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 import { usageRecord } from "./usage-record.ts";
 
 export interface ResolverOptions {
@@ -29,6 +32,8 @@ export interface ResolverOptions {
   /** The newest revision of records resolved before, wherever they are by now. */
   readonly findStored: (wanted: readonly Wanted[]) => Promise<ReadonlyMap<string, UsageRecord>>;
   readonly now: () => number;
+  /** How often the log is told the time; by default each second. */
+  readonly tickEveryMs?: number;
   /** Told after each committed step. */
   readonly observe: (step: ResolvedStep) => void;
 }
@@ -40,6 +45,11 @@ export interface ResolvedStep {
   /** Repeats that claimed other tokens or cost without being marked as a correction: dropped. */
   readonly conflicts: number;
   readonly corrections: number;
+  /** Spans that wrap calls told of by others, and calls told of twice: not billed. */
+  readonly rollups: number;
+  readonly duplicates: number;
+  /** Keys of usage families that no dialect has a bucket for, one for each span and key. */
+  readonly unknownUsageKeys: readonly string[];
 }
 
 /** Spans taken into one step at most; a step is one transaction. */
@@ -48,25 +58,14 @@ const stepSpansMax = 8192;
 const sliceSpans = 1024;
 /** Without records for this long there is nothing left to resolve by time, so ticks pause. */
 const ticksAfterLastRecordMs = 30 * 60_000;
-const tickEveryMs = 1000;
+const tickEveryMsDefault = 1000;
 const storeRetryMs = 1000;
-
-interface Draft {
-  readonly horizonMs: number;
-  readonly records: UsageRecord[];
-  readonly identities: StepIdentities;
-  /** Records that cannot be decided without what was stored before. */
-  readonly undecided: UsageRecord[];
-  spans: number;
-  repeats: number;
-  conflicts: number;
-  corrections: number;
-}
 
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #completeness: Completeness;
   readonly #stopping = new AbortController();
+  readonly #held = new HeldTraces();
   #lastRecordAtMs: number;
   /** Entries of the usage log never go back in time, though a large export is longer on its way than a small one. */
   #lastEntryAtMs: number;
@@ -77,6 +76,7 @@ export class Resolver {
     this.#completeness = new Completeness(options.usage.state("completeness") as CompletenessState | undefined);
     this.#lastRecordAtMs = (options.usage.state("last_record_at_ms") as number | undefined) ?? 0;
     this.#lastEntryAtMs = this.#lastRecordAtMs;
+    this.#holdAgain();
   }
 
   /** Begins to work; the promise of `failed` rejects when the log can no longer be read or written. */
@@ -91,13 +91,18 @@ export class Resolver {
     await this.#running?.catch(() => undefined);
   }
 
+  /** Traces with wrappers that wait to be quiet, and wrappers that are kept. */
+  held(): { readonly traces: number; readonly wrappers: number } {
+    return this.#held.sizes();
+  }
+
   /** Share of the numbered records that arrived, null where no producer numbers them. */
   completeness(): number | null {
     return this.#completeness.share();
   }
 
   async #run(): Promise<void> {
-    const { spans, usage, now } = this.#options;
+    const { spans, usage, now, tickEveryMs = tickEveryMsDefault } = this.#options;
     let tickDueMs = now() + tickEveryMs;
     while (!this.#stopping.signal.aborted) {
       const after = usage.inputOffset();
@@ -113,10 +118,10 @@ export class Resolver {
 
   async #step(after: number): Promise<void> {
     const { spans, usage } = this.#options;
-    const draft = newDraft(usage.identityStats(this.#options.now()).horizonMs);
+    const draft = this.#newDraft();
     let inputOffset = after;
     let arrivedAtMs = this.#lastEntryAtMs;
-    while (draft.spans < stepSpansMax) {
+    while (draft.counts.spans < stepSpansMax) {
       const [entry] = spans.read(inputOffset, 1);
       if (entry === undefined) break;
       const decoded = decodeSpansEntry(entry.payload);
@@ -125,55 +130,122 @@ export class Resolver {
         if (start > 0) await nextTurn();
         for (const span of decoded.spans.slice(start, start + sliceSpans)) this.#take(span, decoded.arrivedAtMs, draft);
       }
-      draft.spans += decoded.spans.length;
+      draft.counts.spans += decoded.spans.length;
       inputOffset = entry.offset;
       await nextTurn();
     }
-    await this.#decide(draft);
+    draft.settle(arrivedAtMs);
+    if (draft.undecided.length > 0) {
+      await this.#decide(draft, arrivedAtMs);
+      draft.settle(arrivedAtMs);
+    }
+    await this.#takeBack(draft);
     await this.#commit(draft, inputOffset, arrivedAtMs);
     await spans.trim(usage.inputOffset());
-    const { spans: taken, records, repeats, conflicts, corrections } = draft;
-    this.#options.observe({ spans: taken, records, repeats, conflicts, corrections });
+    this.#options.observe(draft.resolved());
   }
 
-  #take(span: Span, arrivedAtMs: number, draft: Draft): void {
+  #newDraft(): StepDraft {
+    const { usage, now } = this.#options;
+    return new StepDraft(usage, this.#held, usage.identityStats(now()).horizonMs);
+  }
+
+  #take(span: Span, arrivedAtMs: number, draft: StepDraft): void {
     this.#number(span);
     if (span.name === finalMarkSpanName) return;
     const reading = dialectOf(span)?.read(span);
     if (reading == null) return;
+    if (reading.unknownUsageKeys.length > 0) draft.unknownUsageKeys.push(...reading.unknownUsageKeys);
     const record = usageRecord(span, reading, arrivedAtMs, this.#options.prices);
-    const seen = draft.identities.get(record) ?? this.#options.usage.seen(record);
-    if (seen === undefined) {
-      // What began before the index's horizon may have been there and left: the table is asked.
-      const old = record.startUs / 1000 < arrivedAtMs - draft.horizonMs;
-      if (old || record.revision > 0) draft.undecided.push(record);
-      else keep(draft, record);
-    } else if (record.revision > seen.revision) draft.undecided.push(record);
-    else {
-      draft.repeats++;
-      if (seen.revision === record.revision && seen.contentHash !== contentHash(record)) draft.conflicts++;
-    }
+    draft.take(record, { dialect: reading.dialect, level: reading.level, scope: span.scope }, arrivedAtMs);
   }
 
   /** Late spans and corrections, the rare ones: compared with what is stored, in the order in which they came. */
-  async #decide(draft: Draft): Promise<void> {
-    if (draft.undecided.length === 0) return;
-    const stored = await this.#findStored(draft.undecided);
-    const current = new Map(stored);
-    for (const record of draft.records) current.set(identityKey(record), record);
-    for (const record of draft.undecided) {
-      const previous = current.get(identityKey(record));
-      if (previous === undefined) keep(draft, record);
+  async #decide(draft: StepDraft, arrivedAtMs: number): Promise<void> {
+    const { usage } = this.#options;
+    const undecided = draft.undecided;
+    draft.undecided = [];
+    const current = new Map(await this.#findStored(undecided.map(({ record }) => record)));
+    for (const { record, emitter } of undecided) {
+      const trace = usage.trace(record);
+      const seen = usage.seen(trace, record.spanId);
+      const previous = (seen === undefined ? undefined : draft.recordOf(seen)) ?? current.get(identityKey(record));
+      if (previous === undefined) draft.admit(record, emitter, arrivedAtMs);
       else if (record.revision > previous.revision) {
-        draft.corrections++;
+        draft.counts.corrections++;
         draft.records.push(correctionOf(previous, record)[0]);
-        keep(draft, record);
-      } else {
-        draft.repeats++;
-        continue;
-      }
-      current.set(identityKey(record), record);
+        const span = { ...seenSpanOf(record, emitter), place: seen?.place ?? -1 };
+        span.bits |= spanBits.billed;
+        trace.spans.set(span.spanId, span);
+        draft.change(trace, span);
+        draft.add(span, record);
+      } else draft.counts.repeats++;
     }
+  }
+
+  /** What a later span showed to be a repeat, and was billed before. */
+  async #takeBack(draft: StepDraft): Promise<void> {
+    const sought = draft.takeBacks.filter(({ span }) => draft.recordOf(span) === undefined);
+    const wanted = sought.map(({ trace: { tenant, traceId }, span: { spanId, startUs } }) => ({
+      tenant,
+      traceId,
+      spanId,
+      startUs,
+    }));
+    const stored = wanted.length === 0 ? new Map<string, UsageRecord>() : await this.#findStored(wanted);
+    for (const { trace, span } of draft.takeBacks) {
+      const identity = { tenant: trace.tenant, traceId: trace.traceId, spanId: span.spanId };
+      const record =
+        draft.recordOf(span) ?? stored.get(identityKey(identity)) ?? this.#keptWrapper(wrapperKey(identity));
+      if (record === undefined)
+        throw new Error(`span ${span.spanId} of trace ${trace.traceId} was billed and is not found`);
+      draft.takeBack(record);
+    }
+  }
+
+  #keptWrapper(key: string): UsageRecord | undefined {
+    const entry = this.#options.usage.wrapper(key);
+    return entry === undefined ? undefined : decodeUsageEntry(entry).records[0];
+  }
+
+  /** After a start: what waited goes on waiting. */
+  #holdAgain(): void {
+    const { usage } = this.#options;
+    const kept = Array.from(usage.wrapperKeys(), (key) => ({ key, entry: usage.wrapper(key) }));
+    const entries = kept.flatMap(({ key, entry }) =>
+      entry === undefined ? [] : [{ key, arrivedAtMs: arrivedAtMsOf(entry) }],
+    );
+    for (const { key, arrivedAtMs } of entries.sort((a, b) => a.arrivedAtMs - b.arrivedAtMs)) {
+      this.#held.keep(key, arrivedAtMs);
+      const record = this.#keptWrapper(key);
+      if (record === undefined) continue;
+      const trace = usage.trace(record);
+      if (((trace.spans.get(record.spanId)?.bits ?? 0) & spanBits.held) !== 0) this.#held.hold(trace, arrivedAtMs);
+    }
+  }
+
+  /** Bills the wrappers of traces that have become quiet, and forgets those that need not be kept any longer. */
+  async #decideQuiet(nowMs: number): Promise<void> {
+    const { usage } = this.#options;
+    const due = this.#held.due(nowMs);
+    const expired = this.#held.expired(nowMs);
+    if (due.length === 0 && expired.length === 0) return;
+    const draft = this.#newDraft();
+    for (const key of due) {
+      const trace = usage.trace(key);
+      const { bill, takeBack, changed } = decideRoles(trace, { quiet: true });
+      for (const span of changed) draft.change(trace, span);
+      for (const span of takeBack) draft.takeBacks.push({ trace, span });
+      for (const span of bill) {
+        const record = this.#keptWrapper(wrapperKey({ ...key, spanId: span.spanId }));
+        if (record !== undefined) draft.add(span, record);
+      }
+    }
+    for (const key of expired) draft.wrappers.set(key, null);
+    await this.#takeBack(draft);
+    await this.#commit(draft, usage.inputOffset(), Math.max(nowMs, this.#lastEntryAtMs));
+    this.#options.observe(draft.resolved());
+    for (const key of due) this.#held.release(key);
   }
 
   /** Tries until the store answers: without it a repeat cannot be told, and what was acknowledged waits in the log. */
@@ -197,7 +269,7 @@ export class Resolver {
     if (isCount(final)) this.#completeness.final(producer, final);
   }
 
-  async #commit(draft: Draft, inputOffset: number, arrivedAtMs: number): Promise<void> {
+  async #commit(draft: StepDraft, inputOffset: number, arrivedAtMs: number): Promise<void> {
     const { usage, freshUsage } = this.#options;
     const entries: UsageEntry[] = splitByDays(draft.records).map((records) => ({ arrivedAtMs, records }));
     this.#lastEntryAtMs = arrivedAtMs;
@@ -206,7 +278,8 @@ export class Resolver {
       inputOffset,
       arrivedAtMs,
       entries: entries.map(encodeUsageEntry),
-      identities: draft.identities.list(),
+      traces: draft.traces,
+      wrappers: draft.wrappers,
       state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
     });
     for (const [index, entry] of entries.entries()) freshUsage.put(offsets[index] ?? 0, entry);
@@ -216,6 +289,7 @@ export class Resolver {
   async #tick(): Promise<void> {
     const { usage, freshUsage, now } = this.#options;
     const arrivedAtMs = Math.max(now(), this.#lastEntryAtMs);
+    await this.#decideQuiet(arrivedAtMs);
     if (arrivedAtMs - this.#lastRecordAtMs > ticksAfterLastRecordMs) return;
     this.#lastEntryAtMs = arrivedAtMs;
     const entry: UsageEntry = { arrivedAtMs, records: [] };
@@ -223,29 +297,12 @@ export class Resolver {
       inputOffset: usage.inputOffset(),
       arrivedAtMs,
       entries: [encodeUsageEntry(entry)],
-      identities: [],
+      traces: new Map(),
+      wrappers: new Map(),
       state: {},
     });
     freshUsage.put(offset, entry);
   }
-}
-
-function newDraft(horizonMs: number): Draft {
-  return {
-    horizonMs,
-    records: [],
-    identities: new StepIdentities(),
-    undecided: [],
-    spans: 0,
-    repeats: 0,
-    conflicts: 0,
-    corrections: 0,
-  };
-}
-
-function keep(draft: Draft, record: UsageRecord): void {
-  draft.identities.set(record, { revision: record.revision, contentHash: contentHash(record) });
-  draft.records.push(record);
 }
 
 function isCount(value: unknown): value is number {

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
-import type { Identity } from "../../src/event-log/usage-log.ts";
+import { type Identity, type SeenSpan, spanBits } from "../../src/event-log/usage-log.ts";
 import type { Bench, Cell } from "./bench.ts";
 
 const sizes = [1_000_000, 5_000_000];
@@ -51,7 +51,14 @@ export const identity: Bench = {
       await usage.close();
       rmSync(directory, { recursive: true, force: true });
     }
-    return [{ title: "identity index: random ids, 50 tenants, nothing but new records", columns, rows, notes }];
+    return [
+      {
+        title: "index of seen spans: random ids, one span a trace, 50 tenants, nothing but new records",
+        columns,
+        rows,
+        notes,
+      },
+    ];
   },
 };
 
@@ -73,23 +80,44 @@ const notes = [
 async function step(usage: LmdbUsageLog, identities: readonly Identity[]): Promise<Cost> {
   const cpu = process.cpuUsage();
   const startedMs = performance.now();
-  for (const one of identities) if (usage.seen(one) !== undefined) throw new Error("a new record was found seen");
+  const traces = new Map(identities.map((one) => [usage.trace(one), [spanOf(one)]]));
+  for (const [trace, spans] of traces) {
+    if (trace.spans.size > 0) throw new Error("a new record was found seen");
+    for (const span of spans) trace.spans.set(span.spanId, span);
+  }
   await usage.commit({
     inputOffset: 0,
     arrivedAtMs: Date.now(),
     entries: [],
-    identities: identities.map((one) => [one, { revision: 0, contentHash: 1 }] as const),
+    traces,
+    wrappers: new Map(),
     state: {},
   });
   const { user, system } = process.cpuUsage(cpu);
   return { cpuUs: user + system, wallUs: (performance.now() - startedMs) * 1000 };
 }
 
+function spanOf({ spanId }: Identity): SeenSpan {
+  const hashes = { contentHash: 1, responseHash: 1, callHash: 1, modelHash: 1, emitterHash: 1 };
+  return {
+    spanId,
+    parentSpanId: "",
+    startUs: 0,
+    endUs: 0,
+    revision: 0,
+    ...hashes,
+    rank: 0,
+    bits: spanBits.billed,
+    place: -1,
+  };
+}
+
 function measureHits(usage: LmdbUsageLog, known: readonly Identity[]): number {
   const startedMs = performance.now();
   for (let index = 0; index < lookups; index++) {
     const one = known[(index * 7919) % known.length];
-    if (one === undefined || usage.seen(one) === undefined) throw new Error("a repeat was not found");
+    if (one === undefined || usage.seen(usage.trace(one), one.spanId) === undefined)
+      throw new Error("a repeat was not found");
   }
   return ((performance.now() - startedMs) * 1000) / lookups;
 }

@@ -1,0 +1,48 @@
+/** A remembered span as 52 bytes. */
+
+import type { SeenSpan } from "./usage-log.ts";
+
+export const seenSpanBytes = 52;
+const noParent = "0".repeat(16);
+
+/** Spans one after another. */
+export function encodeSeenSpans(spans: readonly SeenSpan[]): Buffer {
+  const bytes = Buffer.alloc(spans.length * seenSpanBytes);
+  for (const [index, span] of spans.entries()) encodeSeenSpan(span, bytes, index * seenSpanBytes);
+  return bytes;
+}
+
+function encodeSeenSpan(span: SeenSpan, bytes: Buffer, at: number): void {
+  bytes.write(span.spanId, at, 8, "hex");
+  if (span.parentSpanId !== "") bytes.write(span.parentSpanId, at + 8, 8, "hex");
+  bytes.writeDoubleLE(span.startUs, at + 16);
+  bytes.writeDoubleLE(span.endUs, at + 24);
+  bytes.writeUInt32LE(span.contentHash, at + 32);
+  bytes.writeUInt32LE(span.responseHash, at + 36);
+  bytes.writeUInt32LE(span.callHash, at + 40);
+  bytes.writeUInt16LE(span.modelHash, at + 44);
+  bytes.writeUInt16LE(span.emitterHash, at + 46);
+  bytes.writeUInt16LE(span.revision, at + 48);
+  bytes[at + 50] = span.rank;
+  bytes[at + 51] = span.bits;
+}
+
+/** The span that begins at `at`. */
+export function decodeSeenSpan(bytes: Buffer, at: number): SeenSpan {
+  const parent = bytes.toString("hex", at + 8, at + 16);
+  return {
+    spanId: bytes.toString("hex", at, at + 8),
+    parentSpanId: parent === noParent ? "" : parent,
+    startUs: bytes.readDoubleLE(at + 16),
+    endUs: bytes.readDoubleLE(at + 24),
+    contentHash: bytes.readUInt32LE(at + 32),
+    responseHash: bytes.readUInt32LE(at + 36),
+    callHash: bytes.readUInt32LE(at + 40),
+    modelHash: bytes.readUInt16LE(at + 44),
+    emitterHash: bytes.readUInt16LE(at + 46),
+    revision: bytes.readUInt16LE(at + 48),
+    rank: bytes[at + 50] ?? 0,
+    bits: bytes[at + 51] ?? 0,
+    place: -1,
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Which spans of a trace repeat others, so that each call is billed once. The answer depends on the set of spans alone,
+ * not on the order in which they came: whatever the batches and restarts, the sums end up the same.
+ *
+ * A span is superseded by
+ * 1. any billable span beneath it, where it may wrap one, or where both tell of the same call;
+ * 2. a better span with the same response id of the provider;
+ * 3. a better span of the same operation, tokens and model family, written by somebody else, at the same time: two
+ *    instrumentations at once. Response ids that differ rule it out.
+ * 4. Where a billed span's chain of parents leaves what is known (spans that are no LLM operation are not kept), by that
+ *    span, if it may be a wrapper's: within its time, of its model, or the wrapper is a sum over several models.
+ *
+ * Better: closer to the provider, then with a response id, then with more told of its tokens, then the lower id.
+ */
+
+import { type SeenSpan, spanBits } from "../event-log/usage-log.ts";
+
+/** Parents followed at most; loops end there, too. */
+const depthMax = 64;
+/** Clocks of one process may differ by this much between two instrumentations. */
+const toleranceUs = 1000;
+/** Spans of one trace that are compared in pairs; in a trace with more only ancestry and response ids tell. */
+const pairsMax = 256;
+
+/** The span ids that are not to be billed. Spans that nobody bills are neither superseded nor supersede. */
+export function superseded(spans: ReadonlyMap<string, SeenSpan>): ReadonlySet<string> {
+  const out = new Set<string>();
+  if (spans.size < 2) return out;
+  const billable = [...spans.values()].filter(({ bits }) => (bits & spanBits.billable) !== 0);
+  const adrift: SeenSpan[] = [];
+  for (const span of billable) if (climb(span, spans, out)) adrift.push(span);
+  // What is superseded supersedes no longer: two spans could otherwise drop each other.
+  const left = () => billable.filter(({ spanId }) => !out.has(spanId));
+  byGroup(
+    left(),
+    ({ responseHash }) => responseHash,
+    (group) => keepBest(group, out),
+  );
+  byGroup(
+    left(),
+    ({ callHash }) => callHash,
+    (group) => keepBestOfEmitters(group, out),
+  );
+  dropAroundAdrift(billable, adrift, out);
+  return out;
+}
+
+/** Marks what the span's ancestors repeat. @returns true where the chain ends at a parent that is not known. */
+function climb(span: SeenSpan, spans: ReadonlyMap<string, SeenSpan>, out: Set<string>): boolean {
+  let { parentSpanId } = span;
+  for (let depth = 0; depth < depthMax; depth++) {
+    if (parentSpanId === "") return false;
+    const parent = spans.get(parentSpanId);
+    if (parent === undefined) return true;
+    if (parent === span) return false;
+    if ((parent.bits & spanBits.billable) !== 0 && (isWrapper(parent) || isSameCall(span, parent)))
+      out.add(parent.spanId);
+    parentSpanId = parent.parentSpanId;
+  }
+  return false;
+}
+
+function byGroup(
+  spans: readonly SeenSpan[],
+  hashOf: (span: SeenSpan) => number,
+  handle: (group: readonly SeenSpan[]) => void,
+): void {
+  const groups = new Map<number, SeenSpan[]>();
+  for (const span of spans) {
+    const hash = hashOf(span);
+    if (hash === 0) continue;
+    const group = groups.get(hash);
+    if (group === undefined) groups.set(hash, [span]);
+    else group.push(span);
+  }
+  for (const group of groups.values()) if (group.length > 1) handle(group);
+}
+
+function keepBest(group: readonly SeenSpan[], out: Set<string>): void {
+  const [best] = bestFirst(group);
+  for (const span of group) if (span !== best) out.add(span.spanId);
+}
+
+function keepBestOfEmitters(group: readonly SeenSpan[], out: Set<string>): void {
+  const ordered = bestFirst(group).slice(0, pairsMax);
+  for (const [index, span] of ordered.entries()) {
+    const better = ordered.slice(0, index);
+    if (better.some((one) => one.emitterHash !== span.emitterHash && isSameCall(one, span) && overlap(one, span)))
+      out.add(span.spanId);
+  }
+}
+
+function dropAroundAdrift(billable: readonly SeenSpan[], adrift: readonly SeenSpan[], out: Set<string>): void {
+  const leaves = adrift.filter((span) => !isWrapper(span)).slice(0, pairsMax);
+  if (leaves.length === 0) return;
+  const wrappers = billable.filter((span) => isWrapper(span) && !out.has(span.spanId)).slice(0, pairsMax);
+  for (const wrapper of wrappers) if (leaves.some((leaf) => mayBeWithin(leaf, wrapper))) out.add(wrapper.spanId);
+}
+
+function mayBeWithin(leaf: SeenSpan, wrapper: SeenSpan): boolean {
+  const inTime = leaf.startUs >= wrapper.startUs - toleranceUs && leaf.endUs <= wrapper.endUs + toleranceUs;
+  return inTime && ((wrapper.bits & spanBits.aggregated) !== 0 || wrapper.modelHash === leaf.modelHash);
+}
+
+function isSameCall(one: SeenSpan, other: SeenSpan): boolean {
+  const sameTokens = one.callHash !== 0 && one.callHash === other.callHash && one.modelHash === other.modelHash;
+  const differ = one.responseHash !== 0 && other.responseHash !== 0 && one.responseHash !== other.responseHash;
+  return sameTokens && !differ;
+}
+
+function overlap(one: SeenSpan, other: SeenSpan): boolean {
+  return one.startUs <= other.endUs + toleranceUs && other.startUs <= one.endUs + toleranceUs;
+}
+
+function isWrapper({ bits }: SeenSpan): boolean {
+  return (bits & spanBits.wrapper) !== 0;
+}
+
+function bestFirst(group: readonly SeenSpan[]): readonly SeenSpan[] {
+  return group.toSorted((a, b) => b.rank - a.rank || (a.spanId < b.spanId ? -1 : 1));
+}
