@@ -21,11 +21,13 @@ export interface DialectDefinition {
   readonly jsonKeys?: readonly string[];
   readonly matches: (attributes: Attributes, span: Span) => boolean;
   /** The operation, `unknown` where the span reports tokens under a name nobody knows, undefined where it is not kept. */
-  readonly operationOf: (attributes: Attributes) => Operation | "unknown" | undefined;
+  readonly operationOf: (attributes: Attributes, span: Span) => Operation | "unknown" | undefined;
   /** Asked of model operations only, where the table of emitters does not know; agents and their like are wrappers. */
   readonly levelOf: (attributes: Attributes, emitter: EmitterFacts) => Level;
   /** Whether input includes cached tokens, where the dialect has a rule; the table of emitters comes first. */
   readonly cacheInput?: (provider: string, attributes: Attributes) => CacheConvention;
+  /** The provider where none of its keys names it. */
+  readonly otherProvider?: (attributes: Attributes) => string;
   readonly examples: readonly DialectExample[];
 }
 
@@ -54,10 +56,10 @@ export function defineDialect(definition: DialectDefinition): Dialect {
     keyPrefixes,
     jsonKeys,
     matches: (span) => definition.matches(span.attributes, span),
-    keeps: (span) => operationOf(span.attributes) !== undefined,
+    keeps: (span) => operationOf(span.attributes, span) !== undefined,
     read: (span) => {
       const { attributes } = span;
-      const found = operationOf(attributes);
+      const found = operationOf(attributes, span);
       if (found === undefined) return null;
       const emitter = emitterOf(span.scope);
       return readSpan(span, keys, {
@@ -68,6 +70,7 @@ export function defineDialect(definition: DialectDefinition): Dialect {
         cacheInput: (provider) => cacheInput(provider, attributes),
         unknownUsage,
         jsonKeys,
+        otherProvider: definition.otherProvider?.(attributes) ?? "",
         flags: found === "invoke_agent" ? aggregated : found === "unknown" ? unknownOperation : noFlags,
       });
     },

@@ -184,9 +184,15 @@ it("speaks for no span without an LLM attribute, whatever its scope", () => {
   }
 });
 
-it("falls back to the keys where the dialect that claims the scope does not read the span", () => {
-  const scope = "com.anthropic.sdk.typescript@1.12.0";
-  const attributes = { "openinference.span.kind": "LLM", "llm.token_count.prompt": 3 };
-  const reading = dialectOf(exampleSpan({ scope, attributes }));
-  expect(reading === undefined || reading.name === "openinference").toBe(true);
+it("lets the scope decide before the keys", () => {
+  const attributes = { "openinference.span.kind": "LLM", "llm.token_count.prompt": 3, "gen_ai.usage.input_tokens": 4 };
+  const read = (scope: string) => {
+    const span = exampleSpan({ scope, attributes });
+    return dialectOf(span)?.read(span);
+  };
+  expect(read("my-app")).toMatchObject({ dialect: "openinference", usage: { input: 3 } });
+  expect(read("com.anthropic.sdk.typescript@1.12.0")).toMatchObject({
+    dialect: "anthropic-native",
+    usage: { input: 4 },
+  });
 });

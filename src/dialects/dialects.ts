@@ -23,8 +23,8 @@ export const dialects: readonly Dialect[] = [
   openinference,
   vercelAi,
   langsmith,
-  openllmetry,
   litellm,
+  openllmetry,
   logfire,
   openlit,
   sentry,
@@ -48,12 +48,11 @@ function claimantOf(scope: string): Dialect | null {
 
 /**
  * The dialect that reads this span: the one that claims its scope, else the first in the list whose keys it has.
- * Undefined where none gives a reading.
+ * Undefined where that gives no reading.
  */
 export function dialectOf(span: Span): Dialect | undefined {
-  const claimant = claimantOf(span.scope);
-  if (claimant?.keeps(span)) return claimant;
-  return dialects.find((dialect) => dialect !== claimant && dialect.matches(span) && dialect.keeps(span));
+  const dialect = claimantOf(span.scope) ?? dialects.find((candidate) => candidate.matches(span));
+  return dialect?.keeps(span) ? dialect : undefined;
 }
 
 const keptKeys = new Set([

@@ -31,7 +31,8 @@ const operations: ReadonlyMap<string, Operation | "sum" | null> = new Map<string
   ["count_tokens", null],
 ]);
 
-const countKeys = [...genaiKeys.tokens.input, ...genaiKeys.tokens.output];
+/** pydantic-ai gives sums a family of their own. */
+const countKeys = [...genaiKeys.tokens.input, ...genaiKeys.tokens.output, "gen_ai.aggregated_usage.input_tokens"];
 
 /**
  * By name; a sum counts only where it carries tokens. An unknown name with tokens is `unknown`, without tokens it is not

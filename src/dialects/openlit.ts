@@ -38,7 +38,7 @@ export const openlit = defineDialect({
       "gen_ai.usage.prompt_tokens_details.audio",
     ],
   }),
-  decidingKeys: ["gen_ai.operation.name", "gen_ai.sdk.version", "telemetry.sdk.name"],
+  decidingKeys: ["gen_ai.operation.name", "gen_ai.request.stream", "gen_ai.sdk.version", "telemetry.sdk.name"],
   keyPrefixes: ["gen_ai.usage."],
   matches: (_, span) => isOpenlit(span),
   operationOf: genaiOperation,

@@ -26,6 +26,8 @@ export interface Asked {
   readonly cacheInput: (provider: string) => CacheConvention;
   readonly unknownUsage: UnknownUsage;
   readonly jsonKeys: readonly string[];
+  /** The provider where none of its keys names it, "" where nothing does. */
+  readonly otherProvider: string;
   /** Flags of the operation itself. */
   readonly flags: readonly string[];
 }
@@ -40,7 +42,7 @@ const unbilled: ReadonlySet<Operation> = new Set(["execute_tool", "retrieval"]);
 /** The reading of one span. Never throws on any attribute value. */
 export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
   const { attributes } = span;
-  const provider = providerName(textOf(attributes, keys.provider));
+  const provider = providerName(textOf(attributes, keys.provider) || asked.otherProvider);
   const requestModel = textOf(attributes, keys.requestModel);
   const found: string[] = [...asked.flags];
   const model = textOf(attributes, keys.responseModel) || requestModel;
@@ -99,7 +101,8 @@ function usageOf({ span, keys, asked, provider, model, found }: UsageQuestion): 
   const unreadable = asked.jsonKeys.some((key) => span.attributes[key] !== undefined);
   if (unreadable) found.push(flags.usageUnreadable);
   if (usage !== null) {
-    if (answering.has(operation)) flagHidden({ reported, usage, emitter, provider, model }, found);
+    const streamed = span.attributes["gen_ai.request.stream"] === true;
+    if (answering.has(operation)) flagHidden({ reported, usage, emitter, provider, model, streamed }, found);
   } else if (!unreadable && !tokenless.has(operation) && succeeded(span)) found.push(flags.usageUnreported);
   return usage;
 }
@@ -114,11 +117,13 @@ interface Told {
   readonly emitter: EmitterFacts;
   readonly provider: string;
   readonly model: string;
+  readonly streamed: boolean;
 }
 
 /** Counts that the provider knows and this emitter does not tell. */
-function flagHidden({ reported, usage, emitter, provider, model }: Told, found: string[]): void {
-  if (reported.cacheRead === undefined && mayHideCache(emitter, provider, usage.input)) {
+function flagHidden({ reported, usage, emitter, provider, model, streamed }: Told, found: string[]): void {
+  const { cacheRead } = reported;
+  if (mayHideCache(emitter, { provider, inputTokens: usage.input, cacheRead, streamed })) {
     found.push(flags.cacheUnreported);
   }
   if (reported.reasoning === undefined && usage.output > 0 && mayHideReasoning(emitter, provider)) {
@@ -165,7 +170,8 @@ function costOf(attributes: Attributes, keys: readonly string[], found: string[]
     const value = attributes[key];
     if (value === undefined) continue;
     const nanoUsd = reportedNanoUsd(value);
-    if (nanoUsd !== undefined) return nanoUsd;
+    // Emitters write 0 for models whose price they do not know.
+    if (nanoUsd !== undefined) return nanoUsd === 0 ? null : nanoUsd;
     found.push(flags.reportedCostDropped);
     return null;
   }
