@@ -9,7 +9,7 @@ import { flags } from "./flags.ts";
 import { readSpan } from "./read-span.ts";
 import { allKeys, type ReadingKeys } from "./reading-keys.ts";
 import type { CacheConvention } from "./token-algebra.ts";
-import { unknownUsageOf } from "./unknown-usage.ts";
+import { tokenReader } from "./token-reader.ts";
 
 export interface DialectDefinition {
   readonly name: string;
@@ -48,7 +48,7 @@ export function defineDialect(definition: DialectDefinition): Dialect {
   const jsonKeys = definition.jsonKeys ?? [];
   const readKeys = allKeys(keys);
   const cacheInput = definition.cacheInput ?? (() => "unknown" as const);
-  const unknownUsage = unknownUsageOf(keyPrefixes, [...commonKeys, ...readKeys, ...definition.decidingKeys]);
+  const tokensOf = tokenReader(keys.tokens, keyPrefixes, [...commonKeys, ...readKeys, ...definition.decidingKeys]);
   return {
     name,
     scopes: definition.scopes,
@@ -68,7 +68,7 @@ export function defineDialect(definition: DialectDefinition): Dialect {
         level: level(found, attributes, emitter),
         emitter,
         cacheInput: (provider) => cacheInput(provider, attributes),
-        unknownUsage,
+        tokensOf,
         jsonKeys,
         otherProvider: definition.otherProvider?.(attributes) ?? "",
         flags: found === "invoke_agent" ? aggregated : found === "unknown" ? unknownOperation : noFlags,

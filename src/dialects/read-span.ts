@@ -4,17 +4,17 @@ import { toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { Attributes, Span } from "../model/span.ts";
 import type { Usage } from "../model/usage.ts";
 import type { Operation } from "../model/usage-record.ts";
-import { firstText, text, textOf, tokenCount } from "./attributes.ts";
+import { firstText, text, textOf } from "./attributes.ts";
 import { attributionOf } from "./attribution.ts";
 import type { Level, Reading } from "./dialect.ts";
 import { cacheConvention, type EmitterFacts, mayHideCache, mayHideReasoning } from "./emitters.ts";
 import { flags } from "./flags.ts";
 import { providerName } from "./provider-names.ts";
-import type { ReadingKeys, TokenKeys } from "./reading-keys.ts";
+import type { ReadingKeys } from "./reading-keys.ts";
 import { reportedNanoUsd } from "./reported-usd.ts";
 import { serviceTier } from "./service-tier.ts";
 import { type CacheConvention, disjointUsage, type ReportedTokens } from "./token-algebra.ts";
-import type { UnknownUsage } from "./unknown-usage.ts";
+import type { TokenReader, TokensRead } from "./token-reader.ts";
 
 /** What a dialect decides before the keys are read. */
 export interface Asked {
@@ -24,7 +24,7 @@ export interface Asked {
   readonly emitter: EmitterFacts;
   /** The dialect's own rule on cached tokens, given the provider. */
   readonly cacheInput: (provider: string) => CacheConvention;
-  readonly unknownUsage: UnknownUsage;
+  readonly tokensOf: TokenReader;
   readonly jsonKeys: readonly string[];
   /** The provider where none of its keys names it, "" where nothing does. */
   readonly otherProvider: string;
@@ -46,8 +46,9 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
   const requestModel = textOf(attributes, keys.requestModel);
   const found: string[] = [...asked.flags];
   const model = textOf(attributes, keys.responseModel) || requestModel;
-  const usage = unbilled.has(asked.operation) ? null : usageOf({ span, keys, asked, provider, model, found });
-  const unknownUsageKeys = usage === null ? noKeys : asked.unknownUsage(attributes);
+  const read = unbilled.has(asked.operation) ? undefined : asked.tokensOf(attributes);
+  const usage = read === undefined ? null : usageOf({ span, asked, provider, model, found }, read);
+  const unknownUsageKeys = read?.unknownKeys ?? noKeys;
   if (unknownUsageKeys.length > 0) found.push(flags.unknownUsageKey);
   return {
     dialect: asked.dialect,
@@ -81,7 +82,6 @@ function firstTextOf(attributes: Attributes, keys: readonly string[]): string {
 
 interface UsageQuestion {
   readonly span: Span;
-  readonly keys: ReadingKeys;
   readonly asked: Asked;
   readonly provider: string;
   readonly model: string;
@@ -89,9 +89,10 @@ interface UsageQuestion {
   readonly found: string[];
 }
 
-function usageOf({ span, keys, asked, provider, model, found }: UsageQuestion): Usage | null {
+function usageOf(question: UsageQuestion, { reported, dropped }: TokensRead): Usage | null {
+  const { span, asked, provider, model, found } = question;
   const { emitter, operation } = asked;
-  const reported = tokensOf(span.attributes, keys.tokens, found);
+  if (dropped) found.push(flags.tokenCountDropped);
   const convention = cacheConvention(emitter, provider, asked.cacheInput(provider));
   // Embeddings have no output, so that a total is all input.
   const hasOutput = operation !== "embeddings" || reported.output !== undefined;
@@ -133,36 +134,6 @@ function flagHidden({ reported, usage, emitter, provider, model, streamed }: Tol
     // Only Anthropic's cache has lifetimes of different prices, whoever serves its models.
     if (provider === "anthropic" || model.includes("claude")) found.push(flags.cacheTtlAssumed);
   }
-}
-
-function tokensOf(attributes: Attributes, keys: TokenKeys, found: string[]): ReportedTokens {
-  const before = found.length;
-  const count = (list: readonly string[]) => (list.length === 0 ? undefined : countOf(attributes, list, found, before));
-  const cacheWrite = count(keys.cacheWrite);
-  return {
-    input: count(keys.input),
-    uncachedInput: count(keys.uncachedInput),
-    cacheRead: count(keys.cacheRead),
-    cacheWrite,
-    cacheWrite5m: count(keys.cacheWrite5m),
-    cacheWrite1h: count(keys.cacheWrite1h),
-    output: count(keys.output),
-    visibleOutput: count(keys.visibleOutput),
-    reasoning: count(keys.reasoning),
-    total: count(keys.total),
-  };
-}
-
-/** The first plausible count; one that is not is dropped, and flagged once. */
-function countOf(attributes: Attributes, keys: readonly string[], found: string[], flagAt: number): number | undefined {
-  for (const key of keys) {
-    const value = attributes[key];
-    if (value === undefined) continue;
-    const tokens = tokenCount(value);
-    if (!Number.isNaN(tokens)) return tokens;
-    if (found.length === flagAt) found.push(flags.tokenCountDropped);
-  }
-  return undefined;
 }
 
 function costOf(attributes: Attributes, keys: readonly string[], found: string[]): number | null {
