@@ -19,7 +19,7 @@ export interface DialectDefinition {
   readonly decidingKeys: readonly string[];
   readonly keyPrefixes: readonly string[];
   readonly jsonKeys?: readonly string[];
-  readonly matches: (attributes: Attributes, span: Span) => boolean;
+  readonly signature: readonly string[];
   /** The operation, `unknown` where the span reports tokens under a name nobody knows, undefined where it is not kept. */
   readonly operationOf: (attributes: Attributes, span: Span) => Operation | "unknown" | undefined;
   /** Asked of model operations only, where the table of emitters does not know; agents and their like are wrappers. */
@@ -48,14 +48,19 @@ export function defineDialect(definition: DialectDefinition): Dialect {
   const jsonKeys = definition.jsonKeys ?? [];
   const readKeys = allKeys(keys);
   const cacheInput = definition.cacheInput ?? (() => "unknown" as const);
-  const tokensOf = tokenReader(keys.tokens, keyPrefixes, [...commonKeys, ...readKeys, ...definition.decidingKeys]);
+  const tokensOf = tokenReader(keys.tokens, keyPrefixes, [
+    ...commonKeys,
+    ...readKeys,
+    ...definition.decidingKeys,
+    ...definition.signature,
+  ]);
   return {
     name,
     scopes: definition.scopes,
-    keys: [...commonKeys, ...readKeys, ...definition.decidingKeys],
+    keys: [...commonKeys, ...readKeys, ...definition.decidingKeys, ...definition.signature],
     keyPrefixes,
     jsonKeys,
-    matches: (span) => definition.matches(span.attributes, span),
+    signature: definition.signature,
     keeps: (span) => operationOf(span.attributes, span) !== undefined,
     read: (span) => {
       const { attributes } = span;

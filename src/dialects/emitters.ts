@@ -16,6 +16,8 @@ interface Emitter {
   /** Counts that this emitter does not tell, although providers do; of streams some say 0. */
   readonly silentOnCache?: "always" | "streamed";
   readonly silentOnReasoning?: boolean;
+  /** Models whose counts are guessed from the length of texts. */
+  readonly guesses?: RegExp;
   readonly level?: Level;
 }
 
@@ -31,6 +33,8 @@ const emitters: readonly Emitter[] = [
     silentOnCache: "always",
     silentOnReasoning: true,
   },
+  // Bedrock's invocations: what is cached is not told, and of these makers' requests the characters are counted [src].
+  { scope: "@opentelemetry/instrumentation-aws-sdk", silentOnCache: "always", guesses: /(?:^|\.)(?:cohere|mistral)\./ },
   { scope: "@opentelemetry/*", cacheInput: "included" },
   // Published 0.27.0 leaves cached tokens out; the repository included them under the same number (openllmetry-js#1028).
   {
@@ -137,6 +141,11 @@ export function mayHideCache(facts: EmitterFacts, { provider, inputTokens, cache
       ((row.silentOnCache === "always" && cacheRead === undefined) ||
         (row.silentOnCache === "streamed" && streamed && cacheRead === 0)),
   );
+}
+
+/** Whether the counts of this model are guesses. */
+export function isGuess(facts: EmitterFacts, model: string): boolean {
+  return facts.rows.some((row) => row.guesses?.test(model) === true);
 }
 
 /** Whether reasoning tokens may hide in the output of a call for which none were reported; Anthropic itself tells none. */

@@ -47,13 +47,3 @@ export function genaiOperation(attributes: Attributes): Operation | "unknown" | 
   if (!hasAny(attributes, countKeys)) return undefined;
   return found === "sum" ? "invoke_agent" : "unknown";
 }
-
-/** True when a span has one of the keys that name a GenAI operation. */
-export function hasGenaiKeys(attributes: Attributes): boolean {
-  return (
-    attributes["gen_ai.operation.name"] !== undefined ||
-    attributes["gen_ai.provider.name"] !== undefined ||
-    attributes["gen_ai.system"] !== undefined ||
-    attributes["gen_ai.usage.input_tokens"] !== undefined
-  );
-}

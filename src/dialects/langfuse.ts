@@ -91,7 +91,7 @@ export const langfuse = defineDialect({
   decidingKeys: ["langfuse.observation.type"],
   keyPrefixes: [`${usage}.`],
   jsonKeys: [usage, cost],
-  matches: (attributes) => attributes["langfuse.observation.type"] !== undefined || hasAny(attributes, countKeys),
+  signature: ["langfuse.observation.type", ...of("input", "input_tokens", "prompt_tokens", "total")],
   operationOf,
   // People open a generation around whatever calls the model, instrumented or not.
   levelOf: () => "wrapper",

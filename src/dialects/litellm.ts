@@ -5,7 +5,7 @@
 
 import { text } from "./attributes.ts";
 import { alsoFrom } from "./attribution.ts";
-import { defineDialect, hasAny } from "./define-dialect.ts";
+import { defineDialect } from "./define-dialect.ts";
 import { genaiOperation } from "./genai-operation.ts";
 import { litellmExamples } from "./litellm.examples.ts";
 import { genaiKeys, genaiKeysWith } from "./reading-keys.ts";
@@ -45,7 +45,7 @@ export const litellm = defineDialect({
   decidingKeys: ["gen_ai.operation.name", "llm.is_streaming", "litellm.call_id", "litellm.provider.model"],
   keyPrefixes: ["gen_ai.usage."],
   jsonKeys: [usage],
-  matches: (attributes) => hasAny(attributes, ["litellm.call_id", "gen_ai.cost.total_cost", "llm.is_streaming"]),
+  signature: ["litellm.call_id", "gen_ai.cost.total_cost", "llm.is_streaming"],
   operationOf: genaiOperation,
   // A gateway, or a library that calls clients: the application's own span of the call is preferred.
   levelOf: () => "wrapper",

@@ -60,7 +60,7 @@ export const logfire = defineDialect({
   decidingKeys: ["gen_ai.operation.name"],
   keyPrefixes: ["gen_ai.usage."],
   jsonKeys: [raw],
-  matches: (attributes) => hasAny(attributes, ["operation.cost"]),
+  signature: ["operation.cost"],
   operationOf,
   levelOf: (_, { scope }) => (client.test(scope.name) ? "provider" : "wrapper"),
   cacheInput: () => "included",

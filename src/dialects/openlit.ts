@@ -1,6 +1,5 @@
 /** OpenLIT. Source: openlit 1.15.0 (JavaScript) and 1.45.0 (Python), observed. */
 
-import type { Span } from "../model/span.ts";
 import { alsoFrom } from "./attribution.ts";
 import { defineDialect } from "./define-dialect.ts";
 import { genaiOperation } from "./genai-operation.ts";
@@ -8,14 +7,6 @@ import { openlitExamples } from "./openlit.examples.ts";
 import { genaiKeys, genaiKeysWith } from "./reading-keys.ts";
 
 const { tokens } = genaiKeys;
-
-function isOpenlit({ attributes, resource }: Span): boolean {
-  return (
-    attributes["gen_ai.sdk.version"] !== undefined ||
-    attributes["telemetry.sdk.name"] === "openlit" ||
-    resource["telemetry.sdk.name"] === "openlit"
-  );
-}
 
 export const openlit = defineDialect({
   name: "openlit",
@@ -38,9 +29,9 @@ export const openlit = defineDialect({
       "gen_ai.usage.prompt_tokens_details.audio",
     ],
   }),
-  decidingKeys: ["gen_ai.operation.name", "gen_ai.request.stream", "gen_ai.sdk.version", "telemetry.sdk.name"],
+  decidingKeys: ["gen_ai.operation.name", "gen_ai.request.stream"],
   keyPrefixes: ["gen_ai.usage."],
-  matches: (_, span) => isOpenlit(span),
+  signature: ["gen_ai.sdk.version"],
   operationOf: genaiOperation,
   levelOf: ({ "gen_ai.system": system = "", "gen_ai.provider.name": provider = system }) =>
     /langchain|llama_?index|crewai|haystack|agent|litellm|dspy|vercel/.test(String(provider)) ? "wrapper" : "provider",

@@ -7,7 +7,7 @@ import type { Operation } from "../model/usage-record.ts";
 import { firstText, text, textOf } from "./attributes.ts";
 import { attributionOf } from "./attribution.ts";
 import type { Level, Reading } from "./dialect.ts";
-import { cacheConvention, type EmitterFacts, mayHideCache, mayHideReasoning } from "./emitters.ts";
+import { cacheConvention, type EmitterFacts, isGuess, mayHideCache, mayHideReasoning } from "./emitters.ts";
 import { flags } from "./flags.ts";
 import { providerName } from "./provider-names.ts";
 import type { ReadingKeys } from "./reading-keys.ts";
@@ -124,6 +124,7 @@ interface Told {
 /** Counts that the provider knows and this emitter does not tell. */
 function flagHidden({ reported, usage, emitter, provider, model, streamed }: Told, found: string[]): void {
   const { cacheRead } = reported;
+  if (isGuess(emitter, model)) found.push(flags.usageEstimated);
   if (mayHideCache(emitter, { provider, inputTokens: usage.input, cacheRead, streamed })) {
     found.push(flags.cacheUnreported);
   }
