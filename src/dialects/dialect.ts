@@ -66,7 +66,6 @@ export interface DialectExample {
   /** Instrumentation scope, `name` or `name@version`; without it the span is recognised by its keys. */
   readonly scope?: string;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
-  readonly resource?: Readonly<Record<string, AttributeValue>>;
   readonly expected: Partial<Omit<Reading, "usage" | "attribution">> & {
     readonly usage?: Partial<Usage> | null;
     readonly attribution?: Partial<Attribution>;

@@ -5,8 +5,8 @@ import type { DialectExample, Reading } from "./dialect.ts";
 import { dialectOf, dialects, keepsAttribute } from "./dialects.ts";
 import { exampleSpan } from "./example-span.ts";
 
-function spanOf({ scope = "", attributes, resource = {} }: Omit<DialectExample, "name" | "expected">): Span {
-  return exampleSpan({ scope, attributes, resource });
+function spanOf({ scope = "", attributes }: Omit<DialectExample, "name" | "expected">): Span {
+  return exampleSpan({ scope, attributes });
 }
 
 function expectSound(reading: Reading | null | undefined): void {

@@ -42,5 +42,7 @@ function isTwin(one: ReadSpan, other: ReadSpan): boolean {
   const { reading: b, span: y } = other;
   if (a.responseId !== "" && a.responseId === b.responseId) return true;
   const sameTokens = a.usage !== null && JSON.stringify(a.usage) === JSON.stringify(b.usage);
-  return sameTokens && a.model === b.model && a.level !== b.level && x.startUs < y.endUs && y.startUs < x.endUs;
+  // One may name the model that was asked for and the other the one that answered: `gpt-4o`, `gpt-4o-2024-08-06`.
+  const sameModel = a.model.startsWith(b.model) || b.model.startsWith(a.model);
+  return sameTokens && sameModel && a.level !== b.level && x.startUs < y.endUs && y.startUs < x.endUs;
 }
