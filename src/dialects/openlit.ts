@@ -12,7 +12,6 @@ export const openlit = defineDialect({
   name: "openlit",
   scopes: ["openlit*", "@openlit/*"],
   keys: genaiKeysWith({
-    cost: ["gen_ai.usage.cost"],
     tokens: {
       cacheRead: [...tokens.cacheRead, "gen_ai.usage.prompt_tokens_details.cache_read"],
       cacheWrite: [...tokens.cacheWrite, "gen_ai.usage.prompt_tokens_details.cache_write"],

@@ -152,6 +152,16 @@ export const otelGenaiExamples: readonly DialectExample[] = [
     expected: { usage: { input: 1800, cacheRead: 1200, output: 210 }, flags: ["cache_semantics_assumed"] },
   },
   {
+    name: "a cost that a gateway knows",
+    attributes: { ...openai, "gen_ai.usage.input_tokens": 1, "gen_ai.usage.cost": "0.0000025" },
+    expected: { reportedNanoUsd: 2500, unknownUsageKeys: [], flags: [] },
+  },
+  {
+    name: "a cost of 0 is one that the emitter does not know",
+    attributes: { ...openai, "gen_ai.usage.input_tokens": 1, "gen_ai.usage.cost": 0 },
+    expected: { reportedNanoUsd: null, flags: [] },
+  },
+  {
     name: "the old key of the tier",
     attributes: { ...openai, "gen_ai.openai.response.service_tier": "flex", "gen_ai.usage.input_tokens": 1 },
     expected: { serviceTier: "flex" },

@@ -52,7 +52,7 @@ export const genaiKeys: ReadingKeys = {
     "gen_ai.response.service_tier",
   ],
   tool: ["gen_ai.tool.name"],
-  cost: [],
+  cost: ["gen_ai.usage.cost", "gen_ai.usage.total_cost"],
   tokens: {
     input: ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"],
     uncachedInput: [],
