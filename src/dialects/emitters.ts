@@ -24,6 +24,7 @@ interface Emitter {
 /** Observed against a provider with known usage unless a source is named; the first row that fits and speaks wins. */
 const emitters: readonly Emitter[] = [
   { scope: "@burnwatch/instrumentation", cacheInput: "included" },
+  { scope: "burnwatch-replay", cacheInput: "included" },
   { scope: "com.anthropic.sdk.*", cacheInput: "included" },
   // JavaScript, up to 0.22: neither cached nor reasoning tokens.
   {

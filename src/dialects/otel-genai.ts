@@ -10,7 +10,12 @@ import { genaiKeys } from "./reading-keys.ts";
 
 export const otelGenai = defineDialect({
   name: "otel-genai",
-  scopes: ["@burnwatch/instrumentation", "@opentelemetry/instrumentation-*", "opentelemetry.instrumentation.openai_v2"],
+  scopes: [
+    "@burnwatch/instrumentation",
+    "burnwatch-replay",
+    "@opentelemetry/instrumentation-*",
+    "opentelemetry.instrumentation.openai_v2",
+  ],
   keys: genaiKeys,
   decidingKeys: ["gen_ai.operation.name"],
   keyPrefixes: ["gen_ai.usage."],
