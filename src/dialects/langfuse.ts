@@ -26,6 +26,7 @@ const keys: ReadingKeys = {
   finishReason: genaiKeys.finishReason,
   serviceTier: genaiKeys.serviceTier,
   tool: ["gen_ai.tool.name"],
+  executedTool: [],
   cost: [`${cost}.total`],
   tokens: {
     // Langfuse's own buckets are disjoint: `input` is what is billed at the full rate. Providers' own shapes pass, too.

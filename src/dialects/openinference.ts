@@ -22,6 +22,7 @@ const keys: ReadingKeys = {
   finishReason: ["llm.finish_reason"],
   serviceTier: genaiKeys.serviceTier,
   tool: ["tool.name", "tool_call.function.name"],
+  executedTool: [],
   cost: ["llm.cost.total"],
   tokens: {
     input: ["llm.token_count.prompt"],

@@ -41,7 +41,7 @@ export const openllmetry = defineDialect({
     "traceloop*",
   ],
   keys: genaiKeysWith({
-    tool: ["gen_ai.tool.name", "traceloop.entity.name"],
+    executedTool: ["traceloop.entity.name"],
     tokens: {
       input: [...tokens.input, "llm.usage.prompt_tokens"],
       output: [...tokens.output, "llm.usage.completion_tokens"],

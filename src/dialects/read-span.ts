@@ -62,7 +62,7 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
     finishReason: firstTextOf(attributes, keys.finishReason),
     serviceTier: serviceTier(textOf(attributes, keys.serviceTier)),
     errorType: text(attributes["error.type"]),
-    tool: textOf(attributes, keys.tool),
+    tool: textOf(attributes, keys.tool) || (read === undefined ? textOf(attributes, keys.executedTool) : ""),
     toolArgsHash: text(attributes[toolArgsHashKey]),
     outcome: text(attributes["burnwatch.outcome"]),
     usage,
