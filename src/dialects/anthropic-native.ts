@@ -19,7 +19,7 @@ export const anthropicNative = defineDialect({
   }),
   decidingKeys: ["gen_ai.operation.name"],
   keyPrefixes: ["gen_ai.usage.", "anthropic.usage."],
-  matches: () => false,
+  signature: [],
   operationOf: genaiOperation,
   levelOf: () => "provider",
   cacheInput: () => "included",

@@ -14,7 +14,7 @@ export const commonAttribution: AttributionKeys = {
   service: [attributionKeys.service],
   environment: [attributionKeys.environment, "deployment.environment"],
   feature: [attributionKeys.feature],
-  user: [attributionKeys.user],
+  user: [attributionKeys.user, "enduser.id"],
   session: [attributionKeys.session, attributionKeys.conversation],
   agent: [attributionKeys.agent],
   run: [attributionKeys.run],

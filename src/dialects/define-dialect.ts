@@ -9,7 +9,7 @@ import { flags } from "./flags.ts";
 import { readSpan } from "./read-span.ts";
 import { allKeys, type ReadingKeys } from "./reading-keys.ts";
 import type { CacheConvention } from "./token-algebra.ts";
-import { unknownUsageOf } from "./unknown-usage.ts";
+import { tokenReader } from "./token-reader.ts";
 
 export interface DialectDefinition {
   readonly name: string;
@@ -19,13 +19,15 @@ export interface DialectDefinition {
   readonly decidingKeys: readonly string[];
   readonly keyPrefixes: readonly string[];
   readonly jsonKeys?: readonly string[];
-  readonly matches: (attributes: Attributes, span: Span) => boolean;
+  readonly signature: readonly string[];
   /** The operation, `unknown` where the span reports tokens under a name nobody knows, undefined where it is not kept. */
-  readonly operationOf: (attributes: Attributes) => Operation | "unknown" | undefined;
+  readonly operationOf: (attributes: Attributes, span: Span) => Operation | "unknown" | undefined;
   /** Asked of model operations only, where the table of emitters does not know; agents and their like are wrappers. */
   readonly levelOf: (attributes: Attributes, emitter: EmitterFacts) => Level;
   /** Whether input includes cached tokens, where the dialect has a rule; the table of emitters comes first. */
   readonly cacheInput?: (provider: string, attributes: Attributes) => CacheConvention;
+  /** The provider where none of its keys names it. */
+  readonly otherProvider?: (attributes: Attributes) => string;
   readonly examples: readonly DialectExample[];
 }
 
@@ -46,18 +48,23 @@ export function defineDialect(definition: DialectDefinition): Dialect {
   const jsonKeys = definition.jsonKeys ?? [];
   const readKeys = allKeys(keys);
   const cacheInput = definition.cacheInput ?? (() => "unknown" as const);
-  const unknownUsage = unknownUsageOf(keyPrefixes, [...commonKeys, ...readKeys, ...definition.decidingKeys]);
+  const tokensOf = tokenReader(keys.tokens, keyPrefixes, [
+    ...commonKeys,
+    ...readKeys,
+    ...definition.decidingKeys,
+    ...definition.signature,
+  ]);
   return {
     name,
     scopes: definition.scopes,
-    keys: [...commonKeys, ...readKeys, ...definition.decidingKeys],
+    keys: [...commonKeys, ...readKeys, ...definition.decidingKeys, ...definition.signature],
     keyPrefixes,
     jsonKeys,
-    matches: (span) => definition.matches(span.attributes, span),
-    keeps: (span) => operationOf(span.attributes) !== undefined,
+    signature: definition.signature,
+    keeps: (span) => operationOf(span.attributes, span) !== undefined,
     read: (span) => {
       const { attributes } = span;
-      const found = operationOf(attributes);
+      const found = operationOf(attributes, span);
       if (found === undefined) return null;
       const emitter = emitterOf(span.scope);
       return readSpan(span, keys, {
@@ -66,8 +73,9 @@ export function defineDialect(definition: DialectDefinition): Dialect {
         level: level(found, attributes, emitter),
         emitter,
         cacheInput: (provider) => cacheInput(provider, attributes),
-        unknownUsage,
+        tokensOf,
         jsonKeys,
+        otherProvider: definition.otherProvider?.(attributes) ?? "",
         flags: found === "invoke_agent" ? aggregated : found === "unknown" ? unknownOperation : noFlags,
       });
     },

@@ -66,7 +66,6 @@ export interface DialectExample {
   /** Instrumentation scope, `name` or `name@version`; without it the span is recognised by its keys. */
   readonly scope?: string;
   readonly attributes: Readonly<Record<string, AttributeValue>>;
-  readonly resource?: Readonly<Record<string, AttributeValue>>;
   readonly expected: Partial<Omit<Reading, "usage" | "attribution">> & {
     readonly usage?: Partial<Usage> | null;
     readonly attribution?: Partial<Attribution>;
@@ -83,8 +82,8 @@ export interface Dialect {
   readonly keyPrefixes: readonly string[];
   /** Keys whose value is JSON: on arrival it becomes its numbers, each under `key.path`, as far as those are allowed. */
   readonly jsonKeys: readonly string[];
-  /** True when the keys of a span whose scope nobody claims are of this family. */
-  matches(span: Span): boolean;
+  /** Keys of which any one tells that a span whose scope nobody claims is of this family. */
+  readonly signature: readonly string[];
   /** Whether `read` gives a reading of a span of this dialect; cheap, since it is asked for every span on arrival. */
   keeps(span: Span): boolean;
   /** What the span says, or null when it is no operation that is kept. Never throws on any attribute value. */

@@ -23,8 +23,8 @@ export const dialects: readonly Dialect[] = [
   openinference,
   vercelAi,
   langsmith,
-  openllmetry,
   litellm,
+  openllmetry,
   logfire,
   openlit,
   sentry,
@@ -46,14 +46,28 @@ function claimantOf(scope: string): Dialect | null {
   return claimant;
 }
 
+/** The place in the list of the first dialect that a key is the signature of. */
+const signatures = new Map<string, number>();
+for (const [place, { signature }] of dialects.entries()) {
+  for (const key of signature) if (!signatures.has(key)) signatures.set(key, place);
+}
+
+function recognised({ attributes }: Span): Dialect | undefined {
+  let first = dialects.length;
+  for (const key in attributes) {
+    const place = signatures.get(key);
+    if (place !== undefined && place < first) first = place;
+  }
+  return dialects[first];
+}
+
 /**
  * The dialect that reads this span: the one that claims its scope, else the first in the list whose keys it has.
- * Undefined where none gives a reading.
+ * Undefined where that gives no reading.
  */
 export function dialectOf(span: Span): Dialect | undefined {
-  const claimant = claimantOf(span.scope);
-  if (claimant?.keeps(span)) return claimant;
-  return dialects.find((dialect) => dialect !== claimant && dialect.matches(span) && dialect.keeps(span));
+  const dialect = claimantOf(span.scope) ?? recognised(span);
+  return dialect?.keeps(span) ? dialect : undefined;
 }
 
 const keptKeys = new Set([

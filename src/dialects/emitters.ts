@@ -13,24 +13,29 @@ interface Emitter {
   /** Only calls of this provider, as OpenTelemetry spells it. */
   readonly provider?: string;
   readonly cacheInput?: CacheConvention;
-  /** Counts that this emitter never tells, although providers do. */
-  readonly silentOnCache?: boolean;
+  /** Counts that this emitter does not tell, although providers do; of streams some say 0. */
+  readonly silentOnCache?: "always" | "streamed";
   readonly silentOnReasoning?: boolean;
+  /** Models whose counts are guessed from the length of texts. */
+  readonly guesses?: RegExp;
   readonly level?: Level;
 }
 
 /** Observed against a provider with known usage unless a source is named; the first row that fits and speaks wins. */
 const emitters: readonly Emitter[] = [
   { scope: "@burnwatch/instrumentation", cacheInput: "included" },
+  { scope: "burnwatch-replay", cacheInput: "included" },
   { scope: "com.anthropic.sdk.*", cacheInput: "included" },
   // JavaScript, up to 0.22: neither cached nor reasoning tokens.
   {
     scope: "@opentelemetry/instrumentation-openai",
     below: "0.23.0",
     cacheInput: "included",
-    silentOnCache: true,
+    silentOnCache: "always",
     silentOnReasoning: true,
   },
+  // Bedrock's invocations: what is cached is not told, and of these makers' requests the characters are counted [src].
+  { scope: "@opentelemetry/instrumentation-aws-sdk", silentOnCache: "always", guesses: /(?:^|\.)(?:cohere|mistral)\./ },
   { scope: "@opentelemetry/*", cacheInput: "included" },
   // Published 0.27.0 leaves cached tokens out; the repository included them under the same number (openllmetry-js#1028).
   {
@@ -43,7 +48,7 @@ const emitters: readonly Emitter[] = [
     scope: "@traceloop/instrumentation-openai",
     below: "0.28.0",
     cacheInput: "included",
-    silentOnCache: true,
+    silentOnCache: "always",
     silentOnReasoning: true,
   },
   // Python's adds cached tokens to the input it reports (opentelemetry-instrumentation-anthropic, _set_token_usage).
@@ -51,11 +56,14 @@ const emitters: readonly Emitter[] = [
   // The SDK around which it stands tells of itself since 0.134.0.
   { scope: "@arizeai/openinference-instrumentation-anthropic", cacheInput: "included", level: "wrapper" },
   // AI SDK 5 tells both only of streams; 4 to 6 are one scope without a version.
-  { scope: "ai", silentOnCache: true, silentOnReasoning: true },
+  { scope: "ai", silentOnCache: "always", silentOnReasoning: true },
   // `@ai-sdk/otel` of AI SDK 7 uses exactly this scope.
   { scope: "gen_ai", cacheInput: "included", silentOnReasoning: true },
+  // Python's OpenLIT 1.45: of Anthropic's streams it takes the usage that comes last, which has no cache.
+  { scope: "openlit.instrumentation.anthropic", silentOnCache: "streamed" },
+  { scope: "openlit.instrumentation.*", silentOnReasoning: true },
   // LiteLLM's callback drops the details (litellm#23990).
-  { scope: "litellm", cacheInput: "included", silentOnCache: true, silentOnReasoning: true },
+  { scope: "litellm", cacheInput: "included", silentOnCache: "always", silentOnReasoning: true },
 ];
 
 /** Frameworks call clients that may be instrumented, too: their model spans may wrap the billed one. */
@@ -117,10 +125,28 @@ export function cacheConvention(facts: EmitterFacts, provider: string, ofDialect
 /** OpenAI caches prompts of 1,024 tokens and more: below it there is nothing that an emitter could leave out. */
 const openaiCachedInputMin = 1024;
 
-/** Whether cached tokens may hide in the input of a call for which none were reported. */
-export function mayHideCache(facts: EmitterFacts, provider: string, inputTokens: number): boolean {
+/** What a span says of one call that some emitters do not tell whole. */
+export interface CallAsTold {
+  readonly provider: string;
+  readonly inputTokens: number;
+  readonly cacheRead: number | undefined;
+  readonly streamed: boolean;
+}
+
+/** Whether cached tokens may hide in the input of a call. */
+export function mayHideCache(facts: EmitterFacts, { provider, inputTokens, cacheRead, streamed }: CallAsTold): boolean {
   if (provider === "openai" && inputTokens < openaiCachedInputMin) return false;
-  return facts.rows.some((row) => row.silentOnCache === true && speaksOf(row, provider));
+  return facts.rows.some(
+    (row) =>
+      speaksOf(row, provider) &&
+      ((row.silentOnCache === "always" && cacheRead === undefined) ||
+        (row.silentOnCache === "streamed" && streamed && cacheRead === 0)),
+  );
+}
+
+/** Whether the counts of this model are guesses. */
+export function isGuess(facts: EmitterFacts, model: string): boolean {
+  return facts.rows.some((row) => row.guesses?.test(model) === true);
 }
 
 /** Whether reasoning tokens may hide in the output of a call for which none were reported; Anthropic itself tells none. */

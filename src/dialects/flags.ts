@@ -19,6 +19,8 @@ export const flags = {
   reasoningUnreported: "reasoning_unreported",
   /** A billed call that succeeded says nothing of its tokens. */
   usageUnreported: "usage_unreported",
+  /** The emitter guesses counts of this model from the length of texts. */
+  usageEstimated: "usage_estimated",
   /** JSON with counts was cut off or is no JSON. */
   usageUnreadable: "usage_unreadable",
   /** The tokens are the sum over the calls of an agent, a workflow or a step. */

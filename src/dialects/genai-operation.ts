@@ -31,7 +31,8 @@ const operations: ReadonlyMap<string, Operation | "sum" | null> = new Map<string
   ["count_tokens", null],
 ]);
 
-const countKeys = [...genaiKeys.tokens.input, ...genaiKeys.tokens.output];
+/** pydantic-ai gives sums a family of their own. */
+const countKeys = [...genaiKeys.tokens.input, ...genaiKeys.tokens.output, "gen_ai.aggregated_usage.input_tokens"];
 
 /**
  * By name; a sum counts only where it carries tokens. An unknown name with tokens is `unknown`, without tokens it is not
@@ -45,14 +46,4 @@ export function genaiOperation(attributes: Attributes): Operation | "unknown" | 
   if (found !== undefined && found !== "sum") return found;
   if (!hasAny(attributes, countKeys)) return undefined;
   return found === "sum" ? "invoke_agent" : "unknown";
-}
-
-/** True when a span has one of the keys that name a GenAI operation. */
-export function hasGenaiKeys(attributes: Attributes): boolean {
-  return (
-    attributes["gen_ai.operation.name"] !== undefined ||
-    attributes["gen_ai.provider.name"] !== undefined ||
-    attributes["gen_ai.system"] !== undefined ||
-    attributes["gen_ai.usage.input_tokens"] !== undefined
-  );
 }

@@ -26,6 +26,7 @@ const keys: ReadingKeys = {
   finishReason: genaiKeys.finishReason,
   serviceTier: genaiKeys.serviceTier,
   tool: ["gen_ai.tool.name"],
+  executedTool: [],
   cost: [`${cost}.total`],
   tokens: {
     // Langfuse's own buckets are disjoint: `input` is what is billed at the full rate. Providers' own shapes pass, too.
@@ -91,7 +92,7 @@ export const langfuse = defineDialect({
   decidingKeys: ["langfuse.observation.type"],
   keyPrefixes: [`${usage}.`],
   jsonKeys: [usage, cost],
-  matches: (attributes) => attributes["langfuse.observation.type"] !== undefined || hasAny(attributes, countKeys),
+  signature: ["langfuse.observation.type", ...of("input", "input_tokens", "prompt_tokens", "total")],
   operationOf,
   // People open a generation around whatever calls the model, instrumented or not.
   levelOf: () => "wrapper",

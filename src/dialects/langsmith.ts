@@ -79,7 +79,7 @@ export const langsmith = defineDialect({
   decidingKeys: ["langsmith.span.kind", "gen_ai.operation.name"],
   keyPrefixes: ["gen_ai.usage.", `${usage}.`],
   jsonKeys: [usage, inputDetails, outputDetails],
-  matches: (attributes) => attributes["langsmith.span.kind"] !== undefined,
+  signature: ["langsmith.span.kind"],
   operationOf,
   // An `llm` run may be LangChain's, around a client that is instrumented, too.
   levelOf: () => "wrapper",

@@ -3,8 +3,9 @@
  * litellm/integrations/opentelemetry.py.
  */
 
+import { text } from "./attributes.ts";
 import { alsoFrom } from "./attribution.ts";
-import { defineDialect, hasAny } from "./define-dialect.ts";
+import { defineDialect } from "./define-dialect.ts";
 import { genaiOperation } from "./genai-operation.ts";
 import { litellmExamples } from "./litellm.examples.ts";
 import { genaiKeys, genaiKeysWith } from "./reading-keys.ts";
@@ -41,13 +42,15 @@ export const litellm = defineDialect({
       user: ["metadata.user_api_key_end_user_id", "llm.user", "metadata.user_api_key_user_id"],
     }),
   }),
-  decidingKeys: ["gen_ai.operation.name", "llm.is_streaming", "litellm.call_id"],
+  decidingKeys: ["gen_ai.operation.name", "llm.is_streaming", "litellm.call_id", "litellm.provider.model"],
   keyPrefixes: ["gen_ai.usage."],
   jsonKeys: [usage],
-  matches: (attributes) => hasAny(attributes, ["litellm.call_id", "gen_ai.cost.total_cost", "llm.is_streaming"]),
+  signature: ["litellm.call_id", "gen_ai.cost.total_cost", "llm.is_streaming"],
   operationOf: genaiOperation,
   // A gateway, or a library that calls clients: the application's own span of the call is preferred.
   levelOf: () => "wrapper",
   cacheInput: () => "included",
+  // Embeddings name their provider only before the model: `openai/text-embedding-3-small`.
+  otherProvider: (attributes) => /^([^/]+)\//.exec(text(attributes["litellm.provider.model"]))?.[1] ?? "",
   examples: litellmExamples,
 });

@@ -59,7 +59,7 @@ export const logfireExamples: readonly DialectExample[] = [
   },
   {
     name: "counts of an answer that is still streaming are no usage",
-    scope: "logfire.openai@5.2.0",
+    scope: "pydantic-ai@2.31.1",
     attributes: {
       "gen_ai.operation.name": "chat",
       "gen_ai.provider.name": "openai",

@@ -36,14 +36,24 @@ function isNumeric(value: AttributeValue | undefined): value is number | string 
   return typeof value === "number" || (typeof value === "string" && value.length <= 64 && decimal.test(value));
 }
 
-/** The object that a text is as JSON; undefined where it is none. */
+/** The object that a text is as JSON, or as Python prints it (LiteLLM's `str(usage)`); undefined where it is none. */
 function parsed(text: string): object | undefined {
   if (!/^\s*\{/.test(text)) return undefined;
+  const json = /^\s*\{\s*'/.test(text) ? fromPython(text) : text;
   try {
-    return JSON.parse(text) as object;
+    return JSON.parse(json) as object;
   } catch {
     return undefined;
   }
+}
+
+/** Good for names, numbers and plain words, which is what a usage has; anything else ends up as no JSON. */
+function fromPython(text: string): string {
+  return text
+    .replaceAll("'", '"')
+    .replace(/\bNone\b/g, "null")
+    .replace(/\bTrue\b/g, "true")
+    .replace(/\bFalse\b/g, "false");
 }
 
 interface Collection {

@@ -22,6 +22,7 @@ const keys: ReadingKeys = {
   finishReason: ["llm.finish_reason"],
   serviceTier: genaiKeys.serviceTier,
   tool: ["tool.name", "tool_call.function.name"],
+  executedTool: [],
   cost: ["llm.cost.total"],
   tokens: {
     input: ["llm.token_count.prompt"],
@@ -66,7 +67,7 @@ export const openinference = defineDialect({
   keys,
   decidingKeys: ["openinference.span.kind"],
   keyPrefixes: ["llm.token_count."],
-  matches: (attributes) => attributes["openinference.span.kind"] !== undefined || hasAny(attributes, counts),
+  signature: ["openinference.span.kind", ...counts],
   operationOf,
   // Spans opened by hand and those of frameworks may stand around an instrumented client.
   levelOf: (_, { scope }) => (clients.test(scope.name) ? "provider" : "wrapper"),

@@ -41,9 +41,9 @@ export const openlitExamples: readonly DialectExample[] = [
     expected: { usage: { input: 1800, cacheRead: 1200, output: 210 }, flags: [] },
   },
   {
-    name: "LangChain, recognised by its resource",
-    resource: { "telemetry.sdk.name": "openlit" },
+    name: "LangChain, recognised without a scope",
     attributes: {
+      "gen_ai.sdk.version": "1.15.0",
       "gen_ai.operation.name": "chat",
       "gen_ai.system": "langchain",
       "gen_ai.usage.input_tokens": 5,

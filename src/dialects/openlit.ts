@@ -1,6 +1,5 @@
 /** OpenLIT. Source: openlit 1.15.0 (JavaScript) and 1.45.0 (Python), observed. */
 
-import type { Span } from "../model/span.ts";
 import { alsoFrom } from "./attribution.ts";
 import { defineDialect } from "./define-dialect.ts";
 import { genaiOperation } from "./genai-operation.ts";
@@ -9,19 +8,10 @@ import { genaiKeys, genaiKeysWith } from "./reading-keys.ts";
 
 const { tokens } = genaiKeys;
 
-function isOpenlit({ attributes, resource }: Span): boolean {
-  return (
-    attributes["gen_ai.sdk.version"] !== undefined ||
-    attributes["telemetry.sdk.name"] === "openlit" ||
-    resource["telemetry.sdk.name"] === "openlit"
-  );
-}
-
 export const openlit = defineDialect({
   name: "openlit",
   scopes: ["openlit*", "@openlit/*"],
   keys: genaiKeysWith({
-    cost: ["gen_ai.usage.cost"],
     tokens: {
       cacheRead: [...tokens.cacheRead, "gen_ai.usage.prompt_tokens_details.cache_read"],
       cacheWrite: [...tokens.cacheWrite, "gen_ai.usage.prompt_tokens_details.cache_write"],
@@ -38,9 +28,9 @@ export const openlit = defineDialect({
       "gen_ai.usage.prompt_tokens_details.audio",
     ],
   }),
-  decidingKeys: ["gen_ai.operation.name", "gen_ai.sdk.version", "telemetry.sdk.name"],
+  decidingKeys: ["gen_ai.operation.name", "gen_ai.request.stream"],
   keyPrefixes: ["gen_ai.usage."],
-  matches: (_, span) => isOpenlit(span),
+  signature: ["gen_ai.sdk.version"],
   operationOf: genaiOperation,
   levelOf: ({ "gen_ai.system": system = "", "gen_ai.provider.name": provider = system }) =>
     /langchain|llama_?index|crewai|haystack|agent|litellm|dspy|vercel/.test(String(provider)) ? "wrapper" : "provider",

@@ -80,11 +80,13 @@ export const openllmetryExamples: readonly DialectExample[] = [
       "gen_ai.usage.completion_tokens": 7,
       "llm.usage.total_tokens": 18,
       "traceloop.workflow.name": "summarise",
+      "traceloop.entity.name": "openai.completion",
       "traceloop.association.properties.user_id": "u1",
       "traceloop.association.properties.session_id": "s1",
     },
     expected: {
       operation: "text_completion",
+      tool: "",
       provider: "openai",
       usage: { input: 11, output: 7 },
       attribution: { feature: "summarise", user: "u1", session: "s1" },

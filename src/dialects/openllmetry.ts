@@ -5,7 +5,7 @@
 
 import { text } from "./attributes.ts";
 import { alsoFrom } from "./attribution.ts";
-import { defineDialect, hasAny } from "./define-dialect.ts";
+import { defineDialect } from "./define-dialect.ts";
 import { genaiOperation } from "./genai-operation.ts";
 import { openllmetryExamples } from "./openllmetry.examples.ts";
 import { genaiKeys, genaiKeysWith } from "./reading-keys.ts";
@@ -41,7 +41,7 @@ export const openllmetry = defineDialect({
     "traceloop*",
   ],
   keys: genaiKeysWith({
-    tool: ["gen_ai.tool.name", "traceloop.entity.name"],
+    executedTool: ["traceloop.entity.name"],
     tokens: {
       input: [...tokens.input, "llm.usage.prompt_tokens"],
       output: [...tokens.output, "llm.usage.completion_tokens"],
@@ -60,7 +60,7 @@ export const openllmetry = defineDialect({
   }),
   decidingKeys: ["gen_ai.operation.name", "llm.request.type", "traceloop.span.kind"],
   keyPrefixes: ["gen_ai.usage.", "llm.usage."],
-  matches: (attributes) => hasAny(attributes, ["traceloop.span.kind", "llm.request.type", "traceloop.workflow.name"]),
+  signature: ["traceloop.span.kind", "llm.request.type", "traceloop.workflow.name"],
   operationOf: (attributes) => {
     if (attributes["traceloop.span.kind"] === "tool") return "execute_tool";
     const old = operationOfRequestType[text(attributes["llm.request.type"])];

@@ -114,6 +114,65 @@ export const otelGenaiExamples: readonly DialectExample[] = [
     expected: { operation: "embeddings", usage: { input: 8, output: 0 } },
   },
   {
+    name: "counts that the emitter guesses from characters",
+    scope: "@opentelemetry/instrumentation-aws-sdk@0.79.0",
+    attributes: {
+      "gen_ai.operation.name": "chat",
+      "gen_ai.system": "aws.bedrock",
+      "gen_ai.request.model": "mistral.mistral-7b-instruct-v0:2",
+      "gen_ai.usage.input_tokens": 12,
+      "gen_ai.usage.output_tokens": 30,
+    },
+    expected: {
+      provider: "aws.bedrock",
+      usage: { input: 12, output: 30 },
+      flags: ["usage_estimated", "cache_unreported"],
+    },
+  },
+  {
+    name: "underscore variants of the field",
+    attributes: {
+      ...openai,
+      "gen_ai.usage.input_tokens": 2006,
+      "gen_ai.usage.input_cached_tokens": 1920,
+      "gen_ai.usage.output_tokens": 300,
+      "gen_ai.usage.reasoning_output_tokens": 192,
+    },
+    expected: { usage: { input: 86, cacheRead: 1920, output: 108, reasoning: 192 }, flags: [] },
+  },
+  {
+    name: "Anthropic's cached tokens of an emitter that nobody knows are assumed to be included",
+    attributes: {
+      "gen_ai.operation.name": "chat",
+      "gen_ai.provider.name": "anthropic",
+      "gen_ai.usage.input_tokens": 3000,
+      "gen_ai.usage.cache_read.input_tokens": 1200,
+      "gen_ai.usage.output_tokens": 210,
+    },
+    expected: { usage: { input: 1800, cacheRead: 1200, output: 210 }, flags: ["cache_semantics_assumed"] },
+  },
+  {
+    name: "a cost that a gateway knows",
+    attributes: { ...openai, "gen_ai.usage.input_tokens": 1, "gen_ai.usage.cost": "0.0000025" },
+    expected: { reportedNanoUsd: 2500, unknownUsageKeys: [], flags: [] },
+  },
+  {
+    name: "a cost of 0 is one that the emitter does not know",
+    attributes: { ...openai, "gen_ai.usage.input_tokens": 1, "gen_ai.usage.cost": 0 },
+    expected: { reportedNanoUsd: null, flags: [] },
+  },
+  {
+    name: "the old key of the tier",
+    attributes: { ...openai, "gen_ai.openai.response.service_tier": "flex", "gen_ai.usage.input_tokens": 1 },
+    expected: { serviceTier: "flex" },
+  },
+  {
+    name: "a model span of a framework by its scope",
+    scope: "opentelemetry.instrumentation.langchain_v2",
+    attributes: { ...openai, "gen_ai.usage.input_tokens": 1, "gen_ai.usage.output_tokens": 1 },
+    expected: { level: "wrapper" },
+  },
+  {
     name: "rerank",
     attributes: {
       "gen_ai.operation.name": "rerank",

@@ -4,17 +4,28 @@
  */
 
 import { defineDialect } from "./define-dialect.ts";
-import { genaiOperation, hasGenaiKeys } from "./genai-operation.ts";
+import { genaiOperation } from "./genai-operation.ts";
 import { otelGenaiExamples } from "./otel-genai.examples.ts";
 import { genaiKeys } from "./reading-keys.ts";
 
 export const otelGenai = defineDialect({
   name: "otel-genai",
-  scopes: ["@burnwatch/instrumentation", "@opentelemetry/instrumentation-*"],
+  scopes: [
+    "@burnwatch/instrumentation",
+    "burnwatch-replay",
+    "@opentelemetry/instrumentation-*",
+    "opentelemetry.instrumentation.openai_v2",
+  ],
   keys: genaiKeys,
   decidingKeys: ["gen_ai.operation.name"],
   keyPrefixes: ["gen_ai.usage."],
-  matches: hasGenaiKeys,
+  signature: [
+    "gen_ai.operation.name",
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+  ],
   operationOf: genaiOperation,
   levelOf: () => "provider",
   examples: otelGenaiExamples,

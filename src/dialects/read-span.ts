@@ -4,17 +4,17 @@ import { toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { Attributes, Span } from "../model/span.ts";
 import type { Usage } from "../model/usage.ts";
 import type { Operation } from "../model/usage-record.ts";
-import { firstText, text, textOf, tokenCount } from "./attributes.ts";
+import { firstText, text, textOf } from "./attributes.ts";
 import { attributionOf } from "./attribution.ts";
 import type { Level, Reading } from "./dialect.ts";
-import { cacheConvention, type EmitterFacts, mayHideCache, mayHideReasoning } from "./emitters.ts";
+import { cacheConvention, type EmitterFacts, isGuess, mayHideCache, mayHideReasoning } from "./emitters.ts";
 import { flags } from "./flags.ts";
 import { providerName } from "./provider-names.ts";
-import type { ReadingKeys, TokenKeys } from "./reading-keys.ts";
+import type { ReadingKeys } from "./reading-keys.ts";
 import { reportedNanoUsd } from "./reported-usd.ts";
 import { serviceTier } from "./service-tier.ts";
 import { type CacheConvention, disjointUsage, type ReportedTokens } from "./token-algebra.ts";
-import type { UnknownUsage } from "./unknown-usage.ts";
+import type { TokenReader, TokensRead } from "./token-reader.ts";
 
 /** What a dialect decides before the keys are read. */
 export interface Asked {
@@ -24,8 +24,10 @@ export interface Asked {
   readonly emitter: EmitterFacts;
   /** The dialect's own rule on cached tokens, given the provider. */
   readonly cacheInput: (provider: string) => CacheConvention;
-  readonly unknownUsage: UnknownUsage;
+  readonly tokensOf: TokenReader;
   readonly jsonKeys: readonly string[];
+  /** The provider where none of its keys names it, "" where nothing does. */
+  readonly otherProvider: string;
   /** Flags of the operation itself. */
   readonly flags: readonly string[];
 }
@@ -40,12 +42,13 @@ const unbilled: ReadonlySet<Operation> = new Set(["execute_tool", "retrieval"]);
 /** The reading of one span. Never throws on any attribute value. */
 export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
   const { attributes } = span;
-  const provider = providerName(textOf(attributes, keys.provider));
+  const provider = providerName(textOf(attributes, keys.provider) || asked.otherProvider);
   const requestModel = textOf(attributes, keys.requestModel);
   const found: string[] = [...asked.flags];
   const model = textOf(attributes, keys.responseModel) || requestModel;
-  const usage = unbilled.has(asked.operation) ? null : usageOf({ span, keys, asked, provider, model, found });
-  const unknownUsageKeys = usage === null ? noKeys : asked.unknownUsage(attributes);
+  const read = unbilled.has(asked.operation) ? undefined : asked.tokensOf(attributes);
+  const usage = read === undefined ? null : usageOf({ span, asked, provider, model, found }, read);
+  const unknownUsageKeys = read?.unknownKeys ?? noKeys;
   if (unknownUsageKeys.length > 0) found.push(flags.unknownUsageKey);
   return {
     dialect: asked.dialect,
@@ -59,7 +62,7 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
     finishReason: firstTextOf(attributes, keys.finishReason),
     serviceTier: serviceTier(textOf(attributes, keys.serviceTier)),
     errorType: text(attributes["error.type"]),
-    tool: textOf(attributes, keys.tool),
+    tool: textOf(attributes, keys.tool) || (read === undefined ? textOf(attributes, keys.executedTool) : ""),
     toolArgsHash: text(attributes[toolArgsHashKey]),
     outcome: text(attributes["burnwatch.outcome"]),
     usage,
@@ -79,7 +82,6 @@ function firstTextOf(attributes: Attributes, keys: readonly string[]): string {
 
 interface UsageQuestion {
   readonly span: Span;
-  readonly keys: ReadingKeys;
   readonly asked: Asked;
   readonly provider: string;
   readonly model: string;
@@ -87,9 +89,10 @@ interface UsageQuestion {
   readonly found: string[];
 }
 
-function usageOf({ span, keys, asked, provider, model, found }: UsageQuestion): Usage | null {
+function usageOf(question: UsageQuestion, { reported, dropped }: TokensRead): Usage | null {
+  const { span, asked, provider, model, found } = question;
   const { emitter, operation } = asked;
-  const reported = tokensOf(span.attributes, keys.tokens, found);
+  if (dropped) found.push(flags.tokenCountDropped);
   const convention = cacheConvention(emitter, provider, asked.cacheInput(provider));
   // Embeddings have no output, so that a total is all input.
   const hasOutput = operation !== "embeddings" || reported.output !== undefined;
@@ -99,7 +102,8 @@ function usageOf({ span, keys, asked, provider, model, found }: UsageQuestion): 
   const unreadable = asked.jsonKeys.some((key) => span.attributes[key] !== undefined);
   if (unreadable) found.push(flags.usageUnreadable);
   if (usage !== null) {
-    if (answering.has(operation)) flagHidden({ reported, usage, emitter, provider, model }, found);
+    const streamed = span.attributes["gen_ai.request.stream"] === true;
+    if (answering.has(operation)) flagHidden({ reported, usage, emitter, provider, model, streamed }, found);
   } else if (!unreadable && !tokenless.has(operation) && succeeded(span)) found.push(flags.usageUnreported);
   return usage;
 }
@@ -114,11 +118,14 @@ interface Told {
   readonly emitter: EmitterFacts;
   readonly provider: string;
   readonly model: string;
+  readonly streamed: boolean;
 }
 
 /** Counts that the provider knows and this emitter does not tell. */
-function flagHidden({ reported, usage, emitter, provider, model }: Told, found: string[]): void {
-  if (reported.cacheRead === undefined && mayHideCache(emitter, provider, usage.input)) {
+function flagHidden({ reported, usage, emitter, provider, model, streamed }: Told, found: string[]): void {
+  const { cacheRead } = reported;
+  if (isGuess(emitter, model)) found.push(flags.usageEstimated);
+  if (mayHideCache(emitter, { provider, inputTokens: usage.input, cacheRead, streamed })) {
     found.push(flags.cacheUnreported);
   }
   if (reported.reasoning === undefined && usage.output > 0 && mayHideReasoning(emitter, provider)) {
@@ -130,42 +137,13 @@ function flagHidden({ reported, usage, emitter, provider, model }: Told, found: 
   }
 }
 
-function tokensOf(attributes: Attributes, keys: TokenKeys, found: string[]): ReportedTokens {
-  const before = found.length;
-  const count = (list: readonly string[]) => (list.length === 0 ? undefined : countOf(attributes, list, found, before));
-  const cacheWrite = count(keys.cacheWrite);
-  return {
-    input: count(keys.input),
-    uncachedInput: count(keys.uncachedInput),
-    cacheRead: count(keys.cacheRead),
-    cacheWrite,
-    cacheWrite5m: count(keys.cacheWrite5m),
-    cacheWrite1h: count(keys.cacheWrite1h),
-    output: count(keys.output),
-    visibleOutput: count(keys.visibleOutput),
-    reasoning: count(keys.reasoning),
-    total: count(keys.total),
-  };
-}
-
-/** The first plausible count; one that is not is dropped, and flagged once. */
-function countOf(attributes: Attributes, keys: readonly string[], found: string[], flagAt: number): number | undefined {
-  for (const key of keys) {
-    const value = attributes[key];
-    if (value === undefined) continue;
-    const tokens = tokenCount(value);
-    if (!Number.isNaN(tokens)) return tokens;
-    if (found.length === flagAt) found.push(flags.tokenCountDropped);
-  }
-  return undefined;
-}
-
 function costOf(attributes: Attributes, keys: readonly string[], found: string[]): number | null {
   for (const key of keys) {
     const value = attributes[key];
     if (value === undefined) continue;
     const nanoUsd = reportedNanoUsd(value);
-    if (nanoUsd !== undefined) return nanoUsd;
+    // Emitters write 0 for models whose price they do not know.
+    if (nanoUsd !== undefined) return nanoUsd === 0 ? null : nanoUsd;
     found.push(flags.reportedCostDropped);
     return null;
   }

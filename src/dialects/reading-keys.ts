@@ -28,6 +28,8 @@ export interface ReadingKeys {
   readonly finishReason: Keys;
   readonly serviceTier: Keys;
   readonly tool: Keys;
+  /** Where else the tool's name stands on the span of its execution. */
+  readonly executedTool: Keys;
   /** The emitter's own cost in dollars. */
   readonly cost: Keys;
   readonly tokens: TokenKeys;
@@ -52,7 +54,8 @@ export const genaiKeys: ReadingKeys = {
     "gen_ai.response.service_tier",
   ],
   tool: ["gen_ai.tool.name"],
-  cost: [],
+  executedTool: [],
+  cost: ["gen_ai.usage.cost", "gen_ai.usage.total_cost"],
   tokens: {
     input: ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"],
     uncachedInput: [],

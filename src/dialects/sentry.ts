@@ -46,7 +46,7 @@ export const sentry = defineDialect({
   }),
   decidingKeys: ["gen_ai.operation.name", "sentry.op", "sentry.origin"],
   keyPrefixes: ["gen_ai.usage."],
-  matches: (attributes) => text(attributes["sentry.op"]).startsWith("gen_ai."),
+  signature: ["sentry.op"],
   operationOf,
   levelOf: ({ "sentry.origin": origin = "" }) =>
     /^auto\.ai\.(?:openai|anthropic|google_genai|mistral)/.test(String(origin)) ? "provider" : "wrapper",

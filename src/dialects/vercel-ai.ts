@@ -117,7 +117,7 @@ export const vercelAi = defineDialect({
   decidingKeys: ["ai.operationId", "gen_ai.operation.name"],
   keyPrefixes: ["ai.usage.", "gen_ai.usage."],
   jsonKeys: [metadata],
-  matches: (attributes) => attributes["ai.operationId"] !== undefined,
+  signature: ["ai.operationId"],
   operationOf,
   levelOf: (attributes) => {
     const id = text(attributes["ai.operationId"]);
