@@ -4,25 +4,29 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildOnce } from "./testing/build-once.ts";
 import { type FakeProvider, startFakeProvider } from "./testing/fake-provider.ts";
 import { usageOfSpan, usageOfTruth } from "./testing/harness.ts";
-import { type Format, formats, makeApp, type SdkUnderTest, sdksUnderTest } from "./testing/matrix-apps.ts";
+import { makeApp, type SdkUnderTest, sdksUnderTest, type Variant, variants } from "./testing/matrix-apps.ts";
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "./testing/otlp-receiver.ts";
 import { runNode } from "./testing/run-node.ts";
 import { type Mode, modes } from "./testing/sdk-actions.ts";
 import type { Truth } from "./testing/truth.ts";
+import { startVendorSink, type VendorSink } from "./testing/vendor-sink.ts";
 
 const readme = join(import.meta.dirname, "README.md");
 const cells = new Map<string, string>();
 let provider: FakeProvider;
 let receiver: OtlpReceiver;
+let vendors: VendorSink;
 
 beforeAll(async () => {
   buildOnce();
   provider = await startFakeProvider();
   receiver = await startOtlpReceiver();
+  vendors = await startVendorSink();
 });
 afterAll(async () => {
   await provider.close();
   await receiver.close();
+  await vendors.close();
 });
 
 /** Null when every call of the mode is one span with exact usage, else what differs. */
@@ -39,10 +43,15 @@ function differs(mode: Mode, spans: readonly ReceivedSpan[], truths: readonly Tr
   return mode === "tool" && span?.attributes["gen_ai.tool.name"] !== "get_weather" ? "tool missing" : null;
 }
 
-async function runCell(sdk: SdkUnderTest, format: Format, otherSdk: boolean): Promise<string[]> {
-  const parameters = await makeApp(sdk, format, otherSdk);
+async function runCell(sdk: SdkUnderTest, variant: Variant): Promise<string[]> {
+  const parameters = await makeApp(sdk, variant);
   const [spansBefore, truthsBefore] = [receiver.spans.length, provider.truths.length];
-  const env = { PROVIDER: provider.url, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, BURNWATCH_LOG: "off" };
+  const env = {
+    PROVIDER: provider.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    BURNWATCH_LOG: "off",
+    ...vendors.environment,
+  };
   const ran = await runNode(parameters, { env });
   if (!ran.stdout.includes("done")) return [`failed: ${ran.stderr.slice(0, 500)}`];
   const spans = receiver.spans.slice(spansBefore).filter((span) => span.name !== "burnwatch.final_mark");
@@ -56,25 +65,24 @@ async function runCell(sdk: SdkUnderTest, format: Format, otherSdk: boolean): Pr
 
 for (const sdk of sdksUnderTest) {
   describe(sdk.label, () => {
-    for (const format of formats) {
-      for (const otherSdk of [false, true]) {
-        it(`${format}${otherSdk ? " beside another SDK" : ""}: spans = calls, usage exact`, {
-          timeout: 60_000,
-        }, async () => {
-          const faults = await runCell(sdk, format, otherSdk);
-          cells.set(`${sdk.label}|${format}|${otherSdk}`, faults.length === 0 ? "exact" : "unsupported");
-          expect(faults).toEqual([]);
-        });
-      }
+    for (const variant of variants) {
+      it(`${variant.format} beside ${variant.beside}: spans = calls, usage exact`, { timeout: 60_000 }, async () => {
+        const faults = await runCell(sdk, variant);
+        const key = `${sdk.label}|${variant.column}`;
+        const exact = faults.length === 0 && (cells.get(key) ?? "exact") === "exact";
+        cells.set(key, exact ? "exact" : "unsupported");
+        expect(faults).toEqual([]);
+      });
     }
   });
 }
 
 it("the table in the README is the one of this run", () => {
-  const columns = ["", ...formats.flatMap((format) => [format, `${format} + SDK`])];
+  const titles = [...new Set(variants.map(({ column }) => column))];
+  const columns = ["", ...titles];
   const rows = sdksUnderTest.map(({ label }) => [
     label,
-    ...formats.flatMap((format) => [false, true].map((other) => cells.get(`${label}|${format}|${other}`) ?? "not run")),
+    ...titles.map((title) => cells.get(`${label}|${title}`) ?? "not run"),
   ]);
   const widths = columns.map((title, index) => Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)));
   const line = (values: readonly string[]) =>

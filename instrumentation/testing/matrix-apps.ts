@@ -33,21 +33,50 @@ export const formats = ["ESM", "CJS", "tsx", "bundled"] as const;
 
 export type Format = (typeof formats)[number];
 
+/** Whose tracing the application runs beside ours. */
+export type Beside = "nothing" | "OpenTelemetry" | "Datadog" | "Sentry";
+
+export interface Variant {
+  /** Column of the README's table; several variants may share one. */
+  readonly column: string;
+  readonly format: Format;
+  readonly beside: Beside;
+}
+
+export const variants: readonly Variant[] = [
+  ...formats.flatMap((format): Variant[] => [
+    { column: format, format, beside: "nothing" },
+    { column: `${format} + OTel`, format, beside: "OpenTelemetry" },
+  ]),
+  ...(["Datadog", "Sentry"] as const).flatMap((beside): Variant[] => [
+    { column: `+ ${beside}`, format: "ESM", beside },
+    { column: `+ ${beside}`, format: "CJS", beside },
+  ]),
+];
+
 const root = join(import.meta.dirname, "..");
 
 /** Writes the application and returns what to run it with: parameters of `node`. The package must be built. */
-export async function makeApp(sdk: SdkUnderTest, format: Format, otherSdk: boolean): Promise<string[]> {
+export async function makeApp(sdk: SdkUnderTest, { format, beside }: Variant): Promise<string[]> {
   const folder = join(root, "dist", "matrix");
   mkdirSync(folder, { recursive: true });
-  const name = `${sdk.packages[0]?.replace(/\W/g, "-")}-${format}${otherSdk ? "-other" : ""}`;
-  if (format === "CJS") return [write(join(folder, `${name}.cjs`), commonjsSource(sdk, otherSdk))];
-  if (format === "tsx") return ["--import", "tsx", write(join(folder, `${name}.ts`), esmSource(sdk, otherSdk))];
-  const entry = write(join(folder, `${name}.mjs`), esmSource(sdk, otherSdk));
-  if (format === "ESM") return [entry];
+  const name = `${sdk.packages[0]?.replace(/\W/g, "-")}-${format}-${beside}`;
+  if (format === "CJS") return [write(join(folder, `${name}.cjs`), commonjsSource(sdk, beside))];
+  if (format === "tsx") return ["--import", "tsx", write(join(folder, `${name}.ts`), esmSource(sdk, beside))];
+  const entry = write(join(folder, `${name}.mjs`), esmSource(sdk, beside));
+  if (format === "ESM") return [...preloads[beside], entry];
   const outfile = join(folder, `${name}.bundle.cjs`);
   await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "cjs", logLevel: "silent" });
   return [outfile];
 }
+
+/** As the vendors tell ES modules to be started: before the application, and so before ours; in CommonJS it is after. */
+const preloads: Record<Beside, readonly string[]> = {
+  nothing: [],
+  OpenTelemetry: [],
+  Datadog: ["--import", "dd-trace/initialize.mjs"],
+  Sentry: ["--import", "./testing/beside-sentry.ts"],
+};
 
 function write(path: string, source: string): string {
   writeFileSync(path, source);
@@ -59,9 +88,9 @@ const within = (feature, work) => withAttribution({ feature }, work);
 runActions({ family: ${JSON.stringify(family)}, sdk, url: process.env.PROVIDER, within }).then(() => console.log("done"));
 `;
 
-function esmSource(sdk: SdkUnderTest, otherSdk: boolean): string {
+function esmSource(sdk: SdkUnderTest, beside: Beside): string {
   return `import "@burnwatch/instrumentation/register";
-${otherSdk ? 'import "../../testing/other-sdk.ts";' : ""}
+${beside === "OpenTelemetry" ? 'import "../../testing/beside-opentelemetry.ts";' : ""}
 import { withAttribution } from "@burnwatch/instrumentation";
 import { runActions } from "../../testing/sdk-actions.ts";
 ${sdk.packages.map((name, index) => `import * as sdk${index} from ${JSON.stringify(name)};`).join("\n")}
@@ -69,9 +98,9 @@ const sdk = { ${sdk.packages.map((_, index) => `sdk${index}`).join(", ")} };
 ${run(sdk.family)}`;
 }
 
-function commonjsSource(sdk: SdkUnderTest, otherSdk: boolean): string {
+function commonjsSource(sdk: SdkUnderTest, beside: Beside): string {
   return `require("@burnwatch/instrumentation/register");
-${otherSdk ? 'require("../../testing/other-sdk.ts");' : ""}
+${beside === "nothing" ? "" : `require("../../testing/beside-${beside.toLowerCase()}.ts");`}
 const { withAttribution } = require("@burnwatch/instrumentation");
 const { runActions } = require("../../testing/sdk-actions.ts");
 const sdk = { ${sdk.packages.map((name, index) => `sdk${index}: require(${JSON.stringify(name)})`).join(", ")} };
