@@ -177,7 +177,17 @@ function annotate(span: ActiveSpan, attributes: SpanAttributes): void {
   for (const [key, value] of Object.entries(attributes)) span.setAttribute(key, value);
 }
 
-/** What a native span lacks; its usage is its own. */
+/** What native spans leave out and prices depend on: they then say the same whichever of the two arrives first. */
+const usageThatNativeSpansLack = new Set([
+  "gen_ai.usage.reasoning.output_tokens",
+  "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+  "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+  "openai.response.service_tier",
+  "anthropic.response.service_tier",
+]);
+
+/** The rest of its usage is its own. */
 function ownFacts(attributes: SpanAttributes): SpanAttributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([key]) => key.startsWith("burnwatch.")));
+  const isOurs = (key: string) => key.startsWith("burnwatch.") || usageThatNativeSpansLack.has(key);
+  return Object.fromEntries(Object.entries(attributes).filter(([key]) => isOurs(key)));
 }

@@ -117,9 +117,12 @@ export function startCall(start: CallStart): Call {
     readEvent(event) {
       lastActiveMs = nowMs();
       guarded(() => {
-        if (!client.readEvent(event, facts)) return;
-        facts.outputChunks += 1;
-        firstChunkMs ??= lastActiveMs;
+        if (client.readEvent(event, facts)) {
+          facts.outputChunks += 1;
+          firstChunkMs ??= lastActiveMs;
+        }
+        // A native span ends when the application reads this event, and must be annotated before.
+        if (facts.finished && client.finishesStream === true) call.end();
       });
     },
     readResponse: (body) => guarded(() => client.readResponse(body, facts)),
