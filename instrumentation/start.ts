@@ -31,7 +31,7 @@ export function start(): void {
     const parts = getParts(runtime);
     patch(parts);
     if (parts.baggage.any) acceptBaggage(runtime, parts.baggage);
-    watchBedrock(pipeline, process.cwd());
+    watchBedrock(runtime, pipeline, process.cwd());
     installExit(runtime, pipeline, exitTarget(runtime.settings, instanceId));
     announce(runtime);
     warnAboutUnseenCalls(runtime);

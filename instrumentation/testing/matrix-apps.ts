@@ -1,16 +1,30 @@
 /** The applications of the SDK matrix: one per SDK, module format and presence of another SDK. */
 
 import { mkdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import type { Family } from "./sdk-actions.ts";
+import { type Family, type Mode, modes } from "./sdk-actions.ts";
 
 export interface SdkUnderTest {
   readonly label: string;
   readonly family: Family;
   /** npm aliases of instrumentation/package.json. */
   readonly packages: readonly string[];
+  readonly modes?: readonly Mode[];
+  /** Where its calls cannot be seen: there none may be, and one warning must say so. */
+  readonly unsupported?: (variant: Variant) => boolean;
+  /** Directory to run in, where it is not the package's. */
+  readonly directory?: string;
 }
+
+const bedrock: SdkUnderTest = {
+  label: "Bedrock, with the peer",
+  family: "bedrock",
+  packages: ["@aws-sdk/client-bedrock-runtime"],
+  modes: ["plain", "stream", "error"],
+  unsupported: ({ format }) => format === "bundled",
+};
 
 export const sdksUnderTest: readonly SdkUnderTest[] = [
   { label: "openai 4.104.0", family: "openai", packages: ["openai-4"] },
@@ -27,6 +41,9 @@ export const sdksUnderTest: readonly SdkUnderTest[] = [
   { label: "ai 6.0.326", family: "ai", packages: ["ai6", "ai6-openai"] },
   { label: "ai 7.0.173", family: "ai", packages: ["ai7", "ai7-openai"] },
   { label: "@langchain/openai 1.6.0", family: "langchain", packages: ["@langchain/openai"] },
+  bedrock,
+  // The peer is looked for from the directory that the application runs in.
+  { ...bedrock, label: "Bedrock, without it", unsupported: () => true, directory: tmpdir() },
 ];
 
 export const formats = ["ESM", "CJS", "tsx", "bundled"] as const;
@@ -60,9 +77,10 @@ const root = join(import.meta.dirname, "..");
 export async function makeApp(sdk: SdkUnderTest, { format, beside }: Variant): Promise<string[]> {
   const folder = join(root, "dist", "matrix");
   mkdirSync(folder, { recursive: true });
-  const name = `${sdk.packages[0]?.replace(/\W/g, "-")}-${format}-${beside}`;
+  const name = `${sdk.label.replace(/\W/g, "-")}-${format}-${beside}`;
   if (format === "CJS") return [write(join(folder, `${name}.cjs`), commonjsSource(sdk, beside))];
-  if (format === "tsx") return ["--import", "tsx", write(join(folder, `${name}.ts`), esmSource(sdk, beside))];
+  if (format === "tsx")
+    return ["--import", import.meta.resolve("tsx"), write(join(folder, `${name}.ts`), esmSource(sdk, beside))];
   const entry = write(join(folder, `${name}.mjs`), esmSource(sdk, beside));
   if (format === "ESM") return [...preloads[beside], entry];
   const outfile = join(folder, `${name}.bundle.cjs`);
@@ -74,8 +92,8 @@ export async function makeApp(sdk: SdkUnderTest, { format, beside }: Variant): P
 const preloads: Record<Beside, readonly string[]> = {
   nothing: [],
   OpenTelemetry: [],
-  Datadog: ["--import", "dd-trace/initialize.mjs"],
-  Sentry: ["--import", "./testing/beside-sentry.ts"],
+  Datadog: ["--import", import.meta.resolve("dd-trace/initialize.mjs")],
+  Sentry: ["--import", join(root, "testing", "beside-sentry.ts")],
 };
 
 function write(path: string, source: string): string {
@@ -83,9 +101,10 @@ function write(path: string, source: string): string {
   return path;
 }
 
-const run = (family: Family) => `
+const run = ({ family, modes: chosen = modes }: SdkUnderTest) => `
+const modes = ${JSON.stringify(chosen)};
 const within = (feature, work) => withAttribution({ feature }, work);
-runActions({ family: ${JSON.stringify(family)}, sdk, url: process.env.PROVIDER, within }).then(() => console.log("done"));
+runActions({ family: ${JSON.stringify(family)}, sdk, url: process.env.PROVIDER, modes, within }).then(() => console.log("done"));
 `;
 
 function esmSource(sdk: SdkUnderTest, beside: Beside): string {
@@ -95,7 +114,7 @@ import { withAttribution } from "@burnwatch/instrumentation";
 import { runActions } from "../../testing/sdk-actions.ts";
 ${sdk.packages.map((name, index) => `import * as sdk${index} from ${JSON.stringify(name)};`).join("\n")}
 const sdk = { ${sdk.packages.map((_, index) => `sdk${index}`).join(", ")} };
-${run(sdk.family)}`;
+${run(sdk)}`;
 }
 
 function commonjsSource(sdk: SdkUnderTest, beside: Beside): string {
@@ -104,5 +123,5 @@ ${beside === "nothing" ? "" : `require("../../testing/beside-${beside.toLowerCas
 const { withAttribution } = require("@burnwatch/instrumentation");
 const { runActions } = require("../../testing/sdk-actions.ts");
 const sdk = { ${sdk.packages.map((name, index) => `sdk${index}: require(${JSON.stringify(name)})`).join(", ")} };
-${run(sdk.family)}`;
+${run(sdk)}`;
 }
