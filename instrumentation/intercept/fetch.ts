@@ -52,7 +52,8 @@ type Send = (input: Input, init: Init) => Promise<Response>;
 
 async function sendWatched(parts: FetchParts, send: Send, sending: Sending): Promise<Response> {
   const { runtime } = parts;
-  const begun = await begin(parts, sending);
+  const beginning = begin(parts, sending);
+  const begun = beginning instanceof Promise ? await beginning : beginning;
   if (begun === null) return send(sending.input, sending.init);
   const { call } = begun;
   try {
@@ -70,13 +71,27 @@ async function sendWatched(parts: FetchParts, send: Send, sending: Sending): Pro
   }
 }
 
-async function begin(parts: FetchParts, sending: Sending): Promise<BegunCall | null> {
+/** At once where the body is at hand, and later only where it must be read first. */
+function begin(parts: FetchParts, sending: Sending): BegunCall | null | Promise<BegunCall | null> {
+  const { input, init } = sending;
+  const beginWith = (body: ReadBody) =>
+    safely(parts, () => {
+      const headers = init?.headers ?? (isRequest(input) ? input.headers : undefined);
+      return parts.begin({ target: targetOf(sending.url), body, header: (name) => headerOf(headers, name) });
+    });
+  const read = safely(parts, () => bodyOf(input, init));
+  if (!(read instanceof Promise)) return beginWith(read);
+  return read.then(beginWith, () => safely(parts, unreadable));
+}
+
+function unreadable(): never {
+  throw new Error("the body could not be read");
+}
+
+/** Null and one more fault where the work throws: the application goes on without us. */
+function safely<Result>(parts: FetchParts, work: () => Result): Result | null {
   try {
-    const { input, init } = sending;
-    const read = bodyOf(input, init);
-    const body = read instanceof Promise ? await read : read;
-    const headers = init?.headers ?? (isRequest(input) ? input.headers : undefined);
-    return parts.begin({ target: targetOf(sending.url), body, header: (name) => headerOf(headers, name) });
+    return work();
   } catch {
     parts.runtime.counters.faults += 1;
     return null;
