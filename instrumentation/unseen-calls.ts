@@ -13,8 +13,8 @@ const remedies: Readonly<Record<string, string>> = {
 const remedy = "Import @burnwatch/instrumentation/register first, or give the client wrapFetch(fetch).";
 
 /**
- * Listens to Node's own channels, which see every client of undici, `node:http` and `node:http2` (the last from Node
- * 22.17 on), until a call or the warning. A process that ends earlier is warned at its end where the host serves
+ * Listens to Node's own channels, which see every client of undici, `node:http` and (not yet in Node 22.15)
+ * `node:http2`, until a call or the warning. A process that ends earlier is warned at its end where the host serves
  * nothing but calls.
  */
 export function warnAboutUnseenCalls(runtime: Runtime, graceMs = 60_000): void {
