@@ -17,6 +17,7 @@ export function installNextApp(): string | undefined {
   mkdirSync(folder, { recursive: true });
   cpSync(join(import.meta.dirname, "next-app"), folder, { recursive: true });
   if (!existsSync(next)) {
+    process.stderr.write("installing Next.js for its test, once, about 430 MB\n");
     const words = ["install", "--install-links", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
     try {
       execFileSync("npm", words, { cwd: folder, stdio: "pipe", timeout: installWithinMs });
