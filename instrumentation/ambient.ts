@@ -1,9 +1,11 @@
 /**
- * The application's active OpenTelemetry span, read through the API's global registry and not through our own copy of
- * `@opentelemetry/api`: a copy refuses to work with an older registered one, and the application's may be any 1.x.
+ * The application's active span: OpenTelemetry's, else that of another vendor. It is read through the API's global
+ * registry and not through our own copy of `@opentelemetry/api`: a copy refuses to work with an older registered one,
+ * and the application's may be any 1.x.
  */
 
 import { asLabel } from "./clients/json.ts";
+import { activeVendorSpan } from "./vendors.ts";
 
 export interface SpanIds {
   readonly traceId: string;
@@ -55,7 +57,7 @@ export function activeSpan(): ActiveSpan | null {
   try {
     const span = registry()?.context?.active?.()?.getValue?.(spanKey) as ForeignSpan | undefined;
     const ids = span?.spanContext?.();
-    if (span === undefined || ids === undefined || !/[1-9a-f]/.test(ids.traceId)) return null;
+    if (span === undefined || ids === undefined || !/[1-9a-f]/.test(ids.traceId)) return vendorSpan();
     return {
       ids,
       parentIds: span.parentSpanContext,
@@ -66,6 +68,12 @@ export function activeSpan(): ActiveSpan | null {
   } catch {
     return null;
   }
+}
+
+/** Spans of other vendors give the call its trace; they are never billable, since no collector gets them. */
+function vendorSpan(): ActiveSpan | null {
+  const span = activeVendorSpan();
+  return span === null ? null : { ...span, parentIds: undefined, billable: false, setAttribute() {} };
 }
 
 function isBillable(attributes: Record<string, unknown>): boolean {

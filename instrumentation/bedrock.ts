@@ -9,20 +9,25 @@ import { activeSpan, type SpanIds } from "./ambient.ts";
 import { attributionAttributes, currentAttribution } from "./attribution.ts";
 import { nowMs } from "./begin-call.ts";
 import { asCount, asLabel } from "./clients/json.ts";
-import type { Pipeline } from "./delivery/pipeline.ts";
+import type { Pipeline, SpanDraft } from "./delivery/pipeline.ts";
+import type { Runtime } from "./runtime.ts";
 import type { SpanAttributes } from "./span-attributes.ts";
 
 const peer = "@opentelemetry/instrumentation-aws-sdk";
 const noIds: SpanIds = { traceId: "0".repeat(32), spanId: "0".repeat(16), traceFlags: 0 };
 
 /** Enables the peer package if the application has it. True when it is on. Its spans reach nobody but the pipeline. */
-export function watchBedrock(pipeline: Pipeline, directory: string): boolean {
+export function watchBedrock(runtime: Runtime, pipeline: Pipeline, directory: string): boolean {
   try {
     const loaded = createRequire(join(directory, "package.json"))(peer) as {
       AwsInstrumentation: new () => { setTracerProvider(provider: object): void };
     };
     const tracer = {
-      startSpan: (name: string, options?: StartOptions) => recordOnEnd(pipeline, name, options),
+      startSpan: (name: string, options?: StartOptions) =>
+        recordOnEnd(name, options, (draft) => {
+          runtime.counters.calls += 1;
+          pipeline.record(draft);
+        }),
     };
     new loaded.AwsInstrumentation().setTracerProvider({ getTracer: () => tracer });
     return true;
@@ -36,7 +41,7 @@ interface StartOptions {
 }
 
 /** The part of OpenTelemetry's Span that the peer uses. Spans of other services of AWS end in nothing. */
-function recordOnEnd(pipeline: Pipeline, name: string, options: StartOptions | undefined): object {
+function recordOnEnd(name: string, options: StartOptions | undefined, record: (draft: SpanDraft) => void): object {
   const attributes: Record<string, unknown> = { ...options?.attributes };
   const startMs = nowMs();
   const parent = activeSpan();
@@ -71,7 +76,7 @@ function recordOnEnd(pipeline: Pipeline, name: string, options: StartOptions | u
       const kept = { ...keptAttributes(attributes), ...attribution };
       if (failed !== undefined) kept["error.type"] = failed;
       const endMs = nowMs();
-      pipeline.record({
+      record({
         name,
         kind: "client",
         startMs,

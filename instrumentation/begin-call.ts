@@ -23,45 +23,33 @@ export interface OutgoingRequest {
   header(name: string): string | undefined;
 }
 
-export interface BegunCall {
-  readonly call: Call;
-  /** The body to send in place of the application's, where usage had to be asked for. */
+/** A request that is a call of a model. */
+export interface ModelRequest {
+  /** The body to send in place of the application's, where usage has to be asked for. */
   readonly body: string | undefined;
+  /** Begins its call, once, in the same turn as its sending. `startMs`: when it was sent; now, unless set. */
+  begin(startMs?: number): Call;
 }
 
-export type BeginCall = (request: OutgoingRequest) => BegunCall | null;
+/** Null means: no call of a model, let it pass untouched. */
+export type Recognise = (request: OutgoingRequest) => ModelRequest | null;
 
 const bodyCharactersMax = 8_388_608;
 const callsInFlightMax = 8192;
 
-/** Begins calls for one process. Null means: no call of a model, let it pass untouched. */
-export function beginCalls(runtime: Runtime): BeginCall {
+/** Recognises calls for one process. What the request need not wait for is left to `begin`. */
+export function recogniseCalls(runtime: Runtime): Recognise {
   const prefixes = rememberPrefixes(runtime.hash);
   const attempts = countAttempts();
   const usedSpans = new WeakSet<object>();
-  return (request) => {
-    const client = clientAt(request.target);
-    if (client === undefined) return null;
-    const text = typeof request.body === "string" ? request.body : undefined;
-    const body = text === undefined ? asObject(request.body) : readBody(text);
-    if (body === null ? !acceptsUnread(client, request, text) : !client.accepts(body, request.target)) return null;
-    const facts = newFacts(client, request.target, runtime);
-    if (body !== null) client.readRequest(body, request.target, facts);
-    const injected =
-      text !== undefined &&
-      body !== null &&
-      request.changeable !== false &&
-      asksForUsage(client, facts, body) &&
-      !runtime.refusingHosts.has(hostKey(request.target))
-        ? withStreamUsage(text, body)
-        : undefined;
+  const begin = (recognised: Recognised, startMs: number): Call => {
+    const { client, request, facts, body, text } = recognised;
     const attribution = runtime.attributions.getStore() ?? {};
     const series = `${attribution.feature ?? ""}|${request.target.host}|${facts.requestModel ?? ""}`;
     const prompt = body === null ? null : prefixes.measure(series, client.promptTexts(body));
     const parent = activeSpan();
     // At once and not at the end: by then a native span may have ended.
     if (parent?.billable === true) annotate(parent, attributionAttributes(attribution));
-    const attempt = attempts.begin(text, request.header("x-stainless-retry-count"));
     const call = startCall({
       client,
       target: request.target,
@@ -69,8 +57,9 @@ export function beginCalls(runtime: Runtime): BeginCall {
       attribution,
       parent,
       prompt,
-      attempt,
-      injectedUsage: injected !== undefined,
+      attempt: attempts.begin(text, request.header("x-stainless-retry-count")),
+      injectedUsage: recognised.changedBody !== undefined,
+      startMs,
       nowMs,
       fault: () => {
         runtime.counters.faults += 1;
@@ -84,8 +73,41 @@ export function beginCalls(runtime: Runtime): BeginCall {
     runtime.counters.calls += 1;
     limitInFlight(runtime);
     runtime.callsInFlight.add(call);
-    return { call, body: injected };
+    return call;
   };
+  return (request) => {
+    const recognised = recognise(runtime, request);
+    if (recognised === null) return null;
+    return { body: recognised.changedBody, begin: (startMs = nowMs()) => begin(recognised, startMs) };
+  };
+}
+
+interface Recognised {
+  readonly request: OutgoingRequest;
+  readonly client: WireClient;
+  readonly facts: CallFacts;
+  readonly body: JsonObject | null;
+  readonly text: string | undefined;
+  readonly changedBody: string | undefined;
+}
+
+function recognise(runtime: Runtime, request: OutgoingRequest): Recognised | null {
+  const client = clientAt(request.target);
+  if (client === undefined) return null;
+  const text = typeof request.body === "string" ? request.body : undefined;
+  const body = text === undefined ? asObject(request.body) : readBody(text);
+  if (body === null ? !acceptsUnread(client, request, text) : !client.accepts(body, request.target)) return null;
+  const facts = newFacts(client, request.target, runtime);
+  if (body !== null) client.readRequest(body, request.target, facts);
+  const changedBody =
+    text !== undefined &&
+    body !== null &&
+    request.changeable !== false &&
+    asksForUsage(client, facts, body) &&
+    !runtime.refusingHosts.has(hostKey(request.target))
+      ? withStreamUsage(text, body)
+      : undefined;
+  return { request, client, facts, body, text, changedBody };
 }
 
 /** Milliseconds since the epoch, monotonic within the process, with fractions. */
@@ -177,7 +199,17 @@ function annotate(span: ActiveSpan, attributes: SpanAttributes): void {
   for (const [key, value] of Object.entries(attributes)) span.setAttribute(key, value);
 }
 
-/** What a native span lacks; its usage is its own. */
+/** What native spans leave out and prices depend on: they then say the same whichever of the two arrives first. */
+const usageThatNativeSpansLack = new Set([
+  "gen_ai.usage.reasoning.output_tokens",
+  "anthropic.usage.cache_creation.ephemeral_5m_input_tokens",
+  "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
+  "openai.response.service_tier",
+  "anthropic.response.service_tier",
+]);
+
+/** The rest of its usage is its own. */
 function ownFacts(attributes: SpanAttributes): SpanAttributes {
-  return Object.fromEntries(Object.entries(attributes).filter(([key]) => key.startsWith("burnwatch.")));
+  const isOurs = (key: string) => key.startsWith("burnwatch.") || usageThatNativeSpansLack.has(key);
+  return Object.fromEntries(Object.entries(attributes).filter(([key]) => isOurs(key)));
 }

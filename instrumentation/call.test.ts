@@ -32,6 +32,7 @@ function begin(client = openaiChat) {
     prompt: null,
     attempt: 1,
     injectedUsage: false,
+    startMs: 1000,
     nowMs: () => now++,
     fault: () => {
       faults += 1;

@@ -43,6 +43,8 @@ export interface CallStart {
   readonly prompt: PromptFacts | null;
   readonly attempt: number | undefined;
   readonly injectedUsage: boolean;
+  /** Milliseconds since the epoch. */
+  readonly startMs: number;
   readonly nowMs: () => number;
   /** Counts a fault of this package. */
   readonly fault: () => void;
@@ -72,8 +74,7 @@ export interface Call {
 
 /** Begins a call now. Nothing of it throws later on: it runs inside the application's own reads. */
 export function startCall(start: CallStart): Call {
-  const { facts, client, nowMs } = start;
-  const startMs = nowMs();
+  const { facts, client, nowMs, startMs } = start;
   let lastActiveMs = startMs;
   let firstChunkMs: number | undefined;
   let status: number | undefined;
@@ -117,9 +118,12 @@ export function startCall(start: CallStart): Call {
     readEvent(event) {
       lastActiveMs = nowMs();
       guarded(() => {
-        if (!client.readEvent(event, facts)) return;
-        facts.outputChunks += 1;
-        firstChunkMs ??= lastActiveMs;
+        if (client.readEvent(event, facts)) {
+          facts.outputChunks += 1;
+          firstChunkMs ??= lastActiveMs;
+        }
+        // A native span ends when the application reads this event, and must be annotated before.
+        if (facts.finished && client.finishesStream === true) call.end();
       });
     },
     readResponse: (body) => guarded(() => client.readResponse(body, facts)),

@@ -110,7 +110,27 @@ describe("the end of a process", () => {
       for (let i = 0; i < 3; i += 1) http.get("http://api.openai.com/v1/models").on("error", () => {});
       setTimeout(() => {}, 400);`;
     const ran = await runSource(source, { env: env() });
-    expect(ran.stderr.match(/WARNING api.openai.com was contacted 0.1 s ago and no call was seen/g)?.length).toBe(1);
+    expect(ran.stderr.match(/WARNING api.openai.com was contacted 0\.\d s ago and no call was seen/g)?.length).toBe(1);
+  });
+
+  it("the standard variables are read: endpoint of traces, headers, resource attributes, service name", async () => {
+    const ran = await runSource(`${register}${call()}`, {
+      env: {
+        PROVIDER: provider.url,
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${receiver.url}/own/path`,
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20t0ken",
+        OTEL_RESOURCE_ATTRIBUTES: "service.name=till,burnwatch.tenant=acme,deployment.environment.name=test",
+      },
+    });
+    expect(ran.stderr).toContain(`${receiver.url}/own/path, service "till"`);
+    expect(receiver.requests.map(({ path }) => path)).toEqual(["/own/path"]);
+    expect(receiver.requests[0]?.headers["authorization"]).toBe("Bearer t0ken");
+    expect(receiver.spans[0]?.resource).toMatchObject({
+      "service.name": "till",
+      "burnwatch.tenant": "acme",
+      "deployment.environment.name": "test",
+    });
+    expect(ran.stderr).not.toContain("t0ken");
   });
 
   it("OTEL_SDK_DISABLED turns everything off", async () => {
@@ -128,6 +148,30 @@ describe("a collector that is down", () => {
     expect(ran.code).toBe(0);
     expect(ran.stderr.split("\n").filter((line) => line.includes("not reachable")).length).toBe(1);
     expect(ran.ms - bare.ms).toBeLessThan(3500);
+  });
+
+  it("is sent everything once when it is back; counters and one line each way say so", async () => {
+    const port = Number(new URL(receiver.url).port);
+    await receiver.close();
+    setTimeout(async () => {
+      receiver = await startOtlpReceiver(port);
+    }, 4500);
+    const source = `${register}import { stats } from "./index.ts"; ${call()}${call()}${call("error429")}
+      const waiting = () => new Promise((resolve) => setTimeout(resolve, 50));
+      while (stats().dropped === 0 && stats().delivered < 3) await waiting();
+      console.log(JSON.stringify(stats()));`;
+    const ran = await runSource(source, { env: env() });
+    expect(JSON.parse(ran.stdout)).toEqual({
+      calls: 3,
+      recorded: 3,
+      delivered: 3,
+      waiting: 0,
+      dropped: 0,
+      faults: 0,
+    });
+    expect(sequences()).toEqual([1, 2, 3]);
+    expect(ran.stderr.match(/not reachable/g)?.length).toBe(1);
+    expect(ran.stderr.match(/collector reachable again, 0 records dropped so far/g)?.length).toBe(1);
   });
 
   it("one that never answers does not hold the process either", async () => {

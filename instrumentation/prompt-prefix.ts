@@ -10,7 +10,7 @@ const blockCharacters = 64;
 const blocksMax = 512;
 const seriesMax = 512;
 const hashedCharacters = 1024;
-/** Blocks that lie within the hashed beginning; one more, since a boundary between texts may stand in it. */
+/** Blocks over the hashed beginning: their hashes include the boundaries between texts that stand in it. */
 const hashedBlocks = hashedCharacters / blockCharacters;
 
 export interface PromptPrefixes {
@@ -35,7 +35,7 @@ export function rememberPrefixes(hash: KeyedHash): PromptPrefixes {
       if (blocks === null) return null;
       const before = bySeries.get(series);
       // The same beginning as before has the same hash: system prompts repeat, and this is the dear part.
-      const same = before !== undefined && blocks.length > hashedBlocks && sameHead(before.blocks, blocks);
+      const same = before !== undefined && blocks.length >= hashedBlocks && sameHead(before.blocks, blocks);
       const prefixHash = same ? before.prefixHash : hash(headOf(texts)).slice(0, 16);
       if (before === undefined && bySeries.size >= seriesMax) {
         for (const oldest of bySeries.keys()) {
@@ -51,7 +51,7 @@ export function rememberPrefixes(hash: KeyedHash): PromptPrefixes {
 }
 
 function sameHead(before: Int32Array, now: Int32Array): boolean {
-  for (let at = 0; at <= hashedBlocks; at += 1) if (before[at] !== now[at]) return false;
+  for (let at = 0; at < hashedBlocks; at += 1) if (before[at] !== now[at]) return false;
   return true;
 }
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { hasForeignSdk } from "./ambient.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Settings } from "./settings.ts";
+import { vendorsPresent } from "./vendors.ts";
 
 const knownSdks = ["openai", "@anthropic-ai/sdk", "@google/genai", "ai", "@langchain/openai", "@mistralai/mistralai"];
 
@@ -14,7 +15,8 @@ export function announce(runtime: Runtime): void {
     const { endpoint, serviceName } = runtime.settings;
     const sdks = seenSdks(process.cwd());
     const seen = sdks.length === 0 ? "no SDK found in node_modules (bundled?)" : sdks.join(", ");
-    const beside = hasForeignSdk() ? "; another OpenTelemetry SDK is present and left as it is" : "";
+    const others = [...(hasForeignSdk() ? ["OpenTelemetry"] : []), ...vendorsPresent()];
+    const beside = others.length === 0 ? "" : `; beside ${others.join(" and ")}, left as it is`;
     logLine(
       runtime.settings,
       `on: ${withoutSecrets(endpoint)}, service "${serviceName}", SDKs seen: ${seen}, guard inert${beside}`,

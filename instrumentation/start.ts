@@ -7,7 +7,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { hasForeignSdk } from "./ambient.ts";
 import { allowBaggage } from "./baggage.ts";
 import { watchBedrock } from "./bedrock.ts";
-import { beginCalls, nowMs } from "./begin-call.ts";
+import { nowMs, recogniseCalls } from "./begin-call.ts";
 import { openPipeline, type Pipeline } from "./delivery/pipeline.ts";
 import type { ExitTarget } from "./delivery/send-at-exit.ts";
 import { installExit } from "./exit.ts";
@@ -31,7 +31,7 @@ export function start(): void {
     const parts = getParts(runtime);
     patch(parts);
     if (parts.baggage.any) acceptBaggage(runtime, parts.baggage);
-    watchBedrock(pipeline, process.cwd());
+    watchBedrock(runtime, pipeline, process.cwd());
     installExit(runtime, pipeline, exitTarget(runtime.settings, instanceId));
     announce(runtime);
     warnAboutUnseenCalls(runtime);
@@ -47,7 +47,7 @@ const partsByRuntime = new WeakMap<Runtime, FetchParts>();
 export function getParts(runtime: Runtime): FetchParts {
   let parts = partsByRuntime.get(runtime);
   if (parts === undefined) {
-    parts = { runtime, begin: beginCalls(runtime), baggage: allowBaggage(runtime.settings.baggageHosts) };
+    parts = { runtime, recognise: recogniseCalls(runtime), baggage: allowBaggage(runtime.settings.baggageHosts) };
     partsByRuntime.set(runtime, parts);
   }
   return parts;

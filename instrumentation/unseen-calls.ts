@@ -1,28 +1,48 @@
 /** One warning when hosts of models are contacted and no call is seen: the interception is going past its target. */
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { isKnownModelHost } from "./clients/provider.ts";
+import { modelHostProvider } from "./clients/provider.ts";
 import type { Runtime } from "./runtime.ts";
 import { logLine } from "./start-line.ts";
 
-/** Listens to Node's own channels, which see every client of undici and `node:http`, until a call or the warning. */
+const bedrock = "aws.bedrock";
+const remedies: Readonly<Record<string, string>> = {
+  [bedrock]:
+    "unsupported without @opentelemetry/instrumentation-aws-sdk (0.79 or newer) in the application's node_modules, and in bundles.",
+};
+const remedy = "Import @burnwatch/instrumentation/register first, or give the client wrapFetch(fetch).";
+
+/**
+ * Listens to Node's own channels, which see every client of undici, `node:http` and (not yet in Node 22.15)
+ * `node:http2`, until a call or the warning. A process that ends earlier is warned at its end where the host serves
+ * nothing but calls.
+ */
 export function warnAboutUnseenCalls(runtime: Runtime, graceMs = 60_000): void {
+  const { counters, settings } = runtime;
   let host: string | undefined;
+  let provider: string | null = null;
+  let sinceMs = 0;
   const notice = (contacted: string | undefined) => {
-    if (runtime.counters.calls > 0) {
+    if (counters.calls > 0) {
       stop();
       return;
     }
-    if (host !== undefined || contacted === undefined || !isKnownModelHost(contacted)) return;
+    if (host !== undefined || contacted === undefined) return;
+    provider = modelHostProvider(contacted, settings.providers);
+    if (provider === null) return;
     host = contacted;
-    setTimeout(() => {
-      stop();
-      if (runtime.counters.calls > 0) return;
-      logLine(
-        runtime.settings,
-        `WARNING ${host} was contacted ${graceMs / 1000} s ago and no call was seen. Import @burnwatch/instrumentation/register first, or give the client wrapFetch(fetch).`,
-      );
-    }, graceMs).unref();
+    sinceMs = performance.now();
+    setTimeout(warn, graceMs).unref();
+  };
+  const warn = () => {
+    stop();
+    if (counters.calls > 0) return;
+    const seconds = Math.round((performance.now() - sinceMs) / 100) / 10;
+    const how = remedies[provider ?? ""] ?? remedy;
+    logLine(settings, `WARNING ${host} was contacted ${seconds} s ago and no call was seen. ${how}`);
+  };
+  const onExit = () => {
+    if (provider === bedrock) warn();
   };
   const onUndici = (message: unknown) => {
     const origin = (message as { request?: { origin?: unknown } }).request?.origin;
@@ -31,14 +51,23 @@ export function warnAboutUnseenCalls(runtime: Runtime, graceMs = 60_000): void {
   const onHttp = (message: unknown) => {
     notice((message as { request?: { host?: string } }).request?.host);
   };
-  const stop = () => {
-    unsubscribe("undici:request:create", onUndici);
-    unsubscribe("http.client.request.start", onHttp);
+  const onHttp2 = (message: unknown) => {
+    const authority = (message as { headers?: Record<string, unknown> }).headers?.[":authority"];
+    notice(typeof authority === "string" ? authority : undefined);
   };
-  subscribe("undici:request:create", onUndici);
-  subscribe("http.client.request.start", onHttp);
+  const listeners = [
+    ["undici:request:create", onUndici],
+    ["http.client.request.start", onHttp],
+    ["http2.client.stream.created", onHttp2],
+  ] as const;
+  const stop = () => {
+    process.removeListener("exit", onExit);
+    for (const [channel, listener] of listeners) unsubscribe(channel, listener);
+  };
+  process.on("exit", onExit);
+  for (const [channel, listener] of listeners) subscribe(channel, listener);
 }
 
 function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).hostname : undefined;
+  return URL.canParse(origin) ? new URL(origin).host : undefined;
 }

@@ -59,6 +59,7 @@ function readContentEvent(event: JsonObject, facts: CallFacts): boolean {
 export const anthropicMessages: WireClient = {
   name: "anthropic.messages",
   operation: "chat",
+  finishesStream: true,
   matches: (target) => target.path.endsWith("/messages") || vertexModel.test(target.path),
   accepts: (body, target) =>
     Array.isArray(body["messages"]) &&

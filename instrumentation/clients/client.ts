@@ -32,4 +32,6 @@ export interface WireClient {
   promptTexts(body: JsonObject): readonly string[];
   /** True when streams of this API report usage only if `stream_options.include_usage` asks for it. */
   readonly asksForStreamUsage?: boolean;
+  /** True when the event that sets `finished` is the last of a stream: the call ends with it. */
+  readonly finishesStream?: boolean;
 }

@@ -27,6 +27,7 @@ function readAnswer(response: JsonObject, facts: CallFacts): void {
 export const openaiResponses: WireClient = {
   name: "openai.responses",
   operation: "chat",
+  finishesStream: true,
   matches: (target) => target.path.endsWith("/responses"),
   accepts: (body, target) =>
     (body["input"] !== undefined || body["prompt"] !== undefined || body["previous_response_id"] !== undefined) &&

@@ -41,11 +41,13 @@ export function providerOf(
   return fallback;
 }
 
-/** True for hosts that serve models and nothing else: a request there without a span is worth a warning. */
-export function isKnownModelHost(host: string): boolean {
-  return listedProvider(host) !== null;
+/** The provider of a host (with its port, if any) that serves models: a request there is worth a call. Null for others. */
+export function modelHostProvider(host: string, configured: ReadonlyMap<string, string>): string | null {
+  const name = host.replace(/:\d+$/, "");
+  return configured.get(host) ?? configured.get(name) ?? listedProvider(name);
 }
 
+const bedrockHost = /^bedrock-runtime[.-].*amazonaws\.com$/;
 const hostsMax = 1024;
 const providerByHost = new Map<string, string | null>();
 
@@ -54,7 +56,8 @@ function listedProvider(host: string): string | null {
   const known = providerByHost.get(host);
   if (known !== undefined) return known;
   const isHost = (suffix: string) => host === suffix || host.endsWith(`.${suffix}`) || host.endsWith(`-${suffix}`);
-  const provider = byHostSuffix.find(([suffix]) => isHost(suffix))?.[1] ?? null;
+  const listed = bedrockHost.test(host) ? "aws.bedrock" : byHostSuffix.find(([suffix]) => isHost(suffix))?.[1];
+  const provider = listed ?? null;
   if (providerByHost.size < hostsMax) providerByHost.set(host, provider);
   return provider;
 }

@@ -11,6 +11,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { completenessKeys } from "../protocol.ts";
+import { untraced } from "../vendors.ts";
 import type { ReadyDraft, Transport } from "./pipeline.ts";
 
 /** The key by which OpenTelemetry's SDK and instrumentations know that they should look away. */
@@ -78,13 +79,14 @@ export function openTransport(options: TransportOptions): Transport<readonly Rea
     },
     send: (spans) =>
       new Promise((resolve, reject) => {
-        // The application's own SDK must not trace what this package sends.
-        context.with(context.active().setValue(suppressTracing, true), () => {
+        const send = () => {
           exporter.export([...spans], (result) => {
             if (result.code === 0) resolve();
             else reject(result.error ?? new Error("export failed"));
           });
-        });
+        };
+        // The application's own SDK must not trace what this package sends.
+        context.with(context.active().setValue(suppressTracing, true), () => untraced(send));
       }),
   };
 }

@@ -77,6 +77,7 @@ function readEvent(call: Call, data: string): boolean {
   if (data === "") return false;
   if (data === "[DONE]") {
     call.facts.finished = true;
+    call.end();
     return false;
   }
   const event = asObject(parseJson(data));

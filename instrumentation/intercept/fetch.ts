@@ -2,7 +2,7 @@
 
 import type { BaggageHosts } from "../baggage.ts";
 import { encodeBaggage } from "../baggage.ts";
-import { type BeginCall, type BegunCall, hostKey } from "../begin-call.ts";
+import { hostKey, type ModelRequest, nowMs, type Recognise } from "../begin-call.ts";
 import type { Call } from "../call.ts";
 import type { Target } from "../clients/client.ts";
 import { mayBeModelCall } from "../clients/list.ts";
@@ -14,7 +14,7 @@ export type Fetch = typeof globalThis.fetch;
 
 export interface FetchParts {
   readonly runtime: Runtime;
-  readonly begin: BeginCall;
+  readonly recognise: Recognise;
   readonly baggage: BaggageHosts;
 }
 
@@ -51,14 +51,47 @@ interface Sending {
 type Send = (input: Input, init: Init) => Promise<Response>;
 
 async function sendWatched(parts: FetchParts, send: Send, sending: Sending): Promise<Response> {
+  const read = safely(parts, () => bodyOf(sending.input, sending.init));
+  const body = read instanceof Promise ? await read.catch(() => null) : read;
+  const request = recognise(parts, sending, body);
+  if (request === null) return send(sending.input, sending.init);
+  return request.body === undefined
+    ? sendAsItIs(parts, send, sending, request)
+    : sendWithUsage(parts, send, sending, { request, body: request.body });
+}
+
+/** The call begins while the request is on its way: the time for that is not the application's. */
+async function sendAsItIs(parts: FetchParts, send: Send, sending: Sending, request: ModelRequest): Promise<Response> {
   const { runtime } = parts;
-  const begun = await begin(parts, sending);
-  if (begun === null) return send(sending.input, sending.init);
-  const { call } = begun;
+  const startMs = nowMs();
+  let call: Call | null | undefined;
   try {
-    const [input, init] = begun.body === undefined ? [sending.input, sending.init] : withBody(sending, begun.body);
+    const sent = runtime.insideCall.run(true, () => send(sending.input, sending.init));
+    call = safely(parts, () => request.begin(startMs));
+    const response = await sent;
+    return call === null ? response : watchAnswer(runtime, response, call);
+  } catch (error) {
+    // A `fetch` of the application's own may throw at once.
+    if (call === undefined) call = safely(parts, () => request.begin(startMs));
+    call?.fail(error);
+    throw error;
+  }
+}
+
+interface Changed {
+  readonly request: ModelRequest;
+  readonly body: string;
+}
+
+/** A host that refuses to be asked for usage is asked once more without. */
+async function sendWithUsage(parts: FetchParts, send: Send, sending: Sending, changed: Changed): Promise<Response> {
+  const { runtime } = parts;
+  const call = safely(parts, () => changed.request.begin());
+  if (call === null) return send(sending.input, sending.init);
+  try {
+    const [input, init] = withBody(sending, changed.body);
     let response = await runtime.insideCall.run(true, () => send(input, init));
-    if (begun.body !== undefined && (await refusesUsage(response))) {
+    if (await refusesUsage(response)) {
       call.injectedUsage = false;
       response = await runtime.insideCall.run(true, () => send(sending.input, sending.init));
       rememberRefusal(runtime, targetOf(sending.url), response.status);
@@ -70,13 +103,18 @@ async function sendWatched(parts: FetchParts, send: Send, sending: Sending): Pro
   }
 }
 
-async function begin(parts: FetchParts, sending: Sending): Promise<BegunCall | null> {
-  try {
-    const { input, init } = sending;
-    const read = bodyOf(input, init);
-    const body = read instanceof Promise ? await read : read;
+function recognise(parts: FetchParts, sending: Sending, body: ReadBody): ModelRequest | null {
+  const { input, init } = sending;
+  return safely(parts, () => {
     const headers = init?.headers ?? (isRequest(input) ? input.headers : undefined);
-    return parts.begin({ target: targetOf(sending.url), body, header: (name) => headerOf(headers, name) });
+    return parts.recognise({ target: targetOf(sending.url), body, header: (name) => headerOf(headers, name) });
+  });
+}
+
+/** Null and one more fault where the work throws: the application goes on without us. */
+function safely<Result>(parts: FetchParts, work: () => Result): Result | null {
+  try {
+    return work();
   } catch {
     parts.runtime.counters.faults += 1;
     return null;

@@ -2,7 +2,6 @@
 
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { encodeBaggage } from "../baggage.ts";
-import type { BegunCall } from "../begin-call.ts";
 import type { Call } from "../call.ts";
 import type { Target } from "../clients/client.ts";
 import type { JsonObject } from "../clients/json.ts";
@@ -16,6 +15,12 @@ export type Request = (...parameters: unknown[]) => ClientRequest;
 interface Described {
   readonly target: Target;
   readonly method: string;
+}
+
+interface BegunCall {
+  readonly call: Call;
+  /** To be sent in place of the application's. */
+  readonly body: string | undefined;
 }
 
 const heldBytesMax = 8_388_608;
@@ -149,7 +154,7 @@ function readBody(body: Buffer, isForm: boolean): string | JsonObject | null {
 function begin(watching: Watching, body: string | JsonObject | null): BegunCall | null {
   const { parts, sent, described } = watching;
   try {
-    const begun = parts.begin({
+    const request = parts.recognise({
       target: described.target,
       body,
       changeable: !(sent.headersSent && sent.hasHeader("content-length")),
@@ -158,8 +163,10 @@ function begin(watching: Watching, body: string | JsonObject | null): BegunCall 
         return value === undefined ? undefined : String(value);
       },
     });
-    if (begun !== null) watchAnswer(parts, sent, begun.call);
-    return begun;
+    if (request === null) return null;
+    const call = request.begin();
+    watchAnswer(parts, sent, call);
+    return { call, body: request.body };
   } catch {
     parts.runtime.counters.faults += 1;
     return null;

@@ -33,7 +33,28 @@ interface Observed {
   stream: ReadableStream<Uint8Array> | undefined;
 }
 
-const observedResponses = new WeakMap<Response, Observed>();
+/** A constructor that returns what it is given: what its heirs declare is then put on that object. */
+const Given = function given(object: object) {
+  return object;
+} as unknown as new (
+  object: object,
+) => object;
+
+/** Puts its state on a response where nobody else can see it. A WeakMap would cost the garbage collector some microseconds a call. */
+class ObservedResponse extends Given {
+  #observed: Observed;
+
+  constructor(response: Response, observed: Observed) {
+    super(response);
+    this.#observed = observed;
+  }
+
+  static stateOf(response: Response): Observed {
+    if (!(#observed in response)) throw new TypeError("Illegal invocation");
+    return (response as object as ObservedResponse).#observed;
+  }
+}
+
 const observedPrototypes = new WeakMap<object, object>();
 
 /** The methods stand on a prototype between the response and its class: one step a call, whatever their number. */
@@ -49,34 +70,29 @@ function replaceBody(
     prototype = Object.create(native, observedMethods(native)) as object;
     observedPrototypes.set(native, prototype);
   }
-  observedResponses.set(response, { call, nativeBody, contentType, stream: undefined });
+  new ObservedResponse(response, { call, nativeBody, contentType, stream: undefined });
   Object.setPrototypeOf(response, prototype);
 }
 
 function observedMethods(native: Response): PropertyDescriptorMap {
-  const stateOf = (response: Response): Observed => {
-    const state = observedResponses.get(response);
-    if (state === undefined) throw new TypeError("Illegal invocation");
-    return state;
-  };
+  const { stateOf } = ObservedResponse;
   /** Once the observed stream is read from, the native methods refuse, as they do for any body that is used. */
   const whole = async (response: Response): Promise<Uint8Array> => {
     const { call, contentType } = stateOf(response);
-    const bytes = new Uint8Array(await watched(call, native.arrayBuffer.call(response)));
-    return observeWhole(call, contentType, bytes);
+    return watched(call, native.arrayBuffer.call(response), (buffer) =>
+      observeWhole(call, contentType, new Uint8Array(buffer)),
+    );
   };
   const methods = {
     async text(this: Response): Promise<string> {
       const { call, contentType } = stateOf(this);
       if (!contentType.includes("json")) return new TextDecoder().decode(await whole(this));
-      const read = await watched(call, native.text.call(this));
-      observeText(call, read);
-      return read;
+      return watched(call, native.text.call(this), (text) => observeText(call, text));
     },
     async json(this: Response): Promise<unknown> {
       const { call, contentType } = stateOf(this);
       if (!contentType.includes("json")) return JSON.parse(new TextDecoder().decode(await whole(this)));
-      return observeJsonText(call, await watched(call, native.text.call(this)));
+      return watched(call, native.text.call(this), (text) => observeJsonText(call, text));
     },
     async arrayBuffer(this: Response): Promise<ArrayBuffer> {
       return new Uint8Array(await whole(this)).buffer;
@@ -106,23 +122,23 @@ function observedMethods(native: Response): PropertyDescriptorMap {
   return { ...Object.getOwnPropertyDescriptors(methods), body };
 }
 
-/** A body that breaks off ends the call with the same error that the application gets. */
-async function watched<Value>(call: Call, reading: Promise<Value>): Promise<Value> {
-  try {
-    return await reading;
-  } catch (error) {
+/** What was read, observed. A body that breaks off ends the call with the same error that the application gets. */
+function watched<Read, Result>(call: Call, reading: Promise<Read>, observe: (read: Read) => Result): Promise<Result> {
+  // One `then` and no `await`: each step between the answer and the application is added to its time.
+  return reading.then(observe, (error: unknown) => {
     // A second read of a used body is the application's mistake and no end of the call.
     if (!(error instanceof TypeError && /already been|locked|unusable|disturbed/i.test(error.message)))
       call.fail(error);
     throw error;
-  }
+  });
 }
 
-function observeText(call: Call, text: string): void {
-  if (!call.claimBody()) return;
+function observeText(call: Call, text: string): string {
+  if (!call.claimBody()) return text;
   if (text.length > parseMax) readEdges(call, text.slice(0, 65_536), text.slice(-65_536));
   else observeParsed(call, text);
   call.end();
+  return text;
 }
 
 /** Parses once for the application and for the call; a broken text throws what `response.json()` throws. */

@@ -68,7 +68,7 @@ export function usageOfSpan(span: ReceivedSpan | undefined): Record<string, unkn
 export function usageOfTruth(truth: Truth | undefined): Record<string, unknown> {
   if (truth === undefined) return {};
   const anthropic = truth.api === "anthropic";
-  const hasId = truth.api !== "embeddings" && truth.api !== "images" && truth.api !== "audio";
+  const hasId = !["embeddings", "images", "audio", "bedrock"].includes(truth.api);
   const hasCache = hasId;
   return {
     id: hasId ? truth.id : undefined,

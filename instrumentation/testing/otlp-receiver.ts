@@ -1,6 +1,6 @@
 /** A small OTLP/HTTP receiver (JSON) that keeps the spans it acknowledges. */
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 export interface ReceivedSpan {
@@ -19,6 +19,8 @@ export interface ReceivedSpan {
 export interface OtlpReceiver {
   readonly url: string;
   readonly spans: ReceivedSpan[];
+  /** One entry a request. */
+  readonly requests: readonly { readonly path: string; readonly headers: IncomingHttpHeaders }[];
   /** Every body as it came, for searching. */
   readonly bodies: string[];
   /** What the next requests are answered with: 200 unless set. `silent` never answers. */
@@ -32,8 +34,10 @@ type Wire = Record<string, never>;
 export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const bodies: string[] = [];
+  const requests: { path: string; headers: IncomingHttpHeaders }[] = [];
   const server: Server = createServer((request, response) => {
     const chunks: Buffer[] = [];
+    requests.push({ path: request.url ?? "", headers: request.headers });
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => take(Buffer.concat(chunks).toString("utf8"), response));
   });
@@ -48,6 +52,7 @@ export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
   const receiver: OtlpReceiver = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
+    requests,
     bodies,
     answer: 200,
     close: () =>

@@ -1,16 +1,17 @@
-/** The same five calls with every SDK: plain, stream, tool, abort, error. Loaded by each application of the matrix. */
+/** The same calls with every SDK: plain, stream, tool, abort, error. Loaded by each application of the matrix. */
 
 export const modes = ["plain", "stream", "tool", "abort", "error"] as const;
 
 export type Mode = (typeof modes)[number];
 
-export type Family = "openai" | "anthropic" | "google" | "ai" | "langchain";
+export type Family = "openai" | "anthropic" | "google" | "ai" | "langchain" | "bedrock";
 
 export interface ActionParameters {
   readonly family: Family;
   /** The SDK's modules as the application's module system loads them. */
   readonly sdk: Record<string, Constructors>;
   readonly url: string;
+  readonly modes: readonly Mode[];
   /** Runs one mode under its name as the feature. */
   readonly within: (mode: Mode, work: () => Promise<void>) => Promise<void>;
 }
@@ -26,10 +27,10 @@ type LooseObject = { [key: string]: LooseObject } & ((...parameters: unknown[]) 
 
 const scenarios: Record<Mode, string> = { plain: "", stream: "", tool: "tools", abort: "slow", error: "error400" };
 
-/** Runs all modes one after the other. Errors that a mode provokes are swallowed, others are thrown. */
+/** Runs the modes one after the other. Errors that a mode provokes are swallowed, others are thrown. */
 export async function runActions(parameters: ActionParameters): Promise<void> {
   const act = families[parameters.family](parameters.sdk, parameters.url);
-  for (const mode of modes) {
+  for (const mode of parameters.modes) {
     const prompt = `mode=${mode} scenario=${scenarios[mode]} hello`;
     await parameters.within(mode, async () => {
       try {
@@ -80,6 +81,17 @@ const families: Record<Family, (sdk: ActionParameters["sdk"], url: string) => Ac
       }
       const stream = member(sdk, "streamText")(options)["textStream"];
       for await (const _ of stream as AsyncIterable<unknown>) if (mode === "abort") controller.abort();
+    };
+  },
+  bedrock: (sdk, url) => {
+    const credentials = { accessKeyId: "a", secretAccessKey: "b" };
+    const options = { region: "us-east-1", endpoint: url, maxAttempts: 1, credentials };
+    const client = create(member(sdk, "BedrockRuntimeClient"), options);
+    return async (mode, prompt) => {
+      const input = { modelId: "amazon.nova-pro-v1:0", messages: [{ role: "user", content: [{ text: prompt }] }] };
+      const name = streams(mode) ? "ConverseStreamCommand" : "ConverseCommand";
+      const answer = await call(client, ["send"], create(member(sdk, name), input));
+      await consume(answer["stream"] as LooseObject, mode);
     };
   },
   langchain: (sdk, url) => {

@@ -1,7 +1,7 @@
 /** What the fake provider knows of one call: the numbers that every span is held against. */
 
 export interface Truth {
-  readonly api: "chat" | "responses" | "embeddings" | "images" | "audio" | "anthropic" | "gemini";
+  readonly api: "chat" | "responses" | "embeddings" | "images" | "audio" | "anthropic" | "gemini" | "bedrock";
   readonly id: string;
   readonly model: string;
   readonly status: number;
