@@ -56,7 +56,11 @@ export class LmdbLog implements EventLog {
     try {
       return await work();
     } catch (error) {
-      this.#failure ??= new Error(`cannot write ${this.#options.directory}: ${await reasonOf(error)}`);
+      const { directory, space } = this.#options;
+      const reason = await reasonOf(error);
+      // A write that fits in part fails as "Input/output error": the free space tells what it was.
+      const free = space === undefined ? "" : `, ${(space.freeBytes() / 1e6).toFixed(1)} MB free there`;
+      this.#failure ??= new Error(`cannot write ${directory}: ${reason}${free}`);
       throw this.#failure;
     }
   }
@@ -68,7 +72,10 @@ export class LmdbLog implements EventLog {
   write(payload: Uint8Array): { offset: number; durable: Promise<void> } {
     const offset = this.#nextOffset++;
     const committed = this.#entries.put(offset, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
-    return { offset, durable: this.#settle(offset, committed) };
+    const durable = this.#settle(offset, committed);
+    // Within a batch nobody waits for it when the batch itself fails.
+    durable.catch(() => undefined);
+    return { offset, durable };
   }
 
   async #settle(offset: number, committed: Promise<boolean>): Promise<void> {
