@@ -160,6 +160,16 @@ describe("a repeat of a span counts once", () => {
     await bench.send(span);
     expect(sums()).toEqual(once);
   });
+  it("among others, after a restart, on another day, and in whatever order", async () => {
+    const spans = [1, 2, 3].map((number) => chat(number));
+    await bench.send(...spans);
+    await bench.restart();
+    clockMs += 13 * hourMs;
+    await bench.send(chat(4), ...spans.toReversed(), chat(5));
+    await bench.restart();
+    await bench.send(...spans);
+    expect(sums()).toEqual({ calls: 5, input: 5000, nanoUsd: 12_500_000, rows: 5 });
+  });
   it("after the index has forgotten it, because the table is asked", async () => {
     const span = chat(1);
     await bench.send(span);
