@@ -21,18 +21,13 @@ export class LmdbUsageLog implements UsageLog {
   }
 
   async commit(step: ResolverStep): Promise<readonly number[]> {
-    const writes: { offset: number; durable: Promise<void> }[] = [];
-    await this.entries.transact(async () => {
-      await this.entries.environment.batch(() => {
-        for (const entry of step.entries) writes.push(this.entries.write(entry));
-        this.#index.add(step.identities, step.arrivedAtMs);
-        for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
-        this.#state.put(inputOffsetName, step.inputOffset);
-      });
-      await Promise.all(writes.map((write) => write.durable));
+    const offsets = await this.entries.appendWith(step.entries, () => {
+      this.#index.add(step.identities, step.arrivedAtMs);
+      for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
+      this.#state.put(inputOffsetName, step.inputOffset);
     });
     this.#inputOffset = step.inputOffset;
-    return writes.map((write) => write.offset);
+    return offsets;
   }
 
   seen(identity: Identity): Seen | undefined {
