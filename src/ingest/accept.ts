@@ -51,7 +51,10 @@ export class Acceptor {
       return { kind: "overloaded", retryAfterSeconds: 1 };
     }
     const shortage = space.shortage();
-    if (shortage !== null) return { kind: "unavailable", retryAfterSeconds: shortageSeconds, message: shortage };
+    if (shortage !== null) {
+      const message = `${shortage}; free some, and spans are taken again without a restart`;
+      return { kind: "unavailable", retryAfterSeconds: shortageSeconds, message };
+    }
     const entry: SpansEntry = { version: 1, arrivedAtMs, spans };
     this.#backlogSpans += spans.length;
     try {
