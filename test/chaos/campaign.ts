@@ -56,6 +56,7 @@ type Counts = { -readonly [Name in Exclude<keyof PlaceResult, "place">]: number 
 const exporters = 4;
 const reachedWithinMs = 12_000;
 const faultsMax = 40;
+const unexpectedEndsMax = 3;
 const rowsMaxByDefault = [400, 2000, 20_000];
 const nothing: Verdict = { lost: 0, doubled: 0, wrong: 0, rollups: [], completeness: null, examples: [] };
 
@@ -88,6 +89,7 @@ class Campaign {
   readonly #random;
   #last = nothing;
   #kills = 0;
+  #unexpectedEnds = 0;
 
   constructor(options: CampaignOptions, victim: Victim, webhook: Webhook) {
     this.#options = options;
@@ -109,10 +111,10 @@ class Campaign {
         const next = kills[index + 1];
         if (next === undefined || placeOf(next) !== place) await this.#check(place, next === undefined);
       } catch (error) {
-        // Whatever it is, what was found so far is worth its table; more kills are not.
+        // The next check tells what it cost. Where it goes on like this, more kills are worth nothing.
         this.#fault(`${place}: ${(error as Error).message}\n${this.#victim.output()}`);
         await this.#victim.kill();
-        break;
+        if (++this.#unexpectedEnds === unexpectedEndsMax) break;
       }
     }
     this.#fleet.resume();
