@@ -206,7 +206,8 @@ function check(name: string, status: Check["status"], detail: string, advice: st
 
 function diskCheck(space: DiskSpace, directory: string): Check {
   const shortage = space.shortage();
-  if (shortage !== null) return check("disk", "fail", shortage, `free space where ${directory} is`);
+  if (shortage !== null)
+    return check("disk", "fail", shortage, `free some where ${directory} is: spans are taken again without a restart`);
   const free = space.freeBytes();
   return check(
     "disk",

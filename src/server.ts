@@ -71,8 +71,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 /** With its files in place the server works on a full disk, but for taking spans; it cannot make them there. */
 function refuseNewOnFullDisk({ data, diskFreeBytesMin }: Config): void {
   const shortage = new DiskSpace({ directory: data, freeBytesMin: diskFreeBytesMin }).shortage();
-  if (shortage !== null && !existsSync(join(data, "usage", "data.mdb")))
-    throw new Error(`${data} is new, and ${shortage}`);
+  if (shortage === null || existsSync(join(data, "usage", "data.mdb"))) return;
+  throw new Error(`cannot begin in ${data}: ${shortage}; free some, or choose another directory with --data`);
 }
 
 function openStore(config: Config): Promise<Store> {

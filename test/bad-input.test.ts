@@ -188,6 +188,16 @@ it("refuses a second server on the same directory, and a port in use, in one cle
   );
 });
 
+it("refuses to begin on a disk that is nearly full in one clear line", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "burnwatch-full-"));
+  const { code, stderr } = await burnwatch(["serve", "--data", directory], {
+    BURNWATCH_DISK_FREE_BYTES_MIN: "900000000000000",
+  });
+  expect(code).toBe(1);
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toMatch(/cannot begin in .*: not enough space .* MB free, 900000000\.0 MB needed .*; free some, or/);
+});
+
 it("refuses a broken configuration with path, expectation and nearest name", async () => {
   const file = join(mkdtempSync(join(tmpdir(), "burnwatch-config-")), "burnwatch.yaml");
   writeFileSync(file, "store:\n  raw_retention_day: 3\n");

@@ -3,7 +3,7 @@
  * ends, so that nothing stale survives a kill -9.
  */
 
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { join, resolve } from "node:path";
 
@@ -18,19 +18,44 @@ export interface DirectoryLock {
 /**
  * Creates the directory if needed and takes it.
  * @throws DirectoryLockedError when a live process holds it.
+ * @throws Error with one plain line when it cannot be written.
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  let lock: DirectoryLock | null;
+  try {
+    lock = await takeDirectory(directory);
+  } catch (error) {
+    throw new Error(
+      `cannot write into the data directory ${directory} (${(error as Error).message}): make it writable, or choose another with --data or BURNWATCH_DATA`,
+      { cause: error },
+    );
+  }
+  if (lock !== null) return lock;
+  throw new DirectoryLockedError(
+    `another Burnwatch is running on ${directory}: stop it, or give this one its own directory with --data or BURNWATCH_DATA`,
+  );
+}
+
+/** Null when a live process holds it. */
+async function takeDirectory(directory: string): Promise<DirectoryLock | null> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = socketPath(resolve(directory));
   for (let attempt = 0; attempt < 3; attempt++) {
     const server = await listen(path);
     if (server !== null) return { release: () => new Promise((done) => server.close(() => done())) };
     if (await answers(path)) break;
-    rmSync(path, { force: true });
+    removeStale(path);
   }
-  throw new DirectoryLockedError(
-    `another Burnwatch is running on ${directory}: stop it, or give this one its own directory with --data or BURNWATCH_DATA`,
-  );
+  return null;
+}
+
+/** What a killed process left; another that starts at the same moment may have removed it. */
+function removeStale(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 /** Socket paths are limited to about 100 bytes: a deep directory is named relative to where we stand. */

@@ -6,12 +6,12 @@ function disk(free: number) {
   return { state, space: new DiskSpace({ directory: ".", freeBytesMin: 100e6, freeBytes: () => state.free }) };
 }
 
-it("refuses spans below the limit and says how much is free, how much is needed and what to do", () => {
+it("is short of space below the limit and says how much is free, how much is needed and where that is set", () => {
   const { state, space } = disk(100e6);
   expect(space.shortage()).toBeNull();
   state.free = 99.94e6;
   expect(space.shortage()).toBe(
-    "not enough space on the collector's disk: 99.9 MB free, 100.0 MB needed (disk.free_bytes_min); free some, and spans are taken again without a restart",
+    "not enough space on the collector's disk: 99.9 MB free, 100.0 MB needed (disk.free_bytes_min)",
   );
 });
 

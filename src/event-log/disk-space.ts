@@ -42,11 +42,11 @@ export class DiskSpace {
     return this.#ask(this.#directory);
   }
 
-  /** Why no spans are taken, and what to do; null while there is enough room. */
+  /** Why no spans are taken; null while there is enough room. */
   shortage(): string | null {
     const free = this.freeBytes();
     if (free >= this.freeBytesMin) return null;
-    return `not enough space on the collector's disk: ${megabytes(free)} MB free, ${megabytes(this.freeBytesMin)} MB needed (disk.free_bytes_min); free some, and spans are taken again without a restart`;
+    return `not enough space on the collector's disk: ${megabytes(free)} MB free, ${megabytes(this.freeBytesMin)} MB needed (disk.free_bytes_min)`;
   }
 
   /** True when what was acknowledged may still be written. */

@@ -40,9 +40,29 @@ export class LmdbLog implements EventLog {
 
   append(payload: Uint8Array): Promise<number> {
     return this.transact(async () => {
-      const { offset, durable } = this.write(payload);
-      await durable;
+      const { offset, committed } = this.#put(payload);
+      await committed;
+      await this.environment.flushed;
+      this.#show(offset);
       return offset;
+    });
+  }
+
+  /**
+   * Appends entries in one transaction with whatever `others` puts into this environment.
+   * @returns their offsets, once all of it is on disk.
+   */
+  appendWith(payloads: readonly Uint8Array[], others: () => void): Promise<readonly number[]> {
+    return this.transact(async () => {
+      let offsets: readonly number[] = [];
+      await this.environment.batch(() => {
+        offsets = payloads.map((payload) => this.#put(payload).offset);
+        others();
+      });
+      // Both are needed: lmdb may tell of the flush before it lets its readers see the commit.
+      await this.environment.flushed;
+      this.#show(offsets.at(-1) ?? 0);
+      return offsets;
     });
   }
 
@@ -56,27 +76,26 @@ export class LmdbLog implements EventLog {
     try {
       return await work();
     } catch (error) {
-      this.#failure ??= new Error(`cannot write ${this.#options.directory}: ${await reasonOf(error)}`);
+      const { directory, space } = this.#options;
+      const reason = await reasonOf(error);
+      // A write that fits in part fails as "Input/output error": the free space tells what it was.
+      const free = space === undefined ? "" : `, ${(space.freeBytes() / 1e6).toFixed(1)} MB free there`;
+      this.#failure ??= new Error(`cannot write ${directory}: ${reason}${free}`);
       throw this.#failure;
     }
   }
 
-  /**
-   * Puts an entry into the transaction that is being collected, so that a caller can add to the same one.
-   * @returns its offset at once, and a promise for the disk.
-   */
-  write(payload: Uint8Array): { offset: number; durable: Promise<void> } {
+  #put(payload: Uint8Array): { readonly offset: number; readonly committed: Promise<boolean> } {
     const offset = this.#nextOffset++;
     const committed = this.#entries.put(offset, Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
-    return { offset, durable: this.#settle(offset, committed) };
+    return { offset, committed };
   }
 
-  async #settle(offset: number, committed: Promise<boolean>): Promise<void> {
-    await committed;
-    await this.environment.flushed;
+  /** Makes known what is on disk. */
+  #show(offset: number): void {
     if (offset > this.#durableOffset) {
-      // lmdb reads from one snapshot for a whole turn of the event loop, and about once in 5,000 commits that is one from
-      // before the commit. A consumer would be told of an entry that it cannot see and ask for it in microtasks for ever.
+      // lmdb reads from one snapshot for a whole turn of the event loop. From one of before the commit, a consumer would
+      // be told of an entry that it cannot see, and ask for it in microtasks for ever.
       this.environment.resetReadTxn();
       this.#durableOffset = offset;
     }

@@ -23,19 +23,14 @@ export class LmdbUsageLog implements UsageLog {
   }
 
   async commit(step: ResolverStep): Promise<readonly number[]> {
-    const writes: { offset: number; durable: Promise<void> }[] = [];
-    await this.entries.transact(async () => {
-      await this.entries.environment.batch(() => {
-        for (const entry of step.entries) writes.push(this.entries.write(entry));
-        this.#index.save(step.traces, step.arrivedAtMs);
-        for (const [key, entry] of step.wrappers) this.#keepWrapper(key, entry);
-        for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
-        this.#state.put(inputOffsetName, step.inputOffset);
-      });
-      await Promise.all(writes.map((write) => write.durable));
+    const offsets = await this.entries.appendWith(step.entries, () => {
+      this.#index.save(step.traces, step.arrivedAtMs);
+      for (const [key, entry] of step.wrappers) this.#keepWrapper(key, entry);
+      for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
+      this.#state.put(inputOffsetName, step.inputOffset);
     });
     this.#inputOffset = step.inputOffset;
-    return writes.map((write) => write.offset);
+    return offsets;
   }
 
   #keepWrapper(key: string, entry: Uint8Array | null): void {

@@ -49,7 +49,8 @@ it("refuses spans while the disk is nearly full, saying why and when to come aga
   expect(await receiver.accept(one)).toEqual({
     kind: "unavailable",
     retryAfterSeconds: 10,
-    message: expect.stringContaining("3.0 MB free, 256.0 MB needed"),
+    message:
+      "not enough space on the collector's disk: 3.0 MB free, 256.0 MB needed (disk.free_bytes_min); free some, and spans are taken again without a restart",
   });
   expect([log.lastOffset(), receiver.backlogSpans()]).toEqual([0, 0]);
   freeBytes = 300e6;

@@ -37,7 +37,10 @@ export class Acceptor {
       return { kind: "overloaded", retryAfterSeconds: 1 };
     }
     const shortage = space.shortage();
-    if (shortage !== null) return { kind: "unavailable", retryAfterSeconds: shortageSeconds, message: shortage };
+    if (shortage !== null) {
+      const message = `${shortage}; free some, and spans are taken again without a restart`;
+      return { kind: "unavailable", retryAfterSeconds: shortageSeconds, message };
+    }
     this.#backlogSpans += spans;
     try {
       await log.append(payload);

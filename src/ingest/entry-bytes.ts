@@ -1,7 +1,7 @@
 /**
  * Bytes of log entries: numbers, ids and texts, written and read in one pass. Each entry has a table of its texts, so
  * that a name that a thousand records share is written once. Own code and no library: packing objects with MessagePack
- * was a third of the server's main thread (DECISIONS 19).
+ * was a third of the server's main thread.
  */
 
 /** The head: version, place of the texts, arrival. */

@@ -67,9 +67,19 @@ describe("a repeat of a span counts once", () => {
     await rig.send(span);
     rig.clockMs += hourMs;
     await rig.send(span);
-    rig.clockMs += 14 * hourMs;
+    rig.rig.clockMs += 14 * hourMs;
     await rig.send(span);
     expect(sums()).toEqual(once);
+  });
+  it("among others, after a restart, on another day, and in whatever order", async () => {
+    const spans = [1, 2, 3].map((number) => chat(number));
+    await rig.send(...spans);
+    await rig.restart();
+    rig.clockMs += 13 * hourMs;
+    await rig.send(chat(4), ...spans.toReversed(), chat(5));
+    await rig.restart();
+    await rig.send(...spans);
+    expect(sums()).toEqual({ calls: 5, input: 5000, nanoUsd: 12_500_000, rows: 5 });
   });
   it("after the index has forgotten it, because the table is asked", async () => {
     const span = chat(1);

@@ -45,7 +45,8 @@ export async function detectionFaults(directory: string, journal: string): Promi
   const { book } = await judge(entries, Math.max(detection.offset, alerts?.appliedOffset ?? 0));
   const known = new Map((alerts?.entries ?? []).map(({ alert }) => [alert.fingerprint, alert]));
   const expected = new Map(book.entries.map(({ alert }) => [alert.fingerprint, alert]));
-  differences.push(...compare("alert", known, expected));
+  const marks = ` (detector saved at ${detection.offset}, alerts at ${alerts?.appliedOffset ?? 0})`;
+  differences.push(...compare("alert", known, expected).map((line) => line + marks));
   return { differences, entries: entries.length, alerts: known.size };
 }
 

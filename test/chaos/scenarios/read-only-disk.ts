@@ -38,7 +38,8 @@ async function play({ victim, fleet, note, fault }: Scene, disk: SmallDisk): Pro
   const lines = victim.output().trim().split("\n");
   note(`said: ${lines.at(-1)}`);
   if (lines.length !== 1) fault(`said ${lines.length} lines, not one`);
-  if (!/read-only|EROFS/i.test(lines.join(" "))) fault("does not say that the disk is read-only");
+  if (!/^burnwatch serve: cannot write into the data directory .*read-only/.test(lines.join(" ")))
+    fault("does not say that the disk is read-only");
   disk.remount("rw");
   await victim.start();
   await sleep(loadMs);
