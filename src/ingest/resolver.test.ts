@@ -67,7 +67,7 @@ describe("a repeat of a span counts once", () => {
     await rig.send(span);
     rig.clockMs += hourMs;
     await rig.send(span);
-    rig.rig.clockMs += 14 * hourMs;
+    rig.clockMs += 14 * hourMs;
     await rig.send(span);
     expect(sums()).toEqual(once);
   });
