@@ -14,6 +14,8 @@ export interface Reading {
   readonly requestModel: string;
   readonly responseId: string;
   readonly finishReason: string;
+  /** How the provider served the call (`batch`, `flex`, `priority`, `default`); "" where unknown. It changes the price. */
+  readonly serviceTier: string;
   readonly errorType: string;
   readonly tool: string;
   readonly toolArgsHash: string;

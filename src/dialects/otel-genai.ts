@@ -21,6 +21,8 @@ const operations: Readonly<Record<string, Operation>> = {
   execute_tool: "execute_tool",
 };
 
+const serviceTierKeys = ["openai.response.service_tier", "anthropic.response.service_tier"];
+
 const usagePrefix = "gen_ai.usage.";
 const inputKeys = ["gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"];
 const outputKeys = ["gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"];
@@ -48,6 +50,7 @@ const keys = [
   "gen_ai.response.id",
   "gen_ai.response.finish_reasons",
   "gen_ai.tool.name",
+  ...serviceTierKeys,
   ...cacheWrite1hKeys,
 ];
 
@@ -74,6 +77,7 @@ function read(span: Span): Reading | null {
     requestModel,
     responseId: text(attributes["gen_ai.response.id"]),
     finishReason: firstText(attributes["gen_ai.response.finish_reasons"]),
+    serviceTier: serviceTierKeys.map((key) => text(attributes[key])).find((tier) => tier !== "") ?? "",
     errorType: text(attributes["error.type"]),
     tool: text(attributes["gen_ai.tool.name"]),
     toolArgsHash: text(attributes[toolArgsHashKey]),

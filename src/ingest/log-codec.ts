@@ -37,8 +37,17 @@ export function decodeSpansEntry(payload: Uint8Array): SpansEntry {
 
 /** An entry of the usage log. @throws Error when a newer version wrote it. */
 export function decodeUsageEntry(payload: Uint8Array): UsageEntry {
-  return checked(packr.unpack(payload), "usage");
+  const entry: UsageEntry = checked(packr.unpack(payload), "usage");
+  const [first] = entry.records;
+  return first === undefined || "priceTag" in first ? entry : { ...entry, records: entry.records.map(withoutPrice) };
 }
+
+/** A record that a version before price tags left in the log: all of its cost is of no known kind. */
+function withoutPrice(record: UsageRecord): UsageRecord {
+  return { ...unpriced, ...record };
+}
+
+const unpriced = { images: 0, audioMs: 0, serviceTier: "", priceTag: "", costCarry: 0, repricings: 0 };
 
 function checked<Entry extends { readonly version: number }>(entry: Entry, log: string): Entry {
   if (entry.version === 1) return entry;

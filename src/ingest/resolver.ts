@@ -11,8 +11,9 @@ import type { Span } from "../model/span.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import { Completeness, type CompletenessState } from "./completeness.ts";
+import { BetweenSteps } from "./between-steps.ts";
 import { contentHash } from "./content-hash.ts";
-import { correctionOf } from "./correction.ts";
+import { correctionOf, revised } from "./correction.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { decodeSpansEntry, encodeEntry, type SpansEntry, type UsageEntry } from "./log-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
@@ -67,6 +68,7 @@ export class Resolver {
   readonly #options: ResolverOptions;
   readonly #completeness: Completeness;
   readonly #stopping = new AbortController();
+  readonly #between = new BetweenSteps();
   #lastRecordAtMs: number;
   #running: Promise<void> | undefined;
 
@@ -86,6 +88,12 @@ export class Resolver {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running?.catch(() => undefined);
+    this.#between.close();
+  }
+
+  /** Runs `work` between two steps, when nothing else is committed: what corrects records that are resolved already. */
+  between<Result>(work: () => Promise<Result>): Promise<Result> {
+    return this.#between.run(work);
   }
 
   /** Share of the numbered records that arrived, null where no producer numbers them. */
@@ -98,7 +106,9 @@ export class Resolver {
     let tickDueMs = now() + tickEveryMs;
     while (!this.#stopping.signal.aborted) {
       const after = usage.inputOffset();
-      const wait = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(Math.max(1, tickDueMs - now()))]);
+      await this.#between.runAll();
+      const due = AbortSignal.timeout(Math.max(1, tickDueMs - now()));
+      const wait = AbortSignal.any([this.#stopping.signal, due, this.#between.asked()]);
       if (spans.lastOffset() <= after) await spans.waitFor(after, wait);
       if (spans.lastOffset() > after) await this.#step(after);
       if (now() >= tickDueMs) {
@@ -161,16 +171,17 @@ export class Resolver {
     for (const record of draft.records) current.set(identityKey(record), record);
     for (const record of draft.undecided) {
       const previous = current.get(identityKey(record));
-      if (previous === undefined) keep(draft, record);
-      else if (record.revision > previous.revision) {
-        draft.corrections++;
-        draft.records.push(correctionOf(previous, record)[0]);
-        keep(draft, record);
-      } else {
+      const corrected = previous === undefined ? record : revised(previous, record);
+      if (corrected === null) {
         draft.repeats++;
         continue;
       }
-      current.set(identityKey(record), record);
+      if (previous !== undefined) {
+        draft.corrections++;
+        draft.records.push(correctionOf(previous, corrected)[0]);
+      }
+      keep(draft, corrected);
+      current.set(identityKey(record), corrected);
     }
   }
 
@@ -240,7 +251,9 @@ function newDraft(horizonMs: number): Draft {
 }
 
 function keep(draft: Draft, record: UsageRecord): void {
-  const { tenant, traceId, spanId, revision } = record;
+  const { tenant, traceId, spanId } = record;
+  // What the emitter calls it: re-pricing raises the stored revision, and the emitter does not know.
+  const revision = record.revision - record.repricings;
   draft.identities.set(identityKey(record), [
     { tenant, traceId, spanId },
     { revision, contentHash: contentHash(record) },
