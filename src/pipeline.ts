@@ -23,13 +23,16 @@ import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
 import { tailLine } from "./http/tail-line.ts";
 import { Acceptor } from "./ingest/accept.ts";
+import { Corrections } from "./ingest/corrections.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { decodeUsageEntry, type SpansEntry, type UsageEntry } from "./ingest/log-codec.ts";
 import { Resolver } from "./ingest/resolver.ts";
 import { findStored } from "./ingest/stored-records.ts";
 import { Writer } from "./ingest/writer.ts";
 import type { UsageRecord } from "./model/usage-record.ts";
+import { PriceFile } from "./price-file.ts";
 import { PriceBook } from "./pricing/price-book.ts";
+import { Repricer } from "./repricing/repricer.ts";
 import { ServerState } from "./server-state.ts";
 import type { Store } from "./store/store.ts";
 
@@ -85,12 +88,14 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     tail: new TailHub({ line: tailLine, followersMax }),
     refusals: new Refusals(producersRefusedMax),
   };
-  const workers = createWorkers(options, fronts);
+  const prices = openPrices(options);
+  const workers = createWorkers(options, fronts, prices.book);
   const state = new ServerState({ config, version, store, now, ...logs, ...workers });
   const failed = start(workers, (worker, error) => {
     state.workerFailed(worker, error);
     log.fatal({ worker, error: error.message }, "worker stopped");
   });
+  workers.repricer.start();
   const trimmer = setInterval(() => trim(logs, workers), trimEveryMs);
   return {
     state,
@@ -100,11 +105,13 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       acceptor: workers.acceptor,
       report: (error) => log.error({ error: String(error) }, "export request failed"),
     }),
-    route: createRouter(routesOf(options, { ...fronts, ...workers, state })),
+    route: createRouter(routesOf(options, { ...fronts, ...workers, ...prices, state })),
     async stop() {
       clearInterval(trimmer);
+      prices.file.stop();
       fronts.tail.close();
-      for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter]) await worker.stop();
+      const { repricer, resolver, writer, detection, alerter } = workers;
+      for (const worker of [repricer, resolver, writer, detection, alerter]) await worker.stop();
       await logs.spans.close();
       await logs.usage.close();
     },
@@ -124,7 +131,21 @@ export function openLogs(config: Config): Logs {
   };
 }
 
-function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
+/** The prices in use: the bundled list and, before it, the user's own. @throws ConfigError when that is broken. */
+function openPrices({ config, log }: PipelineOptions) {
+  const book = new PriceBook();
+  const file = new PriceFile({
+    config,
+    book,
+    loaded: (path, version) =>
+      log.info({ file: path, version }, "price list read; burnwatch reprice corrects the past"),
+    refused: (error) => log.error({ error: error.message }, "price list refused, the one before stays in use"),
+  });
+  file.start();
+  return { book, file };
+}
+
+function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, prices: PriceBook) {
   const { config } = options;
   const { spans, usage, freshSpans, freshUsage } = options.logs;
   const acceptor = new Acceptor({
@@ -140,7 +161,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     usage,
     freshSpans,
     freshUsage,
-    prices: new PriceBook(),
+    prices,
     findStored: (wanted) =>
       findStored(wanted, { usage, fresh: freshUsage, store: options.store, writtenOffset: () => writer.offset() }),
     now,
@@ -167,7 +188,21 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
-  return { acceptor, resolver, writer, detection, alerter };
+  const repricer = new Repricer({
+    store: options.store,
+    prices,
+    log: new Corrections({
+      usage,
+      fresh: freshUsage,
+      writtenOffset: () => writer.offset(),
+      between: (work) => resolver.between(work),
+      now,
+      observe: (corrections) => metrics.corrections.inc(corrections),
+    }),
+    now,
+    failed: (error) => options.log.error({ error: error.message }, "re-pricing interrupted, goes on at the next start"),
+  });
+  return { acceptor, resolver, writer, detection, alerter, repricer };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {
@@ -194,9 +229,9 @@ function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Me
 
 function routesOf(
   { config, store, version }: PipelineOptions,
-  parts: Fronts & Workers & { readonly state: ServerState },
+  parts: Fronts & Workers & ReturnType<typeof openPrices> & { readonly state: ServerState },
 ) {
-  const { state, metrics, tail, alerter, refusals } = parts;
+  const { state, metrics, tail, alerter, refusals, repricer, book, file } = parts;
   return apiRoutes({
     version,
     store,
@@ -204,6 +239,11 @@ function routesOf(
     tail,
     rawRetentionDays: config.rawRetentionDays,
     now,
+    repricer,
+    priceList: () => {
+      file.refresh();
+      return { file: file.path, version: book.list()?.version ?? null, entries: book.list()?.entries.length ?? 0 };
+    },
     alerts: () => alerter.alerts(),
     quality: () => state.quality(),
     status: () => state.status(),

@@ -27,6 +27,8 @@ const standardTiers: ReadonlySet<string> = new Set(["", "default", "standard", "
 
 /** Flag of a record whose service tier has no factor: it was priced as standard. */
 export const tierUnpricedFlag = "service_tier_unpriced";
+/** Flag of a record whose provider lists no price of its own for the model: the price is that of the model's maker. */
+export const makersPriceFlag = "price_of_maker";
 /** Flag of a record without a provider, priced by the name of its model alone. */
 export const providerAssumedFlag = "provider_assumed";
 
@@ -75,6 +77,8 @@ function lookUp({ provider, model, serviceTier }: PriceQuestion, atUs: number): 
     flags: [
       ...(factor === undefined ? [tierUnpricedFlag] : []),
       ...(providerId === undefined ? [providerAssumedFlag] : []),
+      // For Azure and Google the list falls back upon the makers of the models that they resell.
+      ...(found.provider.models.includes(found.model) ? [] : [makersPriceFlag]),
     ],
   });
 }

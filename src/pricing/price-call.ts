@@ -3,7 +3,7 @@
 import { reportedTag } from "../model/price-tag.ts";
 import { totalInput, totalOutput } from "../model/usage.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
-import { providerAssumedFlag, tierUnpricedFlag } from "./bundled-list.ts";
+import { makersPriceFlag, providerAssumedFlag, tierUnpricedFlag } from "./bundled-list.ts";
 import { listCost } from "./list-cost.ts";
 import type { PriceBook } from "./price-book.ts";
 import { pricesWithoutTokens } from "./rate-card.ts";
@@ -32,7 +32,7 @@ export const divergesFlag = "cost_diverges";
 /** Flags of a dialect that say that the tokens are no exact counts of one call: the cost is an estimate. */
 const estimateFlags: ReadonlySet<string> = new Set(["tokens_estimated", "usage_aggregated", "token_split_unknown"]);
 
-const ownFlags: ReadonlySet<string> = new Set([divergesFlag, tierUnpricedFlag, providerAssumedFlag]);
+const ownFlags: ReadonlySet<string> = new Set([divergesFlag, tierUnpricedFlag, providerAssumedFlag, makersPriceFlag]);
 const divergenceMax = 0.05;
 
 /** Nobody bills these by the token. */

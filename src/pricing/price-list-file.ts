@@ -9,6 +9,9 @@ import { type Fraction, one, product, quotient, whole, zero } from "./decimal.ts
 import type { DayWindow, Exchange, PerMillion, PriceEntry, PriceList } from "./price-list.ts";
 import { type EntryText, keysAt, type ListText, listSchema } from "./price-list-schema.ts";
 
+/** What the digits of a price tag hold. */
+const dollarsPerMillionMax = 99_999;
+
 /** What is wrong with a price list, one line each: file, line, path, expected, found. */
 export class PriceListError extends Error {
   override readonly name = "PriceListError";
@@ -43,7 +46,9 @@ export function parsePriceList(text: string, name: string): PriceList {
   const parsed = listSchema.safeParse(document.toJS() ?? {});
   if (!parsed.success)
     throw new PriceListError(
-      parsed.error.issues.flatMap((issue) => problemsOf(issue).map((problem) => `${at(issue.path)}: ${problem}`)),
+      telling(parsed.error.issues).flatMap((issue) =>
+        problemsOf(issue).map((problem) => `${at(issue.path)}: ${problem}`),
+      ),
     );
   const list = listOf(parsed.data, createHash("sha256").update(text).digest("hex").slice(0, 12));
   const problems = inconsistencies(list).map(
@@ -51,6 +56,12 @@ export function parsePriceList(text: string, name: string): PriceList {
   );
   if (problems.length > 0) throw new PriceListError(problems);
   return list;
+}
+
+/** What a mapping lacks is often what stands there under a wrong name: told once. */
+function telling(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  const misnamed = new Set(issues.flatMap(({ code, path }) => (code === "unrecognized_keys" ? [pathText(path)] : [])));
+  return issues.filter(({ code, path }) => code !== "custom" || !misnamed.has(pathText(path)));
 }
 
 function problemsOf(issue: z.core.$ZodIssue): readonly string[] {
@@ -157,6 +168,8 @@ function inconsistencies(list: PriceList): { readonly index: number; readonly pr
     for (const tier of entry.serviceTiers.keys())
       if (isStandardTier(tier))
         found.push({ index, problem: `service_tiers.${tier}: the plain rates are for ${tier} already` });
+    if (isTooDear(entry, list.exchanges))
+      found.push({ index, problem: "expected at most 99,999 dollars per million tokens" });
     const { currency } = entry;
     const covered = list.exchanges.some((each) => each.currency === currency && each.fromUs <= entry.fromUs);
     if (currency !== "USD" && !covered)
@@ -166,4 +179,28 @@ function inconsistencies(list: PriceList): { readonly index: number; readonly pr
       });
   }
   return found;
+}
+
+/** The dearest rate at the dearest tier, hour and exchange. */
+function isTooDear(
+  { perMillion, tiers, windows, serviceTiers, currency }: PriceEntry,
+  exchanges: readonly Exchange[],
+): boolean {
+  const dearest = (amounts: readonly (Fraction | undefined)[]) =>
+    amounts.reduce<number>(
+      (most, amount) =>
+        Math.max(most, amount === undefined ? 0 : Number(amount.numerator) / Number(amount.denominator)),
+      0,
+    );
+  const rates = [perMillion, ...tiers.map((tier) => tier.perMillion), ...windows.map((window) => window.perMillion)];
+  const factors = [
+    [one, ...serviceTiers.values()],
+    [one, ...windows.map(({ factor }) => factor)],
+    currency === "USD" ? [one] : exchanges.filter((each) => each.currency === currency).map(({ usd }) => usd),
+  ];
+  const most = factors.reduce(
+    (product, each) => product * dearest(each),
+    dearest(rates.flatMap((each) => Object.values(each ?? {}))),
+  );
+  return most > dollarsPerMillionMax;
 }

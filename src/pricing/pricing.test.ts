@@ -44,7 +44,12 @@ it("costs null, never 0, where model or provider is not listed", () => {
   expect(cost("openai", "", { input: 10 })).toBeNull();
 });
 
-it("does not take Azure for OpenAI", () => {
+it("does not take Azure for OpenAI: where Azure's own list lacks a model, the record says that its maker's price was taken", () => {
+  const flags = (provider: string) =>
+    book.find({ tenant: "", provider, model: "gpt-4o", atUs: now * 1000, serviceTier: "" })?.flags;
+  expect(flags("openai")).toEqual([]);
+  expect(flags("azure.ai.openai")).toEqual(["price_of_maker"]);
+  expect(flags("")).toEqual(["provider_assumed"]);
   expect(cost("azure.ai.openai", "gpt-4o", { input: 1000 })).toBe(2_500_000);
 });
 

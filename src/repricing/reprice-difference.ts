@@ -41,7 +41,16 @@ export class RepriceDifference {
     const key = JSON.stringify([tenant, provider, model]);
     const known = this.#rows.get(key);
     if (known !== undefined) return known;
-    const row = { tenant, provider, model, calls: 0, unpricedBefore: 0, unpricedAfter: 0, beforeNanoUsd: 0n, afterNanoUsd: 0n };
+    const row = {
+      tenant,
+      provider,
+      model,
+      calls: 0,
+      unpricedBefore: 0,
+      unpricedAfter: 0,
+      beforeNanoUsd: 0n,
+      afterNanoUsd: 0n,
+    };
     this.#rows.set(key, row);
     return row;
   }

@@ -36,7 +36,9 @@ export function checkConditions(where: RepriceRange["where"]): void {
     if ((conditions as readonly string[]).includes(name)) continue;
     const nearest = nearestName(name, conditions);
     const hint = nearest === undefined ? "" : ` (did you mean "${nearest}"?)`;
-    throw new UnknownConditionError(`where: "${name}" cannot be a condition${hint}; there are ${conditions.join(", ")}`);
+    throw new UnknownConditionError(
+      `where: "${name}" cannot be a condition${hint}; there are ${conditions.join(", ")}`,
+    );
   }
 }
 

@@ -134,7 +134,7 @@ describe("the embedded store", () => {
     const connection = createChdbConnection({ path: directory });
     const retention = { rawRetentionDays: 36_500, rollupRetentionMonths: 1200 };
     const { command, query } = schemaConnection(connection);
-    const statementsAll = 16;
+    const statementsAll = 30;
     for (let cutAfter = 0; cutAfter <= statementsAll; cutAfter++) {
       await command(`CREATE DATABASE cut_${cutAfter}`);
       await command(`USE cut_${cutAfter}`);
