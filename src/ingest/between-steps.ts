@@ -26,6 +26,7 @@ export class BetweenSteps {
 
   /** Runs what waits. Its failures belong to who asked for it. */
   async runAll(): Promise<void> {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#asked = new AbortController();

@@ -6,6 +6,7 @@
 import { calcPrice, type ModelPrice, type PriceCalculation, type TieredPrices } from "@pydantic/genai-prices";
 import { type Fraction, product, rounded, whole } from "./decimal.ts";
 import { exactRate } from "./exact-rate.ts";
+import { NameIndex } from "./name-index.ts";
 import type { PriceQuestion } from "./price-question.ts";
 import { listedProvider } from "./provider-names.ts";
 import { type RateCard, type Rates, rateCard, rateNames } from "./rate-card.ts";
@@ -41,18 +42,17 @@ interface Known {
 }
 
 export class BundledList {
-  readonly #known = new Map<string, Known>();
+  readonly #known = new NameIndex<Known>(modelsMax);
 
   /** The card of a model at a time; null when the list has no price for it. */
   find(question: PriceQuestion): RateCard | null {
-    const { provider, model, serviceTier } = question;
-    const slot = Math.floor(question.atUs / slotUs);
-    const key = `${provider}\n${model}\n${serviceTier}`;
-    const known = this.#known.get(key);
+    const { provider, model, serviceTier, startUs } = question;
+    const slot = Math.floor(startUs / slotUs);
+    const name = serviceTier === "" ? model : `${model}\n${serviceTier}`;
+    const known = this.#known.get(provider, name);
     if (known !== undefined && known.slot === slot) return known.card;
-    if (this.#known.size >= modelsMax) this.#known.clear();
     const card = lookUp(question, slot * slotUs);
-    this.#known.set(key, { slot, card });
+    this.#known.set(provider, name, { slot, card });
     return card;
   }
 }
@@ -62,10 +62,10 @@ export function isStandardTier(serviceTier: string): boolean {
   return standardTiers.has(serviceTier);
 }
 
-function lookUp({ provider, model, serviceTier }: PriceQuestion, atUs: number): RateCard | null {
+function lookUp({ provider, model, serviceTier }: PriceQuestion, startUs: number): RateCard | null {
   const providerId = listedProvider(provider);
   if (model === "" || (provider !== "" && providerId === undefined)) return null;
-  const timestamp = new Date(atUs / 1000);
+  const timestamp = new Date(startUs / 1000);
   const options = { timestamp, ...(providerId === undefined ? {} : { providerId }) };
   const found = calcPrice({ input_tokens: 1, output_tokens: 1 }, model, options);
   if (found === null || !hasPrice(found.model_price)) return null;

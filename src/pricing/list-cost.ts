@@ -24,34 +24,33 @@ const attoPerNano = 1_000_000_000n;
 /** Nano-dollars of one call at list price, with its tag and carries. */
 export function listCost(quantities: Quantities, card: RateCard): ListCost {
   const bracket = bracketOf(totalInput(quantities.usage), card);
-  const nanoUsd = wholeNanoUsd(quantities, bracket);
-  if (nanoUsd !== null) return { nanoUsd, tag: bracket.tag, carry: 0 };
-  const parts = attoParts(quantities, bracket);
-  const total = roundToNano(parts.reduce((sum, part) => sum + part, 0n));
-  return { nanoUsd: total, tag: bracket.tag, carry: carries(parts, total) };
+  return shortCost(quantities, bracket) ?? longCost(quantities, bracket);
 }
 
-/** Where each rate is a whole number of nano-dollars nothing is rounded and no part has a rest. */
-function wholeNanoUsd({ usage, images, audioMs }: Quantities, { nanoRates }: Bracket): NanoUsd | null {
-  if (nanoRates === null) return null;
-  const nanoUsd =
-    usage.input * nanoRates.input +
-    usage.cacheRead * nanoRates.cacheRead +
-    usage.cacheWrite5m * nanoRates.cacheWrite5m +
-    usage.cacheWrite1h * nanoRates.cacheWrite1h +
-    usage.output * nanoRates.output +
-    usage.reasoning * nanoRates.reasoning +
-    (totalInput(usage) + totalOutput(usage)) * nanoRates.token +
-    nanoRates.call +
-    images * nanoRates.image +
-    audioMs * nanoRates.audioMs;
-  // Sums of whole numbers below 2^53 are exact; beyond, the long way says what there is to say.
-  return Number.isSafeInteger(nanoUsd) ? nanoUsd : null;
+/** In plain numbers: whole numbers below 2^53 are exact. Null beyond. */
+function shortCost({ usage, images, audioMs }: Quantities, { short, tag }: Bracket): ListCost | null {
+  const { rates, unitsPerNano } = short;
+  const input = usage.input * rates.input;
+  const cacheRead = usage.cacheRead * rates.cacheRead;
+  const cacheWrite = usage.cacheWrite5m * rates.cacheWrite5m + usage.cacheWrite1h * rates.cacheWrite1h;
+  const output = usage.output * rates.output;
+  const reasoning = usage.reasoning * rates.reasoning;
+  const tokens = (totalInput(usage) + totalOutput(usage)) * rates.token;
+  const other = tokens + rates.call + images * rates.image + audioMs * rates.audioMs;
+  const sum = input + cacheRead + cacheWrite + output + reasoning + other;
+  if (sum > Number.MAX_SAFE_INTEGER) return null;
+  const rest = sum % unitsPerNano;
+  const down = (sum - rest) / unitsPerNano;
+  if (unitsPerNano === 1) return { nanoUsd: sum, tag, carry: 0 };
+  const up = 2 * rest > unitsPerNano || (2 * rest === unitsPerNano && down % 2 === 1);
+  const nanoUsd = up ? down + 1 : down;
+  const rests = [input, cacheRead, cacheWrite, output, reasoning, other].map((part) => part % unitsPerNano);
+  const left = nanoUsd - (sum - rests.reduce((total, each) => total + each, 0)) / unitsPerNano;
+  return { nanoUsd, tag, carry: carries(rests, left) };
 }
 
-/** In the order of `costKinds`, then all the rest. */
-function attoParts({ usage, images, audioMs }: Quantities, { rates }: Bracket): readonly AttoUsd[] {
-  return [
+function longCost({ usage, images, audioMs }: Quantities, { rates, tag }: Bracket): ListCost {
+  const parts = [
     part(usage.input, rates.input),
     part(usage.cacheRead, rates.cacheRead),
     part(usage.cacheWrite5m, rates.cacheWrite5m) + part(usage.cacheWrite1h, rates.cacheWrite1h),
@@ -62,16 +61,21 @@ function attoParts({ usage, images, audioMs }: Quantities, { rates }: Bracket): 
       part(images, rates.image) +
       part(audioMs, rates.audioMs),
   ];
+  const nanoUsd = roundToNano(parts.reduce((sum, each) => sum + each, 0n));
+  const down = parts.reduce((sum, each) => sum + each / attoPerNano, 0n);
+  const rests = parts.map((each) => Number(each % attoPerNano));
+  return { nanoUsd, tag, carry: carries(rests, nanoUsd - Number(down)) };
 }
 
-/** Largest remainder: each part rounded down, and the nano-dollars left over to those with the most cut off, first of equals. */
-function carries(parts: readonly AttoUsd[], totalNanoUsd: NanoUsd): number {
-  const rests = parts.map((atto, index) => ({ index, rest: atto % attoPerNano }));
-  const down = parts.reduce((sum, atto) => sum + atto / attoPerNano, 0n);
-  const left = totalNanoUsd - Number(down);
-  rests.sort((a, b) => (a.rest === b.rest ? a.index - b.index : a.rest > b.rest ? -1 : 1));
-  const carried = rests.slice(0, left).filter(({ index }) => index < parts.length - 1);
-  return carried.reduce((bits, { index }) => bits | (1 << index), 0);
+/**
+ * Largest remainder: each part is rounded down, and the nano-dollars left over go to those with the most cut off, the
+ * first of equals.
+ * @param rests what was cut off, in the order of `costKinds` and then all the rest, which needs no bit.
+ */
+function carries(rests: readonly number[], left: number): number {
+  if (left === 0) return 0;
+  const byRest = rests.map((_, index) => index).sort((a, b) => (rests[b] ?? 0) - (rests[a] ?? 0) || a - b);
+  return byRest.slice(0, left).reduce((bits, index) => (index < rests.length - 1 ? bits | (1 << index) : bits), 0);
 }
 
 function part(count: number, rate: AttoUsd): AttoUsd {

@@ -45,12 +45,13 @@ export function isBilled(operation: UsageRecord["operation"]): boolean {
 
 /** The price of a call, with the flags of its record: those it came with, less the price's old ones, plus its new ones. */
 export function priceCall(call: PricedCall, prices: PriceBook): CallPrice {
-  const { flags, ...price } = priceOf(call, prices);
-  const kept = call.flags.some((flag) => ownFlags.has(flag))
-    ? call.flags.filter((flag) => !ownFlags.has(flag))
-    : call.flags;
-  const added = [...flags, ...(diverges(price.costNanoUsd, call.reportedNanoUsd) ? [divergesFlag] : [])];
-  return { ...price, flags: added.length === 0 ? kept : [...new Set([...kept, ...added])].sort() };
+  const price = priceOf(call, prices);
+  const diverged = diverges(price.costNanoUsd, call.reportedNanoUsd);
+  const had = call.flags.some((flag) => ownFlags.has(flag));
+  if (price.flags.length === 0 && !diverged && !had) return { ...price, flags: call.flags };
+  const kept = call.flags.filter((flag) => !ownFlags.has(flag));
+  const flags = [...kept, ...price.flags, ...(diverged ? [divergesFlag] : [])];
+  return { ...price, flags: [...new Set(flags)].sort() };
 }
 
 function priceOf(call: PricedCall, prices: PriceBook): CallPrice {
@@ -59,7 +60,7 @@ function priceOf(call: PricedCall, prices: PriceBook): CallPrice {
   const empty = totalInput(usage) + totalOutput(usage) === 0 && images === 0 && audioMs === 0;
   // Providers bill no failed call that reports no tokens; a success that reports none is unknown, not free.
   if (empty && call.status === "error") return { ...unrated, costNanoUsd: 0, costStatus: "no_usage" };
-  const card = prices.find({ ...call, atUs: call.startUs });
+  const card = prices.find(call);
   if (card === null) {
     // A reported 0 is what emitters say of models that they do not know.
     if (reportedNanoUsd === null || reportedNanoUsd <= 0)

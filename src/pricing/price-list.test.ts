@@ -30,8 +30,14 @@ function cost(list: string, asked: Asked = {}): number | null {
 
 function find(list: string, asked: Asked) {
   const { tenant = "", provider = "openai", model = "m", at = "2026-06-01T00:00:00Z", plusUs = 0, tier = "" } = asked;
-  const atUs = Date.parse(at) * 1000 + plusUs;
-  return new PriceBook(parsePriceList(list, "prices.yaml")).find({ tenant, provider, model, atUs, serviceTier: tier });
+  const startUs = Date.parse(at) * 1000 + plusUs;
+  return new PriceBook(parsePriceList(list, "prices.yaml")).find({
+    tenant,
+    provider,
+    model,
+    startUs,
+    serviceTier: tier,
+  });
 }
 
 const example = readFileSync(new URL("price-list.example.yaml", import.meta.url), "utf8");
@@ -86,7 +92,13 @@ describe("time", () => {
   - { model: m, from: 2026-03-01, per_million: { input: 2 } }`;
     const book = new PriceBook(parsePriceList(list, "prices.yaml"));
     const at = (text: string) => {
-      const card = book.find({ tenant: "", provider: "", model: "m", atUs: Date.parse(text) * 1000, serviceTier: "" });
+      const card = book.find({
+        tenant: "",
+        provider: "",
+        model: "m",
+        startUs: Date.parse(text) * 1000,
+        serviceTier: "",
+      });
       return card === null
         ? null
         : listCost({ usage: { ...noUsage, input: 1000 }, images: 0, audioMs: 0 }, card).nanoUsd;

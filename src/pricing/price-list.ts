@@ -5,6 +5,7 @@
 
 import { isStandardTier, tierUnpricedFlag } from "./bundled-list.ts";
 import { type Fraction, one, product, quotient, rounded, whole, zero } from "./decimal.ts";
+import { NameIndex } from "./name-index.ts";
 import type { PriceQuestion } from "./price-question.ts";
 import { canonicalProvider } from "./provider-names.ts";
 import { type RateCard, type Rates, rateCard } from "./rate-card.ts";
@@ -63,15 +64,23 @@ export interface PriceList {
   readonly exchanges: readonly Exchange[];
 }
 
-const questionsMax = 10_000;
+/** Tenants and providers, and models of each: beyond, what is known is forgotten and found again. */
+const questionsMax = 2000;
+const modelsMax = 200;
 const million = whole(1_000_000);
 const attoPerUsd = 10n ** 18n;
+
+/** An entry that may hold for a name, with the cards made of it so far: by tier, window and exchange. */
+interface Candidate {
+  readonly entry: PriceEntry;
+  readonly cards: Map<string, RateCard>;
+}
 
 /** Answers from one list. */
 export class OwnList {
   readonly #list: PriceList;
-  readonly #candidates = new Map<string, readonly PriceEntry[]>();
-  readonly #cards = new Map<string, RateCard>();
+  /** By tenant, then model and provider. */
+  readonly #candidates = new NameIndex<NameIndex<readonly Candidate[]>>(questionsMax);
   readonly #zones = new Map<string, ZoneTime>();
 
   constructor(list: PriceList) {
@@ -80,52 +89,57 @@ export class OwnList {
 
   /** The card that holds for a call, null where the list has none. */
   find(question: PriceQuestion): RateCard | null {
-    const { atUs } = question;
-    const entry = this.#candidatesFor(question).find(({ fromUs, toUs }) => atUs >= fromUs && atUs < toUs);
-    return entry === undefined ? null : this.#cardOf(entry, question);
+    const { startUs } = question;
+    for (const candidate of this.#candidatesFor(question)) {
+      const { fromUs, toUs } = candidate.entry;
+      if (startUs >= fromUs && startUs < toUs) return this.#cardOf(candidate, question);
+    }
+    return null;
   }
 
-  #candidatesFor(question: PriceQuestion): readonly PriceEntry[] {
+  #candidatesFor(question: PriceQuestion): readonly Candidate[] {
     const { tenant, provider, model } = question;
-    const key = `${tenant}\n${provider}\n${model}`;
-    const known = this.#candidates.get(key);
+    let byModel = this.#candidates.get(tenant, provider);
+    if (byModel === undefined) {
+      byModel = new NameIndex(modelsMax);
+      this.#candidates.set(tenant, provider, byModel);
+    }
+    const known = byModel.get(model, "");
     if (known !== undefined) return known;
-    if (this.#candidates.size >= questionsMax) this.#candidates.clear();
-    const found = this.#list.entries.filter((entry) => holdsFor(entry, question)).sort(byPrecedence);
-    this.#candidates.set(key, found);
+    const entries = this.#list.entries.filter((entry) => holdsFor(entry, question)).sort(byPrecedence);
+    const found = entries.map((entry): Candidate => ({ entry, cards: new Map() }));
+    byModel.set(model, "", found);
     return found;
   }
 
-  #cardOf(entry: PriceEntry, { atUs, serviceTier }: PriceQuestion): RateCard {
-    const window = entry.windows.find((each) => this.#isWithin(each, atUs));
-    const exchange = this.#exchangeOf(entry, atUs);
-    const { entries, exchanges } = this.#list;
-    const key = [
-      entries.indexOf(entry),
-      window && entry.windows.indexOf(window),
-      exchange && exchanges.indexOf(exchange),
-    ].join();
-    const known = this.#cards.get(`${key} ${serviceTier}`);
+  #cardOf({ entry, cards }: Candidate, { startUs, serviceTier }: PriceQuestion): RateCard {
+    const window = entry.windows.find((each) => this.#isWithin(each, startUs));
+    const exchange = this.#exchangeOf(entry, startUs);
+    const plain = window === undefined && exchange === undefined;
+    const key = plain
+      ? serviceTier
+      : `${serviceTier}\n${entry.windows.indexOf(window as DayWindow)} ${exchange?.fromUs ?? ""}`;
+    const known = cards.get(key);
     if (known !== undefined) return known;
-    if (this.#cards.size >= questionsMax) this.#cards.clear();
+    if (cards.size >= modelsMax) cards.clear();
     const card = cardOf({ entry, window, serviceTier, version: this.#list.version, usd: exchange?.usd ?? one });
-    this.#cards.set(`${key} ${serviceTier}`, card);
+    cards.set(key, card);
     return card;
   }
 
-  #isWithin({ zone, fromMinute, toMinute }: DayWindow, atUs: number): boolean {
+  #isWithin({ zone, fromMinute, toMinute }: DayWindow, startUs: number): boolean {
     const clock = this.#zones.get(zone) ?? new ZoneTime(zone);
     this.#zones.set(zone, clock);
-    const minute = clock.minuteOfDay(atUs);
+    const minute = clock.minuteOfDay(startUs);
     return fromMinute < toMinute
       ? minute >= fromMinute && minute < toMinute
       : minute >= fromMinute || minute < toMinute;
   }
 
   /** The newest rate of exchange before the call; the list was checked to have one for every time of an entry. */
-  #exchangeOf({ currency }: PriceEntry, atUs: number): Exchange | undefined {
+  #exchangeOf({ currency }: PriceEntry, startUs: number): Exchange | undefined {
     if (currency === "USD") return undefined;
-    const dated = this.#list.exchanges.filter((each) => each.currency === currency && each.fromUs <= atUs);
+    const dated = this.#list.exchanges.filter((each) => each.currency === currency && each.fromUs <= startUs);
     return dated.reduce((newest, each) => (each.fromUs > newest.fromUs ? each : newest));
   }
 }

@@ -5,7 +5,7 @@ export interface PriceQuestion {
   readonly provider: string;
   readonly model: string;
   /** Unix microseconds of the call. */
-  readonly atUs: number;
+  readonly startUs: number;
   /** "" where unknown. */
   readonly serviceTier: string;
 }

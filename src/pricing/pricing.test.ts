@@ -10,7 +10,7 @@ const now = Date.UTC(2026, 10, 1);
 
 /** Nano-dollars of a call; the expectations below are worked out by hand from the providers' public price pages. */
 function cost(provider: string, model: string, usage: Partial<Usage>, atMs = now): number | null {
-  const card = book.find({ tenant: "", provider, model, atUs: atMs * 1000, serviceTier: "" });
+  const card = book.find({ tenant: "", provider, model, startUs: atMs * 1000, serviceTier: "" });
   return card === null ? null : listCost({ usage: { ...noUsage, ...usage }, images: 0, audioMs: 0 }, card).nanoUsd;
 }
 
@@ -46,7 +46,7 @@ it("costs null, never 0, where model or provider is not listed", () => {
 
 it("does not take Azure for OpenAI: where Azure's own list lacks a model, the record says that its maker's price was taken", () => {
   const flags = (provider: string) =>
-    book.find({ tenant: "", provider, model: "gpt-4o", atUs: now * 1000, serviceTier: "" })?.flags;
+    book.find({ tenant: "", provider, model: "gpt-4o", startUs: now * 1000, serviceTier: "" })?.flags;
   expect(flags("openai")).toEqual([]);
   expect(flags("azure.ai.openai")).toEqual(["price_of_maker"]);
   expect(flags("")).toEqual(["provider_assumed"]);

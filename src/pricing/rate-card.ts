@@ -33,12 +33,18 @@ export const rateNames: readonly RateName[] = [
   "audioMs",
 ];
 
+/** Rates as plain numbers, in the largest power of ten of atto-dollars of which all are whole numbers. */
+export interface ShortRates {
+  readonly rates: Readonly<Record<RateName, number>>;
+  /** 1 where each rate is whole nano-dollars: then nothing needs rounding. */
+  readonly unitsPerNano: number;
+}
+
 /** A bracket holds for calls whose whole input, cached tokens included, is above `inputAbove`; it prices every token. */
 export interface Bracket {
   readonly inputAbove: number;
   readonly rates: Rates;
-  /** The same in nano-dollars, where each is a whole number of them: then nothing needs rounding. */
-  readonly nanoRates: Readonly<Record<RateName, number>> | null;
+  readonly short: ShortRates;
   readonly tag: string;
 }
 
@@ -66,18 +72,17 @@ export function rateCard(
     brackets: brackets.map(({ inputAbove, rates }) => ({
       inputAbove,
       rates,
-      nanoRates: nanoRates(rates),
+      short: shortRates(rates),
       tag: priceTag(rates, label),
     })),
   };
 }
 
-function nanoRates(rates: Rates): Bracket["nanoRates"] {
-  if (!rateNames.every((name) => rates[name] % attoPerNano === 0n)) return null;
-  return Object.fromEntries(rateNames.map((name) => [name, Number(rates[name] / attoPerNano)])) as Record<
-    RateName,
-    number
-  >;
+function shortRates(rates: Rates): ShortRates {
+  let unit = attoPerNano;
+  while (!rateNames.every((name) => rates[name] % unit === 0n)) unit /= 10n;
+  const units = rateNames.map((name) => [name, Number(rates[name] / unit)]);
+  return { rates: Object.fromEntries(units) as Record<RateName, number>, unitsPerNano: Number(attoPerNano / unit) };
 }
 
 /** The bracket for so many tokens of input, cached ones included. */

@@ -20,16 +20,16 @@ export class ZoneTime {
     });
   }
 
-  /** @param atUs Unix microseconds. @returns 0 to 1439. */
-  minuteOfDay(atUs: number): number {
-    const quarter = Math.floor(atUs / quarterUs);
+  /** @param startUs Unix microseconds. @returns 0 to 1439. */
+  minuteOfDay(startUs: number): number {
+    const quarter = Math.floor(startUs / quarterUs);
     if (quarter !== this.#quarter) {
       const parts = this.#format.formatToParts(new Date((quarter * quarterUs) / 1000));
       const value = (type: string) => Number(parts.find((part) => part.type === type)?.value);
       this.#minuteOfQuarter = value("hour") * 60 + value("minute");
       this.#quarter = quarter;
     }
-    const within = Math.floor((atUs - quarter * quarterUs) / minuteUs);
+    const within = Math.floor((startUs - quarter * quarterUs) / minuteUs);
     return (this.#minuteOfQuarter + within) % minutesPerDay;
   }
 }
