@@ -145,7 +145,7 @@ describe("re-pricing that is killed", () => {
       server.apiUrl,
       "SELECT toString(toInt64(sum(cost_usd) * 1000000000)) AS nano_usd, sum(calls) AS calls, count() AS rows, max(revision) AS revision FROM usage WHERE tenant = 'revised'",
     );
-    expect(revised).toMatchObject({ nano_usd: String(2 * (sent[0]?.nanoUsd ?? 0) + 5000), calls: "1", rows: "5" });
+    expect(revised).toMatchObject({ nano_usd: String(2 * (sent[0]?.nanoUsd ?? 0) + 5000), calls: 1, rows: 5 });
     expect(Number(revised?.["revision"])).toBe(2);
   });
 });
@@ -177,16 +177,16 @@ describe("the commands", () => {
     const dry = await run("reprice", "--since", "1d", "--dry-run");
     expect(dry.stdout).toMatch(/acme +acme-finetune-7 +40 +\$0 +\$[\d.]+ +\+\$[\d.]+ +40/);
     expect((await run("reprice", "--since", "1d")).code).toBe(1);
-    expect(await sql(server.apiUrl, "SELECT sum(unpriced_calls) AS n FROM usage")).toEqual([{ n: "40" }]);
+    expect(await sql(server.apiUrl, "SELECT sum(unpriced_calls) AS n FROM usage")).toEqual([{ n: 40 }]);
 
     const done = await run("reprice", "--since", "1d", "--yes");
     expect(done).toMatchObject({ code: 0, stderr: "" });
     expect(done.stdout).toContain("corrected 40 calls: $0 -> $");
     expect(await sql(server.apiUrl, "SELECT sum(unpriced_calls) AS n, sum(calls) AS calls FROM usage_by_day")).toEqual([
-      { n: "0", calls: "50" },
+      { n: 0, calls: 50 },
     ]);
     expect(await sql(server.apiUrl, "SELECT by, calls, filter FROM reprices")).toEqual([
-      { by: "ada", calls: "40", filter: "" },
+      { by: "ada", calls: 40, filter: "" },
     ]);
     expect((await run("models")).stdout).toMatch(/acme-finetune-7 +40 .* own [0-9a-f]{12}/);
     expect((await run("reprice", "--since", "1d", "--yes")).stdout).toContain("nothing differs");

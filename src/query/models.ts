@@ -52,17 +52,18 @@ const limits: QueryLimits = { seconds: 60, rows: 100_000, memoryBytes: 4_000_000
 /** One row for each provider and model, those with unpriced tokens first, then the dearest. */
 export async function models(store: Store, { sinceMs, tenant }: ModelsRequest): Promise<readonly ModelRow[]> {
   const rows = await store.query<Row>(
-    `SELECT provider, model, cost_status, substring(price_tag, ${ratesOfTagLength + 2}) AS price,
-       formatDateTime(min(ts), '%FT%TZ', 'UTC') AS first_call, sum(toInt64(calls)) AS calls,
-       sum(input_uncached_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens) AS input_tokens,
-       sum(output_visible_tokens + reasoning_tokens) AS output_tokens,
-       sum(toInt64(unpriced_calls)) AS unpriced_calls, sum(cost_usd) AS cost_usd,
-       sumIf(cost_reported_usd, isNotNull(cost_usd)) AS reported_usd,
-       sumIf(cost_usd, isNotNull(cost_reported_usd)) AS against_usd,
-       sumIf(toInt64(calls), has(flags, 'cost_diverges')) AS diverging_calls
-     FROM usage_records
-     WHERE ts >= fromUnixTimestamp64Milli(${Math.floor(sinceMs)}, 'UTC') AND calls != 0
-       ${tenant === undefined ? "" : "AND tenant = {tenant:String}"}
+    `SELECT r.provider AS provider, r.model AS model, r.cost_status AS cost_status,
+       substring(r.price_tag, ${ratesOfTagLength + 2}) AS price,
+       formatDateTime(min(r.ts), '%FT%TZ', 'UTC') AS first_call, sum(toInt64(r.calls)) AS calls,
+       sum(r.input_uncached_tokens + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens) AS input_tokens,
+       sum(r.output_visible_tokens + r.reasoning_tokens) AS output_tokens,
+       sum(toInt64(r.unpriced_calls)) AS unpriced_calls, sum(r.cost_usd) AS cost_usd,
+       sumIf(r.cost_reported_usd, isNotNull(r.cost_usd)) AS reported_usd,
+       sumIf(r.cost_usd, isNotNull(r.cost_reported_usd)) AS against_usd,
+       sumIf(toInt64(r.calls), has(r.flags, 'cost_diverges')) AS diverging_calls
+     FROM usage_records AS r
+     WHERE r.ts >= fromUnixTimestamp64Milli(${Math.floor(sinceMs)}, 'UTC') AND r.calls != 0
+       ${tenant === undefined ? "" : "AND r.tenant = {tenant:String}"}
      GROUP BY provider, model, cost_status, price ORDER BY provider, model, first_call DESC`,
     { limits, ...(tenant === undefined ? {} : { params: { tenant } }) },
   );
