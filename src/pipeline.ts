@@ -200,7 +200,11 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
       observe: (corrections) => metrics.corrections.inc(corrections),
     }),
     now,
-    failed: (error) => options.log.error({ error: error.message }, "re-pricing interrupted, goes on at the next start"),
+    failed: (error, retryInMs) =>
+      options.log.error(
+        { error: error.message, retry_in_ms: retryInMs },
+        "re-pricing interrupted, goes on where it was",
+      ),
   });
   return { acceptor, resolver, writer, detection, alerter, repricer };
 }

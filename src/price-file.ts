@@ -1,7 +1,7 @@
 /** The user's price list on disk: read at start, and again within two seconds of every change. */
 
 import { readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Config, ConfigError } from "./config.ts";
 import type { PriceBook } from "./pricing/price-book.ts";
 import { PriceListError, parsePriceList } from "./pricing/price-list-file.ts";
@@ -25,7 +25,8 @@ export class PriceFile {
 
   constructor(options: PriceFileOptions) {
     this.#options = options;
-    this.path = options.config.prices ?? join(options.config.data, "prices.yaml");
+    // Absolute: commands in other directories are told of it.
+    this.path = resolve(options.config.prices ?? join(options.config.data, "prices.yaml"));
   }
 
   /** Reads the list and begins to look for changes. @throws ConfigError when it is broken, or named and not there. */

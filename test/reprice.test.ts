@@ -202,6 +202,10 @@ describe("the commands", () => {
     const unknown = await run("prices", "chek");
     expect(unknown).toMatchObject({ code: 2 });
     expect(unknown.stderr).toContain("did you mean check?");
+    const stale = { since: "1d", price_version: "of yesterday" };
+    await expect(post(server, "reprices", stale)).rejects.toThrow(
+      "the prices have changed since the difference was shown",
+    );
     expect((await run("reprice")).stderr).toContain("--since is needed");
     expect((await run("reprice", "--since", "1d", "--where", "tenat=x")).stderr).toContain('did you mean "tenant"?');
   });

@@ -64,9 +64,9 @@ export interface PriceList {
   readonly exchanges: readonly Exchange[];
 }
 
-/** Tenants and providers, and models of each: beyond, what is known is forgotten and found again. */
-const questionsMax = 2000;
-const modelsMax = 200;
+/** Contracts and providers, and models of each: beyond, what is known is forgotten and found again. */
+const questionsMax = 1000;
+const modelsMax = 100;
 const million = whole(1_000_000);
 const attoPerUsd = 10n ** 18n;
 
@@ -81,10 +81,12 @@ export class OwnList {
   readonly #list: PriceList;
   /** By tenant, then model and provider. */
   readonly #candidates = new NameIndex<NameIndex<readonly Candidate[]>>(questionsMax);
+  readonly #contracts: ReadonlySet<string>;
   readonly #zones = new Map<string, ZoneTime>();
 
   constructor(list: PriceList) {
     this.#list = list;
+    this.#contracts = new Set(list.entries.map(({ tenant }) => tenant));
   }
 
   /** The card that holds for a call, null where the list has none. */
@@ -98,7 +100,9 @@ export class OwnList {
   }
 
   #candidatesFor(question: PriceQuestion): readonly Candidate[] {
-    const { tenant, provider, model } = question;
+    const { provider, model } = question;
+    // Tenants without a contract are all alike.
+    const tenant = this.#contracts.has(question.tenant) ? question.tenant : "";
     let byModel = this.#candidates.get(tenant, provider);
     if (byModel === undefined) {
       byModel = new NameIndex(modelsMax);

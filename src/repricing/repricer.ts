@@ -5,6 +5,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { formatUsd } from "../model/money.ts";
 import { bundledVersion } from "../pricing/bundled-list.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
@@ -31,8 +32,8 @@ export interface RepricerOptions {
   readonly prices: PriceBook;
   readonly log: CorrectionLog;
   readonly now: () => number;
-  /** Told when a re-pricing that nobody waits for fails: it goes on at the next start. */
-  readonly failed: (error: Error) => void;
+  /** Told of each failure; what failed is tried again. */
+  readonly failed: (error: Error, retryInMs: number) => void;
 }
 
 /** A re-pricing as it is kept in the log's state. Amounts in nano-dollars as decimals. */
@@ -64,6 +65,7 @@ export class RepriceConflictError extends Error {
 
 const stateName = "reprice";
 const waitMs = 20;
+const retryMs = 5000;
 
 export class Repricer {
   readonly #options: RepricerOptions;
@@ -143,27 +145,52 @@ export class Repricer {
   }
 
   #begin(): void {
-    this.#running = this.#run().catch((error: Error) => {
-      if (!this.#stopping.signal.aborted) this.#options.failed(error);
-    });
+    this.#running = this.#untilDone();
+  }
+
+  /** What fails is tried again, as the writer's inserts are: a store that is away comes back. */
+  async #untilDone(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        return await this.#run();
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.failed(error as Error, retryMs);
+        await setTimeout(retryMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
   }
 
   async #run(): Promise<void> {
-    const { store, now } = this.#options;
-    let job = this.#unfinished();
-    if (job === undefined) return;
-    // Prices that changed while it was down hold for all of its range: what is corrected already is looked at again.
-    const priceVersion = this.priceVersion();
-    if (job.priceVersion !== priceVersion) await this.#save({ ...job, priceVersion, cursorUs: job.sinceUs });
-    await this.#untilWritten();
-    job = this.#unfinished() ?? job;
-    for (const window of await windowsOf({ ...job, sinceUs: job.cursorUs }, store)) {
-      await this.#correct(window);
-      if (this.#stopping.signal.aborted) return;
+    while (!this.#stopping.signal.aborted) {
+      const job = this.#unfinished();
+      if (job === undefined) return;
+      // Prices that change meanwhile hold for all of its range: what is corrected already is looked at again.
+      const priceVersion = this.priceVersion();
+      if (job.priceVersion !== priceVersion) await this.#save({ ...job, priceVersion, cursorUs: job.sinceUs });
+      else if (await this.#pass(job)) await this.#finish();
     }
+  }
+
+  /** From the cursor to the end of the range. @returns false when prices changed on the way, or it was told to stop. */
+  async #pass(job: RepriceJob): Promise<boolean> {
+    const isOver = () => this.#stopping.signal.aborted || this.priceVersion() !== job.priceVersion;
+    await this.#untilWritten();
+    for (const window of await windowsOf({ ...job, sinceUs: job.cursorUs }, this.#options.store)) {
+      if (isOver()) return false;
+      await this.#correct(window);
+    }
+    return !isOver();
+  }
+
+  async #finish(): Promise<void> {
+    const { store, now } = this.#options;
     await this.#untilWritten();
     if (this.#stopping.signal.aborted) return;
-    const done = { ...(this.#unfinished() ?? job), finishedAtMs: now() };
+    const job = this.#unfinished();
+    if (job === undefined) return;
+    const done = { ...job, finishedAtMs: now() };
     await store.recordReprice({
       id: done.id,
       startedAtUs: done.startedAtMs * 1000,
@@ -207,8 +234,7 @@ export class Repricer {
   async #untilWritten(): Promise<void> {
     const { log } = this.#options;
     const wanted = log.lastOffset();
-    while (log.writtenOffset() < wanted && !this.#stopping.signal.aborted)
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    while (log.writtenOffset() < wanted && !this.#stopping.signal.aborted) await setTimeout(waitMs);
   }
 
   async #save(job: RepriceJob): Promise<void> {
