@@ -210,6 +210,19 @@ describe("the commands", () => {
     expect((await run("reprice", "--since", "1d", "--where", "tenat=x")).stderr).toContain('did you mean "tenant"?');
   });
 
+  it("a list that breaks while the server runs is refused as a whole, and the one before stays in use", async () => {
+    const list = async () => (await fetch(`${server.apiUrl}/api/v1/prices`)).json();
+    const file = join(server.directory, "prices.yaml");
+    writeFileSync(file, priceList("1", "2"));
+    const before = await list();
+    expect(before).toMatchObject({ file, entries: 1 });
+    writeFileSync(file, `${priceList("3", "4")}  - { model: x, per_call: free }\n`);
+    expect(await list()).toEqual(before);
+    expect(server.output()).toContain(`${file}:5: prices[1].per_call: expected an amount in digits like 2.50, got`);
+    writeFileSync(file, priceList("3", "4"));
+    expect(await list()).not.toEqual(before);
+  });
+
   it("a broken list does not start a server", async () => {
     const file = join(server.directory, "broken.yaml");
     writeFileSync(file, "prices:\n  - per_million: { input: 1 }\n");
