@@ -58,7 +58,7 @@ const same = (nanoUsd: number, calls: number) => {
 };
 
 describe("re-pricing that is killed", () => {
-  const spans = 24_000;
+  const spans = 12_000;
   let server: Burnwatch;
   let listed = 0;
   beforeAll(async () => {
@@ -72,12 +72,12 @@ describe("re-pricing that is killed", () => {
   }, 120_000);
   afterAll(() => server.remove());
 
-  it("ends at the same total as one that is not, with one audit row", { timeout: 240_000 }, async () => {
+  it("ends at the same total as one that is not, with one audit row", { timeout: 300_000 }, async () => {
     expect(await totals(server)).toEqual(same(listed, spans));
-    // Twice the list price, and each kill at another moment of the work; the last round is left in peace.
+    // Each round another price, and the kill at another moment of the work.
     let factor = 1;
     let killedHalfway = 0;
-    for (const killAfterMs of [0, 60, 150, 300, 500, 800, 1200]) {
+    for (const killAfterMs of [0, 100, 250, 500, 1000]) {
       factor++;
       writeFileSync(join(server.directory, "prices.yaml"), priceList(`${2.5 * factor}`, `${10 * factor}`));
       const range = { since: "1d", until: new Date(Date.now() + 1000).toISOString() };
@@ -123,7 +123,7 @@ describe("re-pricing that is killed", () => {
     }
     await finished(server, id);
     await settle(server.apiUrl);
-    expect(before).toBe(listed * 8);
+    expect(before).toBe(listed * 6);
     expect(await totals(server)).toEqual(same(listed + arrived, spans + count));
 
     // One span, re-priced once, then sent again with revision 1 and one input token more: $2.50 a million.
