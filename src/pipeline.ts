@@ -196,7 +196,6 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
       fresh: freshUsage,
       writtenOffset: () => writer.offset(),
       between: (work) => resolver.between(work),
-      now,
       observe: (corrections) => metrics.corrections.inc(corrections),
     }),
     now,

@@ -13,9 +13,8 @@ export interface CorrectionsOptions {
   readonly fresh: FreshEntries<UsageEntry>;
   /** Every entry of the usage log up to here is in the table. */
   readonly writtenOffset: () => number;
-  /** Runs when nothing else is committed. */
-  readonly between: <Result>(work: () => Promise<Result>) => Promise<Result>;
-  readonly now: () => number;
+  /** Runs when nothing else is committed; told the time of the entries that are appended. */
+  readonly between: <Result>(work: (arrivedAtMs: number) => Promise<Result>) => Promise<Result>;
   /** Told of each commit. */
   readonly observe: (corrections: number) => void;
 }
@@ -64,12 +63,11 @@ export class Corrections {
    * @returns how many were left out; undefined, with nothing written, when the log no longer tells: read again.
    */
   commit(step: CorrectionStep): Promise<number | undefined> {
-    return this.#options.between(async () => {
-      const { usage, fresh, now, observe } = this.#options;
+    return this.#options.between(async (arrivedAtMs) => {
+      const { usage, fresh, observe } = this.#options;
       const changed = this.#changedSince(step.readAtOffset);
       if (changed === undefined) return undefined;
       const made = step.corrections.filter(({ previous }) => !changed.has(identityKey(previous)));
-      const arrivedAtMs = now();
       const records = made.flatMap(({ previous, corrected }) => correctionOf(previous, corrected));
       const entries = splitByDays(records).map((part): UsageEntry => ({ version: 1, arrivedAtMs, records: part }));
       const offsets = await usage.commit({

@@ -91,9 +91,12 @@ export class Resolver {
     this.#between.close();
   }
 
-  /** Runs `work` between two steps, when nothing else is committed: what corrects records that are resolved already. */
-  between<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#between.run(work);
+  /**
+   * Runs `work` between two steps, when nothing else is committed: what corrects records that are resolved already.
+   * It is given the time of the entries that it may append.
+   */
+  between<Result>(work: (arrivedAtMs: number) => Promise<Result>): Promise<Result> {
+    return this.#between.run(() => work(this.#options.now()));
   }
 
   /** Share of the numbered records that arrived, null where no producer numbers them. */
