@@ -18,6 +18,8 @@ export interface Config {
   readonly clickhouseHttp: Address | null;
   readonly webhook: string | null;
   readonly logLevel: string;
+  /** Null for prices.yaml in the data directory, if it is there. */
+  readonly prices: string | null;
   readonly rawRetentionDays: number;
   readonly rollupRetentionMonths: number;
   readonly clickhouseUrl: string | null;
@@ -95,6 +97,13 @@ const keys = {
       "trace, debug, info, warn, error, fatal or silent",
     ),
     "least severe level that is logged",
+  ),
+  prices: key(
+    "prices",
+    "BURNWATCH_PRICES",
+    null,
+    z.string().min(1, "a file").nullable(),
+    "price list of your own (YAML), read again when it changes; without it DATA/prices.yaml, if there is one",
   ),
   rawRetentionDays: key(
     "store.raw_retention_days",

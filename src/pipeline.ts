@@ -26,7 +26,9 @@ import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
 import { tailLine } from "./http/tail-line.ts";
 import { Acceptor } from "./ingest/accept.ts";
+import { Corrections } from "./ingest/corrections.ts";
 import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
+
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { logClock } from "./ingest/log-clock.ts";
 import { Resolver } from "./ingest/resolver.ts";
@@ -34,7 +36,9 @@ import { findStored } from "./ingest/stored-records.ts";
 import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
 import { Writer } from "./ingest/writer.ts";
 import type { UsageRecord } from "./model/usage-record.ts";
+import { PriceFile } from "./price-file.ts";
 import { PriceBook } from "./pricing/price-book.ts";
+import { Repricer } from "./repricing/repricer.ts";
 import { ServerState } from "./server-state.ts";
 import type { Store } from "./store/store.ts";
 
@@ -91,7 +95,8 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     tail: new TailHub({ line: tailLine, followersMax }),
     refusals: new Refusals(producersRefusedMax),
   };
-  const workers = createWorkers(options, fronts);
+  const prices = openPrices(options);
+  const workers = createWorkers(options, fronts, prices.book);
   const filter = { keepsAttribute, keepsSpan };
   const preparer = createPreparer({ limits: defaultDecodeLimits, oldestMs: config.rawRetentionDays * dayMs, filter });
   const state = new ServerState({ config, version, store, now, ...logs, ...workers });
@@ -101,6 +106,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     state.workerFailed(worker, error);
     log.fatal({ worker, error: error.message }, "worker stopped");
   });
+  workers.repricer.start();
   const trimmer = setInterval(() => trim(logs, workers), trimEveryMs);
   return {
     state,
@@ -112,13 +118,15 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       now,
       report: (error) => log.error({ error: String(error) }, "export request failed"),
     }),
-    route: createRouter(routesOf(options, { ...fronts, ...workers, state })),
+    route: createRouter(routesOf(options, { ...fronts, ...workers, ...prices, state })),
     async stop() {
       clearInterval(trimmer);
+      prices.file.stop();
       fronts.tail.close();
       await preparer.close();
       logs.space.close();
-      for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter])
+      const { repricer, resolver, writer, detection, alerter } = workers;
+      for (const worker of [repricer, resolver, writer, detection, alerter])
         await worker.stop().catch((error: Error) => log.warn({ reason: error.message }, "stopped without saving"));
       await logs.spans.close();
       await logs.usage.close();
@@ -141,7 +149,21 @@ export function openLogs(config: Config): Logs {
   };
 }
 
-function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
+/** The prices in use: the bundled list and, before it, the user's own. @throws ConfigError when that is broken. */
+function openPrices({ config, log }: PipelineOptions) {
+  const book = new PriceBook();
+  const file = new PriceFile({
+    config,
+    book,
+    loaded: (path, version) =>
+      log.info({ file: path, version }, "price list read; burnwatch reprice corrects the past"),
+    refused: (error) => log.error({ error: error.message }, "price list refused, the one before stays in use"),
+  });
+  file.start();
+  return { book, file };
+}
+
+function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, prices: PriceBook) {
   const { config } = options;
   const { spans, usage, freshUsage, space } = options.logs;
   const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: config.backlogSpansMax });
@@ -150,7 +172,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     spans,
     usage,
     freshUsage,
-    prices: new PriceBook(),
+    prices,
     findStored: (wanted) =>
       findStored(wanted, { usage, fresh: freshUsage, store: options.store, writtenOffset: () => writer.offset() }),
     now,
@@ -180,7 +202,24 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
-  return { acceptor, resolver, writer, detection, alerter };
+  const repricer = new Repricer({
+    store: options.store,
+    prices,
+    log: new Corrections({
+      usage,
+      fresh: freshUsage,
+      writtenOffset: () => writer.offset(),
+      between: (work) => resolver.between(work),
+      observe: (corrections) => metrics.corrections.inc(corrections),
+    }),
+    now,
+    failed: (error, retryInMs) =>
+      options.log.error(
+        { error: error.message, retry_in_ms: retryInMs },
+        "re-pricing interrupted, goes on where it was",
+      ),
+  });
+  return { acceptor, resolver, writer, detection, alerter, repricer };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {
@@ -208,9 +247,9 @@ function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Me
 
 function routesOf(
   { config, store, version }: PipelineOptions,
-  parts: Fronts & Workers & { readonly state: ServerState },
+  parts: Fronts & Workers & ReturnType<typeof openPrices> & { readonly state: ServerState },
 ) {
-  const { state, metrics, tail, alerter, refusals } = parts;
+  const { state, metrics, tail, alerter, refusals, repricer, book, file } = parts;
   return apiRoutes({
     version,
     store,
@@ -218,6 +257,11 @@ function routesOf(
     tail,
     rawRetentionDays: config.rawRetentionDays,
     now,
+    repricer,
+    priceList: () => {
+      file.refresh();
+      return { file: file.path, version: book.list()?.version ?? null, entries: book.list()?.entries.length ?? 0 };
+    },
     alerts: () => alerter.alerts(),
     quality: () => state.quality(),
     status: () => state.status(),

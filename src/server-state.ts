@@ -169,7 +169,7 @@ export class ServerState {
         "prices",
         share !== null && share > 0.01 ? "warn" : "ok",
         share === null ? "no calls in the last day" : `${(share * 100).toFixed(2)} % of calls unpriced`,
-        'burnwatch sql "SELECT provider, model, sum(calls) AS calls FROM usage WHERE unpriced_calls > 0 GROUP BY ALL"',
+        "see which with burnwatch models, then burnwatch prices add",
       ),
       check(
         "webhook",

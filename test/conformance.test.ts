@@ -10,8 +10,8 @@ import { dialectOf } from "../src/dialects/dialects.ts";
 import { exampleSpan } from "../src/dialects/example-span.ts";
 import type { Attributes } from "../src/model/span.ts";
 import type { Usage } from "../src/model/usage.ts";
-import { listCost } from "../src/pricing/list-cost.ts";
 import { PriceBook } from "../src/pricing/price-book.ts";
+import { priceCall } from "../src/pricing/price-call.ts";
 import { billedReadings, type ReadSpan } from "./conformance/billed-readings.ts";
 import { arrived, type RecordedCase, recordedCases, trueNanoUsd, trueUsage } from "./conformance/recorded.ts";
 
@@ -65,8 +65,10 @@ function readingsOf(recorded: RecordedCase): {
 
 function nanoUsdOf({ span, reading }: ReadSpan): number | null {
   if (reading.usage === null) return null;
-  const card = prices.find(reading.provider, reading.model, span.startUs / 1000);
-  return card === null ? null : listCost(reading.usage, card);
+  const { provider, model, operation, serviceTier, usage } = reading;
+  const call = { tenant: "t", provider, model, operation, serviceTier, startUs: span.startUs, status: span.status };
+  const price = priceCall({ ...call, usage, images: 0, audioMs: 0, reportedNanoUsd: null, flags: [] }, prices);
+  return price.costNanoUsd;
 }
 
 function judge(recorded: RecordedCase): Verdict {

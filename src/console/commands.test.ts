@@ -66,7 +66,12 @@ describe.each(commands)("$name", (command) => {
 describe.each(commands.filter(({ name }) => !["replay", "doctor"].includes(name)))(
   "$name without a server",
   (command) => {
-    const args = command.name === "sql" ? ["SELECT 1"] : [];
+    const needed: Readonly<Record<string, readonly string[]>> = {
+      sql: ["SELECT 1"],
+      prices: ["list"],
+      reprice: ["--since", "1d"],
+    };
+    const args = needed[command.name] ?? [];
 
     test("says so in one line, with what to do", async () => {
       const { url, stop } = await startTestServer();

@@ -75,7 +75,13 @@ function record(atMs: number, usd: number, feature = "search"): UsageRecord {
     toolArgsHash: "",
     outcome: "",
     usage: { ...noUsage, input: 100 },
+    images: 0,
+    audioMs: 0,
+    serviceTier: "",
     calls: 1,
+    priceTag: "",
+    costCarry: 0,
+    repricings: 0,
     costNanoUsd: Math.round(usd * 1e9),
     costStatus: "priced",
     reportedNanoUsd: null,
@@ -131,4 +137,38 @@ it("gives the same findings for the same log, wherever it was restarted", async 
     expect(told).toEqual(expected);
     await log.close();
   }
+});
+
+it("a re-price of the last hour and of last month is no incident: each correction counts as the difference it makes", async () => {
+  const calm: WatchedEntry[] = [];
+  const past: UsageRecord[] = [];
+  for (let minute = 0; minute < 60; minute++) {
+    for (let call = 0; call < 10; call++) {
+      const atMs = startMs + minute * minuteMs + call * 6000;
+      const one = record(atMs, 0.1 * (1 + 0.1 * Math.sin(minute)));
+      calm.push({ arrivedAtMs: atMs, records: [one] });
+      if (minute < 59) past.push(one);
+    }
+  }
+  const dearer = [
+    ...past,
+    record(startMs - 30 * 86_400_000, 5),
+    record(startMs - 30 * 86_400_000, 5, "silent for a month"),
+  ];
+  const corrections = dearer.flatMap((one): UsageRecord[] => {
+    const [costNanoUsd, repriced] = [one.costNanoUsd ?? 0, { revision: 1, repricings: 1 }];
+    const takenBack = {
+      ...one,
+      ...repriced,
+      usage: { ...noUsage, input: -100 },
+      calls: -1,
+      costNanoUsd: -costNanoUsd,
+    } as const;
+    return [takenBack, { ...one, ...repriced, costNanoUsd: 3 * costNanoUsd }];
+  });
+  const entries = [...calm, { arrivedAtMs: startMs + 60 * minuteMs - 1, records: corrections }];
+  for (let tick = 1; tick <= 5; tick++) entries.push({ arrivedAtMs: startMs + (60 + tick) * minuteMs, records: [] });
+  const log = await logOf(entries);
+  expect(await live(log, entries.length)).toEqual([]);
+  await log.close();
 });

@@ -51,6 +51,7 @@ export const commonKeys: readonly string[] = [
   ...Object.values(attributionKeys),
   toolArgsHashKey,
   recordKeys.revision,
+  recordKeys.audioSeconds,
   "error.type",
 ];
 

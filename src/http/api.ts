@@ -12,6 +12,7 @@ import { RequestError, sendJson, sendText } from "./answer.ts";
 import { parseTime } from "./duration.ts";
 import { instrumentationRoute } from "./instrumentation-package.ts";
 import type { Metrics } from "./metrics.ts";
+import { type PriceRoutesOptions, priceRoutes } from "./price-routes.ts";
 import { openApi, type Route } from "./router.ts";
 import type { TailHub } from "./tail-hub.ts";
 
@@ -29,13 +30,11 @@ export interface Check {
   readonly advice: string;
 }
 
-export interface ApiOptions {
+export interface ApiOptions extends PriceRoutesOptions {
   readonly version: string;
-  readonly store: Store;
   readonly metrics: Metrics;
   readonly tail: TailHub<UsageRecord>;
   readonly rawRetentionDays: number;
-  readonly now: () => number;
   readonly alerts: () => readonly Alert[];
   readonly quality: () => Promise<Quality>;
   readonly status: () => Promise<Record<string, unknown>>;
@@ -58,6 +57,7 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
     ...operateRoutes(options),
     ...askRoutes(options),
     ...replayRoutes(options),
+    ...priceRoutes(options),
     instrumentationRoute(),
   ];
   routes.push({

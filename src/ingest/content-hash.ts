@@ -1,4 +1,4 @@
-/** A 32-bit fingerprint of what a record would cost: enough to tell a repeat from a different claim about the same call. */
+/** A 32-bit fingerprint of what a record claims: enough to tell a repeat from a different claim about the same call. */
 
 import type { UsageRecord } from "../model/usage-record.ts";
 
@@ -16,6 +16,7 @@ export function contentHash(record: UsageRecord): number {
   mix(usage.cacheWrite1h);
   mix(usage.output);
   mix(usage.reasoning);
-  mix(record.costNanoUsd ?? -1);
+  // Not our price: it changes with the price list, and the claim does not.
+  mix(record.reportedNanoUsd ?? -1);
   return hash >>> 0;
 }

@@ -7,11 +7,24 @@ import type { UsageRecord } from "../model/usage-record.ts";
 
 /** The pair that turns `previous` into `corrected`, to be stored in this order. */
 export function correctionOf(previous: UsageRecord, corrected: UsageRecord): readonly [UsageRecord, UsageRecord] {
-  return [takenBack(previous, corrected.revision), corrected];
+  return [takenBack(previous, corrected), corrected];
+}
+
+/**
+ * What an emitter's later word about a record makes of it, null where it is no later word. Re-pricings count on top of the
+ * emitter's own revisions, so that neither hides the other.
+ */
+export function revised(previous: UsageRecord, record: UsageRecord): UsageRecord | null {
+  if (record.revision <= previous.revision - previous.repricings) return null;
+  const { repricings } = previous;
+  return { ...record, revision: record.revision + repricings, repricings };
 }
 
 /** The record that takes back what `record` added to every sum. */
-export function takenBack(record: UsageRecord, revision: number): UsageRecord {
+export function takenBack(
+  record: UsageRecord,
+  { revision, repricings }: Pick<UsageRecord, "revision" | "repricings">,
+): UsageRecord {
   const { usage } = record;
   return {
     ...record,
@@ -23,10 +36,13 @@ export function takenBack(record: UsageRecord, revision: number): UsageRecord {
       output: negated(usage.output),
       reasoning: negated(usage.reasoning),
     },
+    images: negated(record.images),
+    audioMs: negated(record.audioMs),
     calls: record.calls === 0 ? 0 : -1,
     costNanoUsd: record.costNanoUsd === null ? null : negated(record.costNanoUsd),
     reportedNanoUsd: record.reportedNanoUsd === null ? null : negated(record.reportedNanoUsd),
     revision,
+    repricings,
   };
 }
 

@@ -10,10 +10,13 @@ import { spanBits, type UsageLog, wrapperKey } from "../event-log/usage-log.ts";
 import type { Span } from "../model/span.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
+import { BetweenSteps } from "./between-steps.ts";
 import { Completeness, type CompletenessState } from "./completeness.ts";
-import { correctionOf } from "./correction.ts";
+
+import { correctionOf, revised } from "./correction.ts";
 import { decideRoles } from "./decide-roles.ts";
 import { arrivedAtMsOf } from "./entry-bytes.ts";
+
 import type { FreshEntries } from "./fresh-entries.ts";
 import { HeldTraces } from "./held-traces.ts";
 import { seenSpanOf } from "./seen-span.ts";
@@ -66,6 +69,7 @@ export class Resolver {
   readonly #completeness: Completeness;
   readonly #stopping = new AbortController();
   readonly #held = new HeldTraces();
+  readonly #between = new BetweenSteps();
   #lastRecordAtMs: number;
   /** Entries of the usage log never go back in time, though a large export is longer on its way than a small one. */
   #lastEntryAtMs: number;
@@ -89,6 +93,18 @@ export class Resolver {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running?.catch(() => undefined);
+    this.#between.close();
+  }
+
+  /**
+   * Runs `work` between two steps, when nothing else is committed: what corrects records that are resolved already.
+   * It is given the time of the entries that it may append.
+   */
+  between<Result>(work: (arrivedAtMs: number) => Promise<Result>): Promise<Result> {
+    return this.#between.run(() => {
+      this.#lastEntryAtMs = Math.max(this.#options.now(), this.#lastEntryAtMs);
+      return work(this.#lastEntryAtMs);
+    });
   }
 
   /** Traces with wrappers that wait to be quiet, and wrappers that are kept. */
@@ -106,7 +122,9 @@ export class Resolver {
     let tickDueMs = now() + tickEveryMs;
     while (!this.#stopping.signal.aborted) {
       const after = usage.inputOffset();
-      const wait = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(Math.max(1, tickDueMs - now()))]);
+      await this.#between.runAll();
+      const due = AbortSignal.timeout(Math.max(1, tickDueMs - now()));
+      const wait = AbortSignal.any([this.#stopping.signal, due, this.#between.asked()]);
       if (spans.lastOffset() <= after) await spans.waitFor(after, wait);
       if (spans.lastOffset() > after) await this.#step(after);
       if (now() >= tickDueMs) {
@@ -139,7 +157,7 @@ export class Resolver {
       await this.#decide(draft, arrivedAtMs);
       draft.settle(arrivedAtMs);
     }
-    await this.#takeBack(draft);
+    await this.#takeBack(draft, arrivedAtMs);
     await this.#commit(draft, inputOffset, arrivedAtMs);
     await spans.trim(usage.inputOffset());
     this.#options.observe(draft.resolved());
@@ -170,21 +188,22 @@ export class Resolver {
       const trace = usage.trace(record);
       const seen = usage.seen(trace, record.spanId);
       const previous = (seen === undefined ? undefined : draft.recordOf(seen)) ?? current.get(identityKey(record));
+      const corrected = previous === undefined ? null : revised(previous, record);
       if (previous === undefined) draft.admit(record, emitter, arrivedAtMs);
-      else if (record.revision > previous.revision) {
+      else if (corrected !== null) {
         draft.counts.corrections++;
-        draft.records.push(correctionOf(previous, record)[0]);
-        const span = { ...seenSpanOf(record, emitter), place: seen?.place ?? -1 };
+        draft.records.push(correctionOf(previous, corrected)[0]);
+        const span = { ...seenSpanOf(corrected, emitter), place: seen?.place ?? -1 };
         span.bits |= spanBits.billed;
         trace.spans.set(span.spanId, span);
         draft.change(trace, span);
-        draft.add(span, record);
+        draft.add(span, corrected);
       } else draft.counts.repeats++;
     }
   }
 
   /** What a later span showed to be a repeat, and was billed before. */
-  async #takeBack(draft: StepDraft): Promise<void> {
+  async #takeBack(draft: StepDraft, arrivedAtMs: number): Promise<void> {
     const sought = draft.takeBacks.filter(({ span }) => draft.recordOf(span) === undefined);
     const wanted = sought.map(({ trace: { tenant, traceId }, span: { spanId, startUs } }) => ({
       tenant,
@@ -199,7 +218,7 @@ export class Resolver {
         draft.recordOf(span) ?? stored.get(identityKey(identity)) ?? this.#keptWrapper(wrapperKey(identity));
       if (record === undefined)
         throw new Error(`span ${span.spanId} of trace ${trace.traceId} was billed and is not found`);
-      draft.takeBack(record);
+      draft.takeBack(record, span, arrivedAtMs);
     }
   }
 
@@ -242,7 +261,7 @@ export class Resolver {
       }
     }
     for (const key of expired) draft.wrappers.set(key, null);
-    await this.#takeBack(draft);
+    await this.#takeBack(draft, nowMs);
     await this.#commit(draft, usage.inputOffset(), Math.max(nowMs, this.#lastEntryAtMs));
     this.#options.observe(draft.resolved());
     for (const key of due) this.#held.release(key);

@@ -24,7 +24,8 @@ export function seenSpanOf(record: UsageRecord, emitter: Emitter): SeenSpan {
     parentSpanId: record.parentSpanId,
     startUs: record.startUs,
     endUs: record.endUs,
-    revision: record.revision,
+    // What the emitter calls it: re-pricing raises the stored revision, and the emitter does not know.
+    revision: record.revision - record.repricings,
     contentHash: contentHash(record),
     responseHash: record.responseId === "" ? 0 : hash32(record.responseId),
     callHash: tokens === 0 ? 0 : hash32(`${kindOf(record)} ${totalInput(usage)} ${totalOutput(usage)}`),

@@ -124,10 +124,14 @@ export class StepDraft {
     return { ...this.counts, records: this.records, unknownUsageKeys: this.unknownUsageKeys };
   }
 
-  /** Adds what undoes a record. */
-  takeBack(record: UsageRecord): void {
-    this.records.push(takenBack(record, record.revision));
+  /**
+   * Adds what undoes a record, under a revision of our own. A wrapper is kept as it would be billed once more.
+   */
+  takeBack(record: UsageRecord, span: SeenSpan, arrivedAtMs: number): void {
+    const { revision, repricings } = record;
+    this.records.push(takenBack(record, { revision: revision + 1, repricings: repricings + 1 }));
     this.counts.corrections++;
+    this.#keepWrapper({ ...record, revision: revision + 2, repricings: repricings + 2 }, span, arrivedAtMs);
   }
 
   /** The index shall remember what this span is now. */

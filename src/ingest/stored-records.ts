@@ -4,8 +4,9 @@
  */
 
 import type { Identity, UsageLog } from "../event-log/usage-log.ts";
-import type { Operation, UsageRecord } from "../model/usage-record.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
+import { recordOfRow, type StoredRow, storedColumns } from "../store/stored-row.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
@@ -69,72 +70,17 @@ function* unwritten({ usage, fresh, writtenOffset }: StoredRecordsOptions): Gene
   }
 }
 
-interface Row {
-  readonly [column: string]: string | number | readonly string[] | null;
-}
-
 /** Days of both the wanted time and its neighbours, since a corrected time may have moved the record. */
 async function inTable(wanted: readonly Wanted[], store: Store): Promise<UsageRecord[]> {
   const days = new Set(wanted.flatMap(({ startUs }) => [-1, 0, 1].map((shift) => dayText(startUs, shift))));
-  const rows = await store.query<Row>(
-    `SELECT *, toUnixTimestamp64Micro(ts) AS start_us, toInt64(cost_usd * 1000000000) AS cost_nano,
-       toInt64(cost_reported_usd * 1000000000) AS reported_nano
-     FROM usage_records
+  const rows = await store.query<StoredRow>(
+    `SELECT ${storedColumns} FROM usage_records
      WHERE toDate(ts) IN {days:Array(Date)} AND trace_id IN {traces:Array(String)} AND calls >= 0`,
     { params: { days: [...days], traces: [...new Set(wanted.map(({ traceId }) => traceId))] } },
   );
-  return rows.map(recordOf);
+  return rows.map(recordOfRow);
 }
 
 function dayText(startUs: number, shift: number): string {
   return new Date(startUs / 1000 + shift * 86_400_000).toISOString().slice(0, 10);
-}
-
-function recordOf(row: Row): UsageRecord {
-  const text = (column: string) => String(row[column] ?? "");
-  const number = (column: string) => Number(row[column] ?? 0);
-  const orNull = (column: string) => (row[column] === null ? null : number(column));
-  return {
-    tenant: text("tenant"),
-    service: text("service"),
-    environment: text("environment"),
-    feature: text("feature"),
-    user: text("user"),
-    session: text("session"),
-    agent: text("agent"),
-    run: text("run"),
-    promptName: text("prompt_name"),
-    promptVersion: text("prompt_version"),
-    release: text("release"),
-    traceId: text("trace_id"),
-    spanId: text("span_id"),
-    parentSpanId: text("parent_span_id"),
-    startUs: number("start_us"),
-    endUs: number("start_us") + number("duration_us"),
-    operation: text("operation") as Operation,
-    provider: text("provider"),
-    model: text("model"),
-    requestModel: text("request_model"),
-    responseId: text("response_id"),
-    finishReason: text("finish_reason"),
-    status: text("status") === "error" ? "error" : "ok",
-    errorType: text("error_type"),
-    tool: text("tool"),
-    toolArgsHash: text("tool_args_hash"),
-    outcome: text("outcome"),
-    usage: {
-      input: number("input_uncached_tokens"),
-      cacheRead: number("cache_read_tokens"),
-      cacheWrite5m: number("cache_write_5m_tokens"),
-      cacheWrite1h: number("cache_write_1h_tokens"),
-      output: number("output_visible_tokens"),
-      reasoning: number("reasoning_tokens"),
-    },
-    calls: number("calls") === 0 ? 0 : 1,
-    costNanoUsd: orNull("cost_nano"),
-    costStatus: text("cost_status") as UsageRecord["costStatus"],
-    reportedNanoUsd: orNull("reported_nano"),
-    revision: number("revision"),
-    flags: (row["flags"] as readonly string[] | null) ?? [],
-  };
 }

@@ -45,6 +45,8 @@ function namesOf(record: UsageRecord, names: string[]): void {
   names[21] = record.outcome;
   names[22] = record.costStatus;
   names[23] = record.flags.length === 0 ? "" : record.flags.join(flagsSeparator);
+  names[24] = record.serviceTier;
+  names[25] = record.priceTag;
 }
 
 const writer = new EntryWriter();
@@ -83,6 +85,10 @@ function writeRecord(record: UsageRecord): void {
   writer.signed(usage.reasoning);
   writer.signed(record.calls);
   writer.count(record.revision);
+  writer.count(record.repricings);
+  writer.count(record.costCarry);
+  writer.signed(record.images);
+  writer.signed(record.audioMs);
   if (costNanoUsd !== null) writer.double(costNanoUsd);
   if (reportedNanoUsd !== null) writer.double(reportedNanoUsd);
 }
@@ -123,6 +129,10 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
   };
   const calls = reader.signed() as UsageRecord["calls"];
   const revision = reader.count();
+  const repricings = reader.count();
+  const costCarry = reader.count();
+  const images = reader.signed();
+  const audioMs = reader.signed();
   const costNanoUsd = (bits & has.cost) === 0 ? null : reader.double();
   const reportedNanoUsd = (bits & has.reported) === 0 ? null : reader.double();
   const changed = reader.uint32();
@@ -157,11 +167,17 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
     toolArgsHash: name(20),
     outcome: name(21),
     usage,
+    images,
+    audioMs,
+    serviceTier: name(24),
     calls,
     costNanoUsd,
     costStatus: name(22) as CostStatus,
+    priceTag: name(25),
+    costCarry,
     reportedNanoUsd,
     revision,
+    repricings,
     flags: name(23) === "" ? [] : name(23).split(flagsSeparator),
   };
 }

@@ -1,28 +1,46 @@
 /** From a span and its reading to the record that is stored: times made sane, the price looked up, doubts flagged. */
 
+import { recordKeys } from "../../instrumentation/protocol.ts";
 import { revision } from "../dialects/attributes.ts";
 import type { Reading } from "../dialects/dialect.ts";
 import type { Span } from "../model/span.ts";
-import { noUsage, totalInput, totalOutput } from "../model/usage.ts";
-import type { CostStatus, UsageRecord } from "../model/usage-record.ts";
-import { listCost } from "../pricing/list-cost.ts";
+import { noUsage } from "../model/usage.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
+import { isBilled, priceCall } from "../pricing/price-call.ts";
 
 /** A producer's clock may run ahead by this much before its times are replaced by the arrival. */
 const clockSkewMaxUs = 3_600_000_000;
 
-/** Nobody bills these by the token. */
-const unbilledOperations: ReadonlySet<string> = new Set(["execute_tool", "retrieval"]);
+/** Quantities besides tokens that a price list may have a rate for; OpenTelemetry names neither. */
+const imagesKey = "gen_ai.usage.images";
+/** More than any one call can have: a producer's mistake. */
+const imagesMax = 10_000;
+const audioSecondsMax = 86_400;
 
 /** The record of one span, as it will be summed. */
 export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, prices: PriceBook): UsageRecord {
   const times = saneTimes(span, arrivedAtMs * 1000);
-  const billed = !unbilledOperations.has(reading.operation);
-  const price = billed
-    ? priceOf(reading, span.status, times.startUs, prices)
-    : { costNanoUsd: 0, costStatus: "not_billable" as const };
-  const flags = [...reading.flags, ...times.flags];
   const { attribution } = reading;
+  const images = Math.floor(quantity(span, imagesKey, imagesMax));
+  const audioMs = Math.round(quantity(span, recordKeys.audioSeconds, audioSecondsMax) * 1000);
+  const price = priceCall(
+    {
+      tenant: attribution.tenant,
+      provider: reading.provider,
+      model: reading.model,
+      operation: reading.operation,
+      serviceTier: reading.serviceTier,
+      startUs: times.startUs,
+      status: span.status,
+      usage: reading.usage ?? noUsage,
+      images,
+      audioMs,
+      reportedNanoUsd: reading.reportedNanoUsd,
+      flags: times.flags.length === 0 ? reading.flags : [...reading.flags, ...times.flags],
+    },
+    prices,
+  );
   // Every field in one fixed order: the log codec writes the structure once per entry when all records share it.
   return {
     tenant: attribution.tenant,
@@ -53,12 +71,18 @@ export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, p
     toolArgsHash: reading.toolArgsHash,
     outcome: reading.outcome,
     usage: reading.usage ?? noUsage,
-    calls: billed ? 1 : 0,
+    images,
+    audioMs,
+    serviceTier: reading.serviceTier,
+    calls: isBilled(reading.operation) ? 1 : 0,
     costNanoUsd: price.costNanoUsd,
     costStatus: price.costStatus,
+    priceTag: price.priceTag,
+    costCarry: price.costCarry,
     reportedNanoUsd: reading.reportedNanoUsd,
     revision: revision(span),
-    flags: flags.length > 1 ? flags.sort() : flags,
+    repricings: 0,
+    flags: price.flags.length > 1 ? [...price.flags].sort() : price.flags,
   };
 }
 
@@ -75,18 +99,8 @@ function saneTimes(span: Span, arrivedAtUs: number): { startUs: number; endUs: n
   return { startUs, endUs, flags: [] };
 }
 
-function priceOf(
-  reading: Reading,
-  status: Span["status"],
-  startUs: number,
-  prices: PriceBook,
-): { costNanoUsd: number | null; costStatus: CostStatus } {
-  const { usage } = reading;
-  const empty = usage === null || totalInput(usage) + totalOutput(usage) === 0;
-  // Providers bill no failed call that reports no tokens; a success that reports none is unknown, not free.
-  if (empty && status === "error") return { costNanoUsd: 0, costStatus: "no_usage" };
-  const card = prices.find(reading.provider, reading.model, startUs / 1000);
-  if (card === null) return { costNanoUsd: null, costStatus: "unpriced_model" };
-  if (empty) return { costNanoUsd: null, costStatus: "no_usage" };
-  return { costNanoUsd: listCost(usage, card), costStatus: "priced" };
+/** A plain count under a key, 0 where there is none or it is absurd. */
+function quantity(span: Span, key: string, most: number): number {
+  const value = span.attributes[key];
+  return typeof value === "number" && value >= 0 && value <= most ? value : 0;
 }

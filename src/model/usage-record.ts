@@ -62,15 +62,26 @@ export interface UsageRecord extends Attribution {
   readonly toolArgsHash: string;
   readonly outcome: string;
   readonly usage: Usage;
+  /** Images made and milliseconds of audio heard, where the producer counts them; else 0. */
+  readonly images: number;
+  readonly audioMs: number;
+  /** `batch`, `flex`, `priority` ... as the provider named it; "" where unknown. */
+  readonly serviceTier: string;
   /** 1 for a billed leaf, 0 for operations nobody bills, negative in a correction. */
   readonly calls: -1 | 0 | 1;
   /** Null when the price is unknown, never 0 for that reason. */
   readonly costNanoUsd: NanoUsd | null;
   readonly costStatus: CostStatus;
+  /** What it was billed at (model/price-tag.ts); "" where no rate was applied. With tokens and `costCarry`, the split. */
+  readonly priceTag: string;
+  /** Bits over `costKinds`: the parts of the cost that got the nano-dollars which rounding down had left over. */
+  readonly costCarry: number;
   /** The emitter's own figure, kept beside ours. */
   readonly reportedNanoUsd: NanoUsd | null;
-  /** 0 at first sight; a correction has a higher one. */
+  /** 0 at first sight; a correction has a higher one. What the emitter called it, plus `repricings`. */
   readonly revision: number;
+  /** How often we corrected this record, for its price or for its role: its emitter does not know. */
+  readonly repricings: number;
   /** Doubts about the input, e.g. `time_missing`, `cache_semantics_assumed`. Sorted. */
   readonly flags: readonly string[];
 }

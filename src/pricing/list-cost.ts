@@ -1,51 +1,83 @@
-/** Usage times rates: the price of one call, exact, rounded once. */
+/** Quantities times rates: the price of one call, exact, rounded once, and what each kind of token has of it. */
 
 import type { NanoUsd } from "../model/money.ts";
-import { totalInput, type Usage } from "../model/usage.ts";
+import { totalInput, totalOutput, type Usage } from "../model/usage.ts";
 import { type AttoUsd, roundToNano } from "./exact-rate.ts";
+import { type Bracket, bracketOf, type RateCard } from "./rate-card.ts";
 
-/** Rates of one bracket of input size, in atto-dollars per token. */
-export interface Rates {
-  readonly input: AttoUsd;
-  readonly cacheRead: AttoUsd;
-  readonly cacheWrite5m: AttoUsd;
-  readonly cacheWrite1h: AttoUsd;
-  readonly output: AttoUsd;
-  readonly reasoning: AttoUsd;
-  /** Atto-dollars per call. */
-  readonly call: AttoUsd;
+/** What is billed of a call. Disjoint buckets: a dialect has already taken cached tokens out of input. */
+export interface Quantities {
+  readonly usage: Usage;
+  readonly images: number;
+  readonly audioMs: number;
 }
 
-/** A bracket holds for calls whose whole input, cached tokens included, is above `inputAbove`; it prices every token. */
-export interface Bracket {
-  readonly inputAbove: number;
-  readonly rates: Rates;
+export interface ListCost {
+  readonly nanoUsd: NanoUsd;
+  readonly tag: string;
+  /** Bits over `costKinds` (model/price-tag.ts). */
+  readonly carry: number;
 }
 
-/** Brackets in ascending order; the first has `inputAbove` 0 and also prices a call without input. */
-export type RateCard = readonly Bracket[];
+const attoPerNano = 1_000_000_000n;
 
-/** Nano-dollars of one call at list price. Disjoint buckets in: a dialect has already taken cached tokens out of input. */
-export function listCost(usage: Usage, card: RateCard): NanoUsd {
-  const { rates } = bracketOf(totalInput(usage), card);
-  const atto =
-    part(usage.input, rates.input) +
-    part(usage.cacheRead, rates.cacheRead) +
-    part(usage.cacheWrite5m, rates.cacheWrite5m) +
-    part(usage.cacheWrite1h, rates.cacheWrite1h) +
-    part(usage.output, rates.output) +
-    part(usage.reasoning, rates.reasoning) +
-    rates.call;
-  return roundToNano(atto);
+/** Nano-dollars of one call at list price, with its tag and carries. */
+export function listCost(quantities: Quantities, card: RateCard): ListCost {
+  const bracket = bracketOf(totalInput(quantities.usage), card);
+  return shortCost(quantities, bracket) ?? longCost(quantities, bracket);
 }
 
-function bracketOf(inputTokens: number, card: RateCard): Bracket {
-  let found = card[0];
-  for (const bracket of card) if (inputTokens > bracket.inputAbove) found = bracket;
-  if (found === undefined) throw new Error("a rate card has no bracket");
-  return found;
+/** In plain numbers: whole numbers below 2^53 are exact. Null beyond. */
+function shortCost({ usage, images, audioMs }: Quantities, { short, tag }: Bracket): ListCost | null {
+  const { rates, unitsPerNano } = short;
+  const input = usage.input * rates.input;
+  const cacheRead = usage.cacheRead * rates.cacheRead;
+  const cacheWrite = usage.cacheWrite5m * rates.cacheWrite5m + usage.cacheWrite1h * rates.cacheWrite1h;
+  const output = usage.output * rates.output;
+  const reasoning = usage.reasoning * rates.reasoning;
+  const tokens = (totalInput(usage) + totalOutput(usage)) * rates.token;
+  const other = tokens + rates.call + images * rates.image + audioMs * rates.audioMs;
+  const sum = input + cacheRead + cacheWrite + output + reasoning + other;
+  if (sum > Number.MAX_SAFE_INTEGER) return null;
+  const rest = sum % unitsPerNano;
+  const down = (sum - rest) / unitsPerNano;
+  if (unitsPerNano === 1) return { nanoUsd: sum, tag, carry: 0 };
+  const up = 2 * rest > unitsPerNano || (2 * rest === unitsPerNano && down % 2 === 1);
+  const nanoUsd = up ? down + 1 : down;
+  const rests = [input, cacheRead, cacheWrite, output, reasoning, other].map((part) => part % unitsPerNano);
+  const left = nanoUsd - (sum - rests.reduce((total, each) => total + each, 0)) / unitsPerNano;
+  return { nanoUsd, tag, carry: carries(rests, left) };
 }
 
-function part(tokens: number, rate: AttoUsd): AttoUsd {
-  return tokens === 0 ? 0n : BigInt(tokens) * rate;
+function longCost({ usage, images, audioMs }: Quantities, { rates, tag }: Bracket): ListCost {
+  const parts = [
+    part(usage.input, rates.input),
+    part(usage.cacheRead, rates.cacheRead),
+    part(usage.cacheWrite5m, rates.cacheWrite5m) + part(usage.cacheWrite1h, rates.cacheWrite1h),
+    part(usage.output, rates.output),
+    part(usage.reasoning, rates.reasoning),
+    part(totalInput(usage) + totalOutput(usage), rates.token) +
+      rates.call +
+      part(images, rates.image) +
+      part(audioMs, rates.audioMs),
+  ];
+  const nanoUsd = roundToNano(parts.reduce((sum, each) => sum + each, 0n));
+  const down = parts.reduce((sum, each) => sum + each / attoPerNano, 0n);
+  const rests = parts.map((each) => Number(each % attoPerNano));
+  return { nanoUsd, tag, carry: carries(rests, nanoUsd - Number(down)) };
+}
+
+/**
+ * Largest remainder: each part is rounded down, and the nano-dollars left over go to those with the most cut off, the
+ * first of equals.
+ * @param rests what was cut off, in the order of `costKinds` and then all the rest, which needs no bit.
+ */
+function carries(rests: readonly number[], left: number): number {
+  if (left === 0) return 0;
+  const byRest = rests.map((_, index) => index).sort((a, b) => (rests[b] ?? 0) - (rests[a] ?? 0) || a - b);
+  return byRest.slice(0, left).reduce((bits, index) => (index < rests.length - 1 ? bits | (1 << index) : bits), 0);
+}
+
+function part(count: number, rate: AttoUsd): AttoUsd {
+  return count === 0 || rate === 0n ? 0n : BigInt(count) * rate;
 }

@@ -10,8 +10,8 @@ const now = Date.UTC(2026, 10, 1);
 
 /** Nano-dollars of a call; the expectations below are worked out by hand from the providers' public price pages. */
 function cost(provider: string, model: string, usage: Partial<Usage>, atMs = now): number | null {
-  const card = book.find(provider, model, atMs);
-  return card === null ? null : listCost({ ...noUsage, ...usage }, card);
+  const card = book.find({ tenant: "", provider, model, startUs: atMs * 1000, serviceTier: "" });
+  return card === null ? null : listCost({ usage: { ...noUsage, ...usage }, images: 0, audioMs: 0 }, card).nanoUsd;
 }
 
 it("prices cached input once, at the cached rate", () => {
@@ -44,8 +44,12 @@ it("costs null, never 0, where model or provider is not listed", () => {
   expect(cost("openai", "", { input: 10 })).toBeNull();
 });
 
-it("does not take Azure for OpenAI", () => {
-  expect(book.find("azure.ai.openai", "gpt-4o", now)).not.toBe(book.find("openai", "gpt-4o", now));
+it("does not take Azure for OpenAI: where Azure's own list lacks a model, the record says that its maker's price was taken", () => {
+  const flags = (provider: string) =>
+    book.find({ tenant: "", provider, model: "gpt-4o", startUs: now * 1000, serviceTier: "" })?.flags;
+  expect(flags("openai")).toEqual([]);
+  expect(flags("azure.ai.openai")).toEqual(["price_of_maker"]);
+  expect(flags("")).toEqual(["provider_assumed"]);
   expect(cost("azure.ai.openai", "gpt-4o", { input: 1000 })).toBe(2_500_000);
 });
 

@@ -24,6 +24,7 @@ import { bindParameters, quote } from "./bind-parameters.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
+import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Retention } from "./schema.ts";
@@ -160,6 +161,10 @@ class EmbeddedStore implements Store {
 
   brokenSeals(): Promise<readonly string[]> {
     return this.#work.start(() => brokenSeals(this.#schemaConnection(), this.#retention()));
+  }
+
+  recordReprice(audit: RepriceAudit): Promise<void> {
+    return this.#work.start(() => this.#schemaConnection().command(insertReprice(audit)));
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {

@@ -3,14 +3,19 @@
  * recorded after its last statement: one that was killed halfway runs again from its start.
  */
 
+import { costParts } from "./cost-split.ts";
+import { createReprices } from "./reprices.ts";
 import {
   createRollup,
   createRollupFill,
   createUsageRecords,
+  pricedColumns,
   type Retention,
   type Rollup,
   rollup1d,
   rollup15m,
+  rollupColumn,
+  rollupSums,
 } from "./schema.ts";
 import { createSeals } from "./seals.ts";
 import { createRollupViews, createUsageView } from "./views.ts";
@@ -33,10 +38,32 @@ const migrations: readonly Migration[] = [
   { version: 3, name: "usage_rollup_1d", statements: (retention) => rollupStatements(rollup1d, retention) },
   { version: 4, name: "usage_views", statements: () => [createUsageView, ...createRollupViews] },
   { version: 5, name: "sealed_days", statements: () => [createSeals] },
+  { version: 6, name: "cost_split", statements: addCostSplit },
+  { version: 7, name: "reprices", statements: () => [createReprices] },
 ];
 
 function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {
   return [createRollup(rollup, retention), createRollupFill(rollup)];
+}
+
+/** Records of before have no rates: all of their cost is `other` until they are re-priced. */
+function addCostSplit(): readonly string[] {
+  const add = (table: string, columns: readonly string[]) =>
+    `ALTER TABLE ${table} ${columns.map((column) => `ADD COLUMN IF NOT EXISTS ${column}`).join(", ")}`;
+  const parts = rollupSums.filter(({ name }) => costParts.some((part) => part.name === name)).map(rollupColumn);
+  return [
+    add(
+      "usage_records",
+      pricedColumns.map(({ name, type }) => `${name} ${type} CODEC(ZSTD(1))`),
+    ),
+    ...[rollup15m, rollup1d].flatMap((rollup) => [
+      add(rollup.table, parts),
+      `DROP VIEW IF EXISTS ${rollup.table}_fill`,
+      createRollupFill(rollup),
+    ]),
+    createUsageView,
+    ...createRollupViews,
+  ];
 }
 
 const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (

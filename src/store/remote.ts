@@ -14,6 +14,7 @@ import {
 } from "@clickhouse/client";
 import { countBatchDays } from "./batch-days.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
+import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Retention } from "./schema.ts";
@@ -126,6 +127,10 @@ class RemoteStore implements Store {
 
   brokenSeals(): Promise<readonly string[]> {
     return this.#work.start(() => brokenSeals(this.#schemaConnection(), this.#retention()));
+  }
+
+  recordReprice(audit: RepriceAudit): Promise<void> {
+    return this.#work.start(() => this.#schemaConnection().command(insertReprice(audit)));
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {

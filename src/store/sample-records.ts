@@ -1,5 +1,6 @@
 /** Realistic usage records from a fixed seed, for tests and benches of what stores and asks. */
 
+import { priceTag } from "../model/price-tag.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 
 export interface SampleOptions {
@@ -34,6 +35,16 @@ const models = [
   },
   { provider: "azure.ai.openai", model: "acme-finetune-7", request: "acme-finetune-7", inputNano: null, outputNano: 0 },
 ] as const;
+
+/** Tags of what the samples cost: rates in nano-dollars are 1e9 atto-dollars a token. Cached tokens are a tenth. */
+const tags: Readonly<Record<string, string>> = Object.fromEntries(
+  models.map(({ model, inputNano, outputNano }) => {
+    if (inputNano === null) return [model, ""];
+    const [input, output] = [BigInt(inputNano) * 10n ** 9n, BigInt(outputNano) * 10n ** 9n];
+    const rates = { input, cacheRead: input / 10n, cacheWrite5m: 0n, cacheWrite1h: 0n, output, reasoning: output };
+    return [model, priceTag(rates, { source: "bundled", version: "sample", since: "" })];
+  }),
+);
 
 const features = ["chat", "search", "summarise", "code-review", "support-triage", "extract", "translate", "embed-docs"];
 
@@ -126,11 +137,17 @@ function sampleRecord({
       output,
       reasoning,
     },
+    images: 0,
+    audioMs: 0,
+    serviceTier: "",
     calls: isTool ? 0 : 1,
     costNanoUsd: isTool ? 0 : nano,
     costStatus: isTool ? "not_billable" : priced ? "priced" : "unpriced_model",
+    priceTag: isTool ? "" : (tags[rates.model] ?? ""),
+    costCarry: 0,
     reportedNanoUsd: null,
     revision: 0,
+    repricings: 0,
     flags: random() < 0.05 ? ["cache_semantics_assumed"] : [],
   };
 }

@@ -45,7 +45,10 @@ export async function openDays(connection: SchemaConnection, days: readonly stri
   await connection.command(`INSERT INTO sealed_days (day, open, sums) SETTINGS async_insert = 0 VALUES ${rows}`);
 }
 
-/** Sealed days whose rollup should still be kept and no longer holds what was sealed: damage that no retention explains. */
+/**
+ * Sealed days whose rollup should still be kept and no longer holds what was sealed: damage that no retention explains.
+ * Sums that came with a later version stand behind those that a day was sealed with.
+ */
 export async function brokenSeals(
   connection: SchemaConnection,
   { rollupRetentionMonths }: Pick<Retention, "rollupRetentionMonths">,
@@ -53,7 +56,7 @@ export async function brokenSeals(
   const rows = await connection.query<{ day: string }>(
     `SELECT toString(s.day) AS day FROM (${newestSeals}) AS s
      LEFT JOIN (SELECT toDate(slot) AS day, ${sumsText()} AS sums FROM ${rollup15m.table} GROUP BY day) AS r ON r.day = s.day
-     WHERE s.open = 0 AND s.sums != r.sums AND s.day > today() - INTERVAL ${rollupRetentionMonths} MONTH + 1 ORDER BY day`,
+     WHERE s.open = 0 AND NOT startsWith(r.sums, s.sums) AND s.day > today() - INTERVAL ${rollupRetentionMonths} MONTH + 1 ORDER BY day`,
   );
   return rows.map(({ day }) => day);
 }

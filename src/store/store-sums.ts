@@ -48,6 +48,8 @@ export function retracted(record: UsageRecord): UsageRecord {
   return {
     ...record,
     usage: negated as unknown as UsageRecord["usage"],
+    images: -record.images || 0,
+    audioMs: -record.audioMs || 0,
     calls: record.calls === 1 ? -1 : 0,
     costNanoUsd: record.costNanoUsd === null ? null : -record.costNanoUsd || 0,
     revision: record.revision + 1,

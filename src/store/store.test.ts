@@ -75,6 +75,8 @@ for (const { name, open, dispose } of implementations)
         "usage_rollup_1d",
         "usage_views",
         "sealed_days",
+        "cost_split",
+        "reprices",
       ]);
       expect(await store.migrate()).toEqual([]);
       const rows = await store.query("SELECT version, name FROM schema_migrations ORDER BY version");
@@ -84,6 +86,8 @@ for (const { name, open, dispose } of implementations)
         { version: 3, name: "usage_rollup_1d" },
         { version: 4, name: "usage_views" },
         { version: 5, name: "sealed_days" },
+        { version: 6, name: "cost_split" },
+        { version: 7, name: "reprices" },
       ]);
     });
 
@@ -99,6 +103,12 @@ for (const { name, open, dispose } of implementations)
         reportedNanoUsd: 1,
         calls: 1,
         revision: 65_535,
+        images: 12,
+        audioMs: Number.MAX_SAFE_INTEGER,
+        serviceTier: "batch",
+        priceTag: "no \ud800 tag",
+        costCarry: 31,
+        repricings: 65_535,
         flags: ["cache_semantics_assumed", 'odd "flag"'],
         usage: {
           input: 1,
@@ -159,6 +169,12 @@ for (const { name, open, dispose } of implementations)
           revision: 65_535,
           flags: ["cache_semantics_assumed", 'odd "flag"'],
           batch: "exact-1",
+          images: "12",
+          audio_ms: "9007199254740991",
+          service_tier: "batch",
+          price_tag: "no \ufffd tag",
+          cost_carry: 31,
+          repricings: 65_535,
         },
         expect.objectContaining({ cost_usd: null, unpriced_calls: 0, calls: 0, flags: [] }),
       ]);

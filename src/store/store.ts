@@ -4,6 +4,7 @@
  */
 
 import type { UsageRecord } from "../model/usage-record.ts";
+import type { RepriceAudit } from "./reprices.ts";
 
 /** A planned batch: the same token always comes with the same records in the same order. */
 export interface Batch {
@@ -56,6 +57,8 @@ export interface Store {
   openDays(days: readonly string[]): Promise<void>;
   /** Sealed days whose rollup no longer holds what was sealed. */
   brokenSeals(): Promise<readonly string[]>;
+  /** Writes the audit row of a finished re-pricing; repeating it changes nothing. Durable when it resolves. */
+  recordReprice(audit: RepriceAudit): Promise<void>;
   /**
    * One trusted read, rows as objects; 64-bit integers and decimals arrive as strings. Runs beside inserts. The SQL has
    * no FORMAT and no closing SETTINGS of its own: limits are given in `options`.

@@ -58,7 +58,11 @@ function oddRecord(record: UsageRecord, index: number, random: () => number): Us
       output: count(),
       reasoning: count(),
     },
+    images: count(),
+    audioMs: count(),
     calls: choose([-1, 0, 1]),
+    costCarry: choose([0, 1, 31]),
+    repricings: choose([0, 1, 65_535]),
     costNanoUsd: choose([null, count()]),
     reportedNanoUsd: choose([null, count()]),
     revision: choose([0, 1, 255, 256, 65_535]),
@@ -119,6 +123,12 @@ function storedRow(record: UsageRecord, batch: string) {
     revision: record.revision,
     flags: record.flags.map((flag) => flag.toWellFormed()),
     batch,
+    images: String(record.images),
+    audio_ms: String(record.audioMs),
+    service_tier: record.serviceTier.toWellFormed(),
+    price_tag: record.priceTag.toWellFormed(),
+    cost_carry: record.costCarry,
+    repricings: record.repricings,
   };
 }
 

@@ -59,6 +59,12 @@ const recordColumns = {
   cost_reported_usd: nullableInt64("Decimal(18, 9)", (record) => record.reportedNanoUsd),
   revision: smallInt("UInt16", (record) => record.revision),
   flags: dictionaryArray((record) => record.flags),
+  images: int64("Int64", (record) => record.images),
+  audio_ms: int64("Int64", (record) => record.audioMs),
+  service_tier: dictionary((record) => record.serviceTier),
+  price_tag: dictionary((record) => record.priceTag),
+  cost_carry: smallInt("Int8", (record) => record.costCarry),
+  repricings: smallInt("UInt16", (record) => record.repricings),
 } as const satisfies Record<string, ColumnType<UsageRecord>>;
 
 function columnsOf(token: string) {

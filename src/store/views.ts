@@ -3,6 +3,8 @@
  * `usage_by_hour` and `usage_by_day` (UTC) show the rollup. Any sum over a view equals the sum over the base table.
  */
 
+import { ratesOfTagLength } from "../model/price-tag.ts";
+import { costParts, partNanoUsd, usdOfNano } from "./cost-split.ts";
 import { type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
 
 /**
@@ -11,6 +13,15 @@ import { type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts"
  */
 export function groupCostUsd({ cost, priced, unpriced }: { cost: string; priced: string; unpriced: string }): string {
   return `if(${priced} = 0 AND ${unpriced} != 0, NULL, ${cost})`;
+}
+
+/** A cost's parts in dollars; what they leave of the whole is `cost_other_usd`. Null where the cost is. */
+function splitOf(cost: string, nano: (part: (typeof costParts)[number]) => string, isUnknown: string): string {
+  const parts = costParts.map((part) => ({ shown: part.shown, usd: usdOfNano(nano(part)) }));
+  const rest = `${cost} - (${usdOfNano(costParts.map(nano).join(" + "))})`;
+  return [...parts, { shown: "cost_other_usd", usd: rest }]
+    .map(({ shown, usd }) => `if(${isUnknown}, NULL, ${usd}) AS ${shown}`)
+    .join(",\n  ");
 }
 
 export const createUsageView = `CREATE OR REPLACE VIEW usage AS
@@ -29,8 +40,12 @@ SELECT
   r.output_visible_tokens + r.reasoning_tokens AS output_tokens,
   r.reasoning_tokens AS reasoning_tokens,
   r.calls AS calls, r.unpriced_calls AS unpriced_calls,
-  r.cost_usd AS cost_usd, r.cost_status AS cost_status, r.cost_reported_usd AS cost_reported_usd,
-  r.revision AS revision, r.flags AS flags
+  r.cost_usd AS cost_usd, ${splitOf("r.cost_usd", ({ kind }) => partNanoUsd(kind), "isNull(r.cost_usd)")},
+  r.cost_status AS cost_status, r.cost_reported_usd AS cost_reported_usd,
+  splitByChar(' ', substring(r.price_tag, ${ratesOfTagLength + 2}))[1] AS price_source,
+  splitByChar(' ', substring(r.price_tag, ${ratesOfTagLength + 2}))[2] AS price_version,
+  r.images AS images, r.audio_ms AS audio_ms, r.service_tier AS service_tier,
+  r.revision AS revision, r.repricings AS repricings, r.flags AS flags
 FROM usage_records AS r`;
 
 export const createRollupViews = [
@@ -53,6 +68,7 @@ function createRollupView({ view, from, name: timeName, time }: RollupView): str
     priced: "sum(r.priced_records)",
     unpriced: "sum(r.unpriced_calls)",
   });
+  const split = splitOf("sum(r.cost_usd)", ({ name }) => `sum(r.${name})`, `isNull(${cost})`);
   return `CREATE OR REPLACE VIEW ${view} AS
 SELECT ${time} AS ${timeName},
   ${rollupDimensions.map((name) => `r.${name} AS ${name}`).join(", ")},
@@ -63,7 +79,8 @@ SELECT ${time} AS ${timeName},
   sum(r.output_visible_tokens + r.reasoning_tokens) AS output_tokens,
   sum(r.reasoning_tokens) AS reasoning_tokens,
   sum(r.call_duration_us) AS call_duration_us,
-  ${cost} AS cost_usd
+  ${cost} AS cost_usd,
+  ${split}
 FROM ${from.table} AS r
 GROUP BY ${timeName}, ${rollupDimensions.map((name) => `r.${name}`).join(", ")}`;
 }

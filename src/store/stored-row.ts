@@ -1,0 +1,67 @@
+/** Rows of the base table as the records they were. */
+
+import type { Operation, UsageRecord } from "../model/usage-record.ts";
+
+export interface StoredRow {
+  readonly [column: string]: string | number | readonly string[] | null;
+}
+
+/** What to select from `usage_records`: nothing passes through a float. */
+export const storedColumns = `*, toUnixTimestamp64Micro(ts) AS start_us, toInt64(cost_usd * 1000000000) AS cost_nano,
+       toInt64(cost_reported_usd * 1000000000) AS reported_nano`;
+
+/** The record of a row that was read with `storedColumns`. */
+export function recordOfRow(row: StoredRow): UsageRecord {
+  const text = (column: string) => String(row[column] ?? "");
+  const number = (column: string) => Number(row[column] ?? 0);
+  const orNull = (column: string) => (row[column] === null ? null : number(column));
+  return {
+    tenant: text("tenant"),
+    service: text("service"),
+    environment: text("environment"),
+    feature: text("feature"),
+    user: text("user"),
+    session: text("session"),
+    agent: text("agent"),
+    run: text("run"),
+    promptName: text("prompt_name"),
+    promptVersion: text("prompt_version"),
+    release: text("release"),
+    traceId: text("trace_id"),
+    spanId: text("span_id"),
+    parentSpanId: text("parent_span_id"),
+    startUs: number("start_us"),
+    endUs: number("start_us") + number("duration_us"),
+    operation: text("operation") as Operation,
+    provider: text("provider"),
+    model: text("model"),
+    requestModel: text("request_model"),
+    responseId: text("response_id"),
+    finishReason: text("finish_reason"),
+    status: text("status") === "error" ? "error" : "ok",
+    errorType: text("error_type"),
+    tool: text("tool"),
+    toolArgsHash: text("tool_args_hash"),
+    outcome: text("outcome"),
+    usage: {
+      input: number("input_uncached_tokens"),
+      cacheRead: number("cache_read_tokens"),
+      cacheWrite5m: number("cache_write_5m_tokens"),
+      cacheWrite1h: number("cache_write_1h_tokens"),
+      output: number("output_visible_tokens"),
+      reasoning: number("reasoning_tokens"),
+    },
+    images: number("images"),
+    audioMs: number("audio_ms"),
+    serviceTier: text("service_tier"),
+    calls: Math.sign(number("calls")) as UsageRecord["calls"],
+    costNanoUsd: orNull("cost_nano"),
+    costStatus: text("cost_status") as UsageRecord["costStatus"],
+    priceTag: text("price_tag"),
+    costCarry: number("cost_carry"),
+    reportedNanoUsd: orNull("reported_nano"),
+    revision: number("revision"),
+    repricings: number("repricings"),
+    flags: (row["flags"] as readonly string[] | null) ?? [],
+  };
+}
