@@ -29,7 +29,14 @@ export class LmdbLog implements EventLog {
 
   constructor(options: LmdbLogOptions) {
     this.#options = options;
-    this.environment = open({ path: options.directory, maxDbs: 16, noSubdir: false, noMemInit: true });
+    // Overlapping the flush with the next transaction has lost its list of free pages once ("reserved freelist").
+    this.environment = open({
+      path: options.directory,
+      maxDbs: 16,
+      noSubdir: false,
+      noMemInit: true,
+      overlappingSync: false,
+    });
     this.#entries = this.environment.openDB({ name: "entries", encoding: "binary" });
     this.#marks = this.environment.openDB({ name: "marks" });
     this.#trimmedOffset = this.#marks.get(trimmedKey) ?? 0;

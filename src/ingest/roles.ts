@@ -3,7 +3,7 @@
  * not on the order in which they came: whatever the batches and restarts, the sums end up the same.
  *
  * A span is superseded by
- * 1. any billable span beneath it, where it may wrap one, or where both tell of the same call;
+ * 1. any billable span beneath it, where it may wrap one, tells no tokens of its own, or both tell of the same call;
  * 2. a better span with the same response id of the provider;
  * 3. a better span of the same operation, tokens and model family, written by somebody else, at the same time: two
  *    instrumentations at once. Response ids that differ rule it out.
@@ -53,7 +53,10 @@ function climb(span: SeenSpan, spans: ReadonlyMap<string, SeenSpan>, out: Set<st
     const parent = spans.get(parentSpanId);
     if (parent === undefined) return true;
     if (parent === span) return false;
-    if ((parent.bits & spanBits.billable) !== 0 && (isWrapper(parent) || isSameCall(span, parent)))
+    if (
+      (parent.bits & spanBits.billable) !== 0 &&
+      (isWrapper(parent) || parent.callHash === 0 || isSameCall(span, parent))
+    )
       out.add(parent.spanId);
     parentSpanId = parent.parentSpanId;
   }
