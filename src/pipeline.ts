@@ -4,7 +4,6 @@ import { randomUUID } from "node:crypto";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { defaultSpendSettings } from "../detectors/spend-per-minute.ts";
 import { Alerter, type DeliveryEvent } from "./alerting/alerter.ts";
 import type { Channel } from "./channels/channel.ts";
 import { type Terminal, terminalChannel } from "./channels/terminal.ts";
@@ -161,7 +160,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
   const detection = new DetectionWorker({
     usage,
     decode: (offset, payload) => freshUsage.get(offset) ?? decodeUsageEntry(payload),
-    settings: { ...defaultSpendSettings, excessNanoUsdMin: Math.round(config.excessUsdPerMinuteMin * 1e9) },
+    choices: { spend: { settings: { excess_usd_per_minute_min: config.excessUsdPerMinuteMin } } },
     seriesMax,
     saveEveryMs: 10_000,
     now,

@@ -1,0 +1,235 @@
+/**
+ * Spend per window of one length (a minute, 15 minutes, 4 hours) against a rolling baseline.
+ *
+ * The baseline is the recent closed windows before the incident: centre = the larger of median and mean, spread = the
+ * largest of 1.4826 MAD, standard deviation and a fifth of the centre, widened while the history is short. Every choice
+ * errs to the quiet side: an outlier in the history makes the detector deafer, never louder. Two tests run on the
+ * standardised excess z: the open window alone (z >= 6, decided as soon as its sum crosses, not at its close), and a
+ * one-sided CUSUM over closed windows (Page 1954; reference value 1, decision interval 8, z cut at 4) for lasting rises.
+ * While an incident lasts its windows do not enter the baseline.
+ *
+ * Windows are counted in whole lengths since 1970. Spend comes in deseasoned: divided by what the season multiplies it by.
+ *
+ * @example ten quiet windows of a dollar, then ten dollars: fires within the eleventh window.
+ */
+
+import { mean, median, medianAbsoluteDeviation, standardDeviation } from "simple-statistics";
+
+export interface WindowSettings {
+  /** Closed windows before anything is judged. */
+  readonly historyMin: number;
+  /** Closed windows kept. */
+  readonly historyMax: number;
+  readonly zOpen: number;
+  readonly cusumReference: number;
+  readonly cusumDecision: number;
+  readonly cusumCap: number;
+  /** Excess over one window that is worth a word, in nano-dollars. */
+  readonly excessNanoUsdMin: number;
+  /** Calm closed windows after which an incident is over. */
+  readonly calmWindows: number;
+}
+
+/** Plain data. Nano-dollars throughout. */
+export interface WindowState {
+  /** The window that is being filled; -1 before the first record. */
+  window: number;
+  /** Spend of the open window. */
+  open: number;
+  /** Closed calm windows, oldest first, and which window the newest of them was. */
+  closed: number[];
+  closedUntil: number;
+  /** From here to `closedUntil` there is no gap, so that a late record finds its window. */
+  closedFrom: number;
+  centre: number;
+  spread: number;
+  cusum: number;
+  /** First window of the rise that the CUSUM is adding up. */
+  riseWindow: number;
+  incident: WindowIncident | null;
+}
+
+interface WindowIncident {
+  onset: number;
+  calm: number;
+  /** Nano-dollars above the centre in closed windows since the onset. */
+  excess: number;
+  test: "open_window" | "cusum";
+}
+
+export interface WindowVerdict {
+  readonly status: "firing" | "resolved";
+  /** First window of the incident. */
+  readonly onset: number;
+  /** The window that decided. */
+  readonly window: number;
+  /** Spend of the window that decided; an open window's so far. */
+  readonly observed: number;
+  readonly expected: number;
+  readonly excess: number;
+  readonly z: number;
+  readonly historyLength: number;
+  readonly test: WindowIncident["test"];
+}
+
+/** A gap of more windows than this ends the history: what came before says nothing about what comes after. */
+const gapWindowsMax = 60;
+/** Spread is widened by this many windows' worth of doubt over the length of the history. */
+const shortHistoryWindows = 5;
+
+/** A window before its first record. */
+export function newWindowState(): WindowState {
+  return {
+    window: -1,
+    open: 0,
+    closed: [],
+    closedUntil: -1,
+    closedFrom: 0,
+    centre: 0,
+    spread: 0,
+    cusum: 0,
+    riseWindow: -1,
+    incident: null,
+  };
+}
+
+/** Adds one record's spend at its window. Late records are added to the window they belong to while it is kept. */
+export function addSpend(
+  state: WindowState,
+  window: number,
+  nanoUsd: number,
+  settings: WindowSettings,
+): WindowVerdict | null {
+  if (state.window === -1) state.window = window;
+  const closing = window > state.window ? closeUntil(state, window, settings) : null;
+  if (window === state.window) state.open += nanoUsd;
+  else addLate(state, window, nanoUsd);
+  return closing ?? judgeOpenWindow(state, settings);
+}
+
+/** Closes the windows before `window`. @returns what the closed windows decided, the latest decision if several. */
+export function closeUntil(state: WindowState, window: number, settings: WindowSettings): WindowVerdict | null {
+  if (state.window === -1 || window <= state.window) return null;
+  if (window - state.window > gapWindowsMax) {
+    const ended = state.incident === null ? null : verdict(state, state.incident, { status: "resolved", spend: 0 });
+    Object.assign(state, newWindowState(), { window });
+    return ended;
+  }
+  let decided: WindowVerdict | null = null;
+  while (state.window < window) decided = closeWindow(state, settings) ?? decided;
+  return decided;
+}
+
+function closeWindow(state: WindowState, settings: WindowSettings): WindowVerdict | null {
+  const spend = state.open;
+  const decided = judgeClosedWindow(state, spend, settings);
+  if (state.incident === null) {
+    if (state.closedUntil !== state.window - 1) state.closedFrom = state.window;
+    state.closed.push(spend);
+    state.closedUntil = state.window;
+    if (state.closed.length > settings.historyMax) state.closed.shift();
+    learn(state, settings);
+  }
+  state.window++;
+  state.open = 0;
+  return decided;
+}
+
+function learn(state: WindowState, settings: WindowSettings): void {
+  if (state.closed.length < settings.historyMin) return;
+  // Corrections can take back more than a window spent.
+  state.centre = Math.max(0, median(state.closed), mean(state.closed));
+  const robust = 1.4826 * medianAbsoluteDeviation(state.closed);
+  const floor = settings.excessNanoUsdMin / settings.zOpen;
+  const widest = Math.max(robust, standardDeviation(state.closed), state.centre / 5, floor);
+  state.spread = widest * (1 + shortHistoryWindows / state.closed.length);
+}
+
+function judgeOpenWindow(state: WindowState, settings: WindowSettings): WindowVerdict | null {
+  if (state.incident !== null || !judges(state, settings)) return null;
+  if (score(state, state.open) < settings.zOpen || !worthIt(state, state.open, settings)) return null;
+  const incident = begin(state, state.cusum > 0 ? state.riseWindow : state.window, "open_window");
+  return verdict(state, incident, { status: "firing", spend: state.open, unclosed: state.open });
+}
+
+function judgeClosedWindow(state: WindowState, spend: number, settings: WindowSettings): WindowVerdict | null {
+  if (!judges(state, settings)) return null;
+  const z = score(state, spend);
+  if (state.incident !== null) return follow(state, state.incident, { spend, z }, settings);
+  const step = Math.max(-settings.cusumCap, Math.min(z, settings.cusumCap)) - settings.cusumReference;
+  if (state.cusum === 0 && step > 0) state.riseWindow = state.window;
+  state.cusum = Math.max(0, state.cusum + step);
+  if (state.cusum < settings.cusumDecision || !worthIt(state, spend, settings)) return null;
+  const incident = begin(state, state.riseWindow, "cusum");
+  incident.excess += above(state, spend);
+  return verdict(state, incident, { status: "firing", spend });
+}
+
+/** While an incident lasts: adds up its cost and waits for calm. */
+function follow(
+  state: WindowState,
+  incident: WindowIncident,
+  { spend, z }: { readonly spend: number; readonly z: number },
+  settings: WindowSettings,
+): WindowVerdict | null {
+  incident.excess += above(state, spend);
+  // Calm is what the CUSUM would not add up: ending an incident any higher would only open it again.
+  incident.calm = z < settings.cusumReference ? incident.calm + 1 : 0;
+  if (incident.calm === 0) return verdict(state, incident, { status: "firing", spend });
+  if (incident.calm < settings.calmWindows) return null;
+  state.incident = null;
+  return verdict(state, incident, { status: "resolved", spend });
+}
+
+/** The windows of the rise had entered the history one by one; they are the incident's, not the baseline's. */
+function begin(state: WindowState, onset: number, test: WindowIncident["test"]): WindowIncident {
+  const risen = Math.min(state.closed.length, Math.max(0, state.closedUntil - onset + 1));
+  const excess = state.closed
+    .splice(state.closed.length - risen, risen)
+    .reduce((sum, spend) => sum + above(state, spend), 0);
+  state.closedUntil -= risen;
+  state.incident = { onset, calm: 0, excess, test };
+  state.cusum = 0;
+  return state.incident;
+}
+
+function verdict(
+  state: WindowState,
+  incident: WindowIncident,
+  now: { readonly status: WindowVerdict["status"]; readonly spend: number; readonly unclosed?: number },
+): WindowVerdict {
+  return {
+    status: now.status,
+    onset: incident.onset,
+    window: state.window,
+    observed: now.spend,
+    expected: state.centre,
+    excess: incident.excess + (now.unclosed === undefined ? 0 : above(state, now.unclosed)),
+    z: score(state, now.spend),
+    historyLength: state.closed.length,
+    test: incident.test,
+  };
+}
+
+function addLate(state: WindowState, window: number, nanoUsd: number): void {
+  if (window < state.closedFrom || window > state.closedUntil) return;
+  const index = state.closed.length - 1 - (state.closedUntil - window);
+  const known = state.closed[index];
+  if (known !== undefined) state.closed[index] = known + nanoUsd;
+}
+
+function judges(state: WindowState, settings: WindowSettings): boolean {
+  return state.closed.length >= settings.historyMin && state.spread > 0;
+}
+
+function worthIt(state: WindowState, spend: number, settings: WindowSettings): boolean {
+  return spend - state.centre >= settings.excessNanoUsdMin;
+}
+
+function above(state: WindowState, spend: number): number {
+  return Math.max(0, spend - state.centre);
+}
+
+function score(state: WindowState, spend: number): number {
+  return state.spread === 0 ? 0 : (spend - state.centre) / state.spread;
+}

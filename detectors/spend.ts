@@ -1,0 +1,164 @@
+/** D3: dollars per minute, per quarter of an hour and per four hours, against their season. */
+
+import { type ActivityState, activityEvidence, newActivity, noteActivity, passMinute } from "./activity.ts";
+import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
+import { addExemplar } from "./exemplars.ts";
+import {
+  addSpend,
+  closeUntil,
+  newWindowState,
+  type WindowSettings,
+  type WindowState,
+  type WindowVerdict,
+} from "./spend-window.ts";
+
+interface SpendState {
+  /** By scale: minute, quarter, four hours. */
+  readonly windows: [WindowState, WindowState, WindowState];
+  readonly activity: ActivityState;
+  /** The scale that is telling the incident; -1 when calm. */
+  telling: number;
+  onsetMs: number;
+  /** When the last incident was over: what began before is part of it, at whatever scale it shows later. */
+  overMs: number;
+  readonly traceIds: string[];
+}
+
+const minuteMs = 60_000;
+const scales = [
+  { windowMs: minuteMs, words: "minute", historyMin: 10, historyMax: 60, calmWindows: 3 },
+  { windowMs: 15 * minuteMs, words: "15 minutes", historyMin: 12, historyMax: 48, calmWindows: 2 },
+  { windowMs: 240 * minuteMs, words: "4 hours", historyMin: 12, historyMax: 42, calmWindows: 1 },
+] as const;
+
+/** The tests' settings at the scale of a minute, for an excess in nano-dollars that is worth a word. */
+export function minuteSettings(excessNanoUsdMin: number): WindowSettings {
+  return windowSettings(0, excessNanoUsdMin);
+}
+
+export const spend: Detector<SpendState> = {
+  id: "D3",
+  name: "spend",
+  summary: "dollars per minute, 15 minutes or 4 hours above their season",
+  method:
+    "Robust z-score of the open window, decided as its sum crosses, and a CUSUM over closed windows for lasting rises, at three scales.",
+  kinds: ["spend_above_baseline"],
+  scopes: ["tenant", "feature"],
+  mode: "page",
+  settings: { excess_usd_per_minute_min: 0.02 },
+  stateBytesMax: 4096,
+  newState: () => ({
+    windows: [newWindowState(), newWindowState(), newWindowState()],
+    activity: newActivity(),
+    telling: -1,
+    onsetMs: 0,
+    overMs: 0,
+    traceIds: [],
+  }),
+  observe(state, observation, context) {
+    if (observation.nanoUsd === null) return calm;
+    noteActivity(state.activity, observation, state.telling === -1);
+    const told = decide(state, context, (window, scale, settings) =>
+      addSpend(window, Math.floor(observation.atMs / scale.windowMs), observation.nanoUsd ?? 0, settings),
+    );
+    if (state.telling !== -1) addExemplar(state.traceIds, observation.record.traceId);
+    return told === null ? calm : [claim(state, told, observation.atMs)];
+  },
+  tick(state, nowMs, context) {
+    passMinute(state.activity, Math.floor(nowMs / minuteMs), state.telling === -1);
+    const told = decide(state, context, (window, scale, settings) =>
+      closeUntil(window, Math.floor(nowMs / scale.windowMs), settings),
+    );
+    return told === null ? calm : [claim(state, told, nowMs)];
+  },
+  acknowledge(state) {
+    for (const window of state.windows) Object.assign(window, newWindowState());
+    state.telling = -1;
+    state.traceIds.length = 0;
+  },
+};
+
+type Scale = (typeof scales)[number];
+interface Scaled {
+  readonly scale: number;
+  readonly verdict: WindowVerdict;
+}
+
+/** One incident at a time: the scale that noticed first tells it until it is over there. */
+function decide(
+  state: SpendState,
+  context: Context,
+  step: (window: WindowState, scale: Scale, settings: WindowSettings) => WindowVerdict | null,
+): Scaled | null {
+  const excessNanoUsdMin = (context.settings["excess_usd_per_minute_min"] ?? 0) * 1e9;
+  let told: Scaled | null = null;
+  for (const [index, scale] of scales.entries()) {
+    const window = state.windows[index];
+    if (window === undefined) continue;
+    const calmBefore = window.incident === null;
+    const verdict = step(window, scale, windowSettings(index, excessNanoUsdMin));
+    if (verdict === null) continue;
+    const begins = calmBefore && verdict.status === "firing" && verdict.onset * scale.windowMs >= state.overMs;
+    if (state.telling === -1 && begins) {
+      state.telling = index;
+      state.onsetMs = verdict.onset * scale.windowMs;
+    }
+    if (state.telling === index) told = { scale: index, verdict };
+  }
+  return told;
+}
+
+function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: number): Verdict {
+  const scale = scales[index] ?? scales[0];
+  const minutes = scale.windowMs / minuteMs;
+  const observed = Math.round(verdict.observed / minutes);
+  const expected = Math.round(verdict.expected / minutes);
+  const told: Verdict = {
+    kind: "spend_above_baseline",
+    status: verdict.status,
+    atMs: Math.round(atMs),
+    onsetMs: state.onsetMs,
+    unit: "nano_usd_per_minute",
+    observed,
+    expected,
+    direction: "up",
+    effect: expected > 0 ? `spend is ${(observed / expected).toFixed(1)}x the usual` : "spend where there was none",
+    confidence: confidence(verdict.z),
+    impactNanoUsd: Math.round(verdict.excess),
+    impactNanoUsdPerHour: Math.max(0, observed - expected) * 60,
+    traceIds: [...state.traceIds],
+    evidence: {
+      z: Math.round(verdict.z * 100) / 100,
+      window: scale.words,
+      history_windows: verdict.historyLength,
+      test: verdict.test,
+      ...activityEvidence(state.activity, Math.floor((verdict.window * scale.windowMs) / minuteMs)),
+    },
+  };
+  if (verdict.status === "resolved") {
+    state.telling = -1;
+    state.overMs = (verdict.window + 1) * scale.windowMs;
+    state.traceIds.length = 0;
+  }
+  return told;
+}
+
+/** One minus Cantelli's bound on how often a calm window is as far out, whatever its distribution. */
+function confidence(z: number): number {
+  const distance = Math.max(0, z);
+  return (distance * distance) / (1 + distance * distance);
+}
+
+function windowSettings(index: number, excessNanoUsdMinPerMinute: number): WindowSettings {
+  const scale = scales[index] ?? scales[0];
+  return {
+    historyMin: scale.historyMin,
+    historyMax: scale.historyMax,
+    zOpen: 6,
+    cusumReference: 1,
+    cusumDecision: 8,
+    cusumCap: 4,
+    excessNanoUsdMin: (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs,
+    calmWindows: scale.calmWindows,
+  };
+}

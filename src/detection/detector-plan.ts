@@ -1,0 +1,66 @@
+/** Which detectors run, how loud, and with what settings: their own defaults and what the operator says otherwise. */
+
+import type { Detector, Scope } from "../../detectors/detector.ts";
+import { nearestName } from "../model/nearest-name.ts";
+
+export type Mode = Detector["mode"];
+
+export interface DetectorChoice {
+  readonly mode?: Mode;
+  /** Overrides of the detector's settings, by their names. */
+  readonly settings?: Readonly<Record<string, number>>;
+  /** Overrides of mode and settings in one scope. */
+  readonly scopes?: Readonly<Partial<Record<Scope, Omit<DetectorChoice, "scopes">>>>;
+}
+
+/** Choices by the detector's name. */
+export type DetectorChoices = Readonly<Record<string, DetectorChoice>>;
+
+/** A detector as it runs in one scope. */
+export interface PlannedDetector {
+  readonly detector: Detector;
+  readonly scope: Scope;
+  readonly mode: "ticket" | "page";
+  readonly settings: Readonly<Record<string, number>>;
+}
+
+/**
+ * The detectors that run, by scope, in the order of the list.
+ * @throws RangeError that names the wrong key and the nearest right one.
+ */
+export function planDetectors(
+  detectors: readonly Detector[],
+  choices: DetectorChoices,
+): ReadonlyMap<Scope, readonly PlannedDetector[]> {
+  for (const name of Object.keys(choices))
+    check(
+      `detectors.${name}`,
+      name,
+      detectors.map((each) => each.name),
+    );
+  const planned = new Map<Scope, PlannedDetector[]>();
+  for (const detector of detectors) {
+    const choice = choices[detector.name] ?? {};
+    for (const scope of Object.keys(choice.scopes ?? {})) {
+      check(`detectors.${detector.name}.scopes.${scope}`, scope, detector.scopes);
+    }
+    for (const scope of detector.scopes) {
+      const narrow = choice.scopes?.[scope] ?? {};
+      const mode = narrow.mode ?? choice.mode ?? detector.mode;
+      const changed = { ...choice.settings, ...narrow.settings };
+      const names = Object.keys(detector.settings);
+      for (const name of Object.keys(changed)) check(`detectors.${detector.name}.settings.${name}`, name, names);
+      if (mode === "off") continue;
+      const list = planned.get(scope) ?? [];
+      list.push({ detector, scope, mode, settings: { ...detector.settings, ...changed } });
+      planned.set(scope, list);
+    }
+  }
+  return planned;
+}
+
+function check(path: string, name: string, known: readonly string[]): void {
+  if (known.includes(name)) return;
+  const nearest = nearestName(name, known);
+  throw new RangeError(`${path}: expected one of ${known.join(", ")}${nearest === undefined ? "" : `; ${nearest}?`}`);
+}
