@@ -36,7 +36,9 @@ export function minuteSettings(excessNanoUsdMin: number): WindowSettings {
   return windowSettings(0, excessNanoUsdMin);
 }
 
-export const spend: Detector<SpendState> = {
+type SpendSettings = { readonly excessUsdPerMinuteMin: number };
+
+export const spend: Detector<SpendState, SpendSettings> = {
   id: "D3",
   name: "spend",
   summary: "dollars per minute, 15 minutes or 4 hours above their season",
@@ -45,7 +47,7 @@ export const spend: Detector<SpendState> = {
   kinds: ["spend_above_baseline"],
   scopes: ["tenant", "feature"],
   mode: "page",
-  settings: { excess_usd_per_minute_min: 0.02 },
+  settings: { excessUsdPerMinuteMin: 0.02 },
   stateBytesMax: 4096,
   newState: () => ({
     windows: [newWindowState(), newWindowState(), newWindowState()],
@@ -87,10 +89,10 @@ interface Scaled {
 /** One incident at a time: the scale that noticed first tells it until it is over there. */
 function decide(
   state: SpendState,
-  context: Context,
+  context: Context<SpendSettings>,
   step: (window: WindowState, scale: Scale, settings: WindowSettings) => WindowVerdict | null,
 ): Scaled | null {
-  const excessNanoUsdMin = (context.settings["excess_usd_per_minute_min"] ?? 0) * 1e9;
+  const excessNanoUsdMin = context.settings.excessUsdPerMinuteMin * 1e9;
   let told: Scaled | null = null;
   for (const [index, scale] of scales.entries()) {
     const window = state.windows[index];
