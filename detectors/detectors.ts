@@ -2,8 +2,10 @@
 
 import { callCostShift } from "./call-cost-shift.ts";
 import type { Detector } from "./detector.ts";
+import { goneQuiet } from "./gone-quiet.ts";
 import { rateShift } from "./rate-shift.ts";
+import { requestRate } from "./request-rate.ts";
 import { spend } from "./spend.ts";
 import { tokenShift } from "./token-shift.ts";
 
-export const detectors: readonly Detector[] = [tokenShift, callCostShift, rateShift, spend];
+export const detectors: readonly Detector[] = [tokenShift, callCostShift, rateShift, spend, requestRate, goneQuiet];

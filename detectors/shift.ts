@@ -18,8 +18,9 @@ export type ShiftSettings = {
   readonly marginMin: number;
   /** How many standard deviations of the series' own wandering are forgiven beyond that. */
   readonly wanderFactor: number;
-  /** Values before evidence is gathered. */
+  /** Values before evidence is gathered, and minutes that they span: the first moments of a series are no normal. */
   readonly referenceMin: number;
+  readonly referenceMinutesMin: number;
   /** Counts fade to one half in this time. */
   readonly halfLifeDays: number;
   /** Smallest mean of what is seen over what is usual that is worth a word. */
@@ -34,6 +35,7 @@ export const defaultShift: ShiftSettings = {
   marginMin: 0.05,
   wanderFactor: 0.75,
   referenceMin: 100,
+  referenceMinutesMin: 15,
   halfLifeDays: 7,
   meanRatioMin: 1.1,
   newNormalCalls: 2000,
@@ -67,7 +69,8 @@ export interface ShiftState {
   /** CUSUM of what the bets pay, and when it last began. */
   cusum: number;
   onsetMs: number;
-  /** Until when the reference has faded. */
+  /** When the reference began, and until when it has faded. */
+  firstMs: number;
   fadedMs: number;
   /** Mean nano-dollars a call in the reference. */
   usualNanoUsd: number;
@@ -91,6 +94,8 @@ export interface ShiftVerdict {
   readonly newNormal: boolean;
 }
 
+/** One burst of a few calls is no shift, however far out they are. */
+const valuesMin = 16;
 /** What is seen is kept from this CUSUM on: calm series hold nothing of it. */
 const risingFrom = 4;
 /** The reference fades in steps of this share of the half-life, so that the whole array is seldom touched. */
@@ -101,7 +106,8 @@ const recoveryFactor = 3;
 const recoveryValuesMin = 100;
 /** A shift that lasts is told again with what it has cost by now. */
 const tellAgainMs = 5 * 60_000;
-const hourMs = 3_600_000;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
 
 /** A measure before its first value. */
 export function newShift(): ShiftState {
@@ -111,6 +117,7 @@ export function newShift(): ShiftState {
     wander: newWander(),
     cusum: 0,
     onsetMs: 0,
+    firstMs: 0,
     fadedMs: 0,
     usualNanoUsd: 0,
     rise: null,
@@ -139,10 +146,11 @@ export function addValue(
   const rank = rankOf(reference, bin, value.tieBreak);
   if (state.shift !== null) return follow(state, state.shift, { value, bin, rank }, settings);
   fadeUntil(state, value.atMs, settings);
-  const judged = reference.total >= settings.referenceMin;
+  const spanMinutes = (value.atMs - state.firstMs) / minuteMs;
+  const judged = reference.total >= settings.referenceMin && spanMinutes >= settings.referenceMinutesMin;
   const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) : 0;
   if (judged) dateChange(state, value, bin);
-  if (evidence >= alarmAt && state.rise !== null) {
+  if (evidence >= alarmAt && state.rise !== null && state.rise.seen.total >= valuesMin) {
     const verdict = verdictOf(state, state.rise, { status: "firing", onsetMs: state.onsetMs, evidence });
     if (verdict.observed >= settings.meanRatioMin * verdict.expected)
       return begin(state, state.rise, { verdict, atMs: value.atMs });
@@ -253,7 +261,10 @@ function verdictOf(
 }
 
 function fadeUntil(state: ShiftState, atMs: number, settings: ShiftSettings): void {
-  if (state.fadedMs === 0) state.fadedMs = atMs;
+  if (state.fadedMs === 0) {
+    state.firstMs = atMs;
+    state.fadedMs = atMs;
+  }
   const passed = (atMs - state.fadedMs) / (24 * hourMs * settings.halfLifeDays);
   if (passed < 1 / fadeSteps) return;
   fade(state.reference, 2 ** -passed);

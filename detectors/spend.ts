@@ -31,6 +31,9 @@ const scales = [
   { windowMs: 240 * minuteMs, words: "4 hours", historyMin: 12, historyMax: 42, calmWindows: 1 },
 ] as const;
 
+/** A burst is worth a word from so many times the usual least excess. */
+const burstFactor = 50;
+
 /** The tests' settings at the scale of a minute, for an excess in nano-dollars that is worth a word. */
 export function minuteSettings(excessNanoUsdMin: number): WindowSettings {
   return windowSettings(0, excessNanoUsdMin);
@@ -153,6 +156,7 @@ function confidence(z: number): number {
 
 function windowSettings(index: number, excessNanoUsdMinPerMinute: number): WindowSettings {
   const scale = scales[index] ?? scales[0];
+  const excessNanoUsdMin = (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs;
   return {
     historyMin: scale.historyMin,
     historyMax: scale.historyMax,
@@ -160,7 +164,8 @@ function windowSettings(index: number, excessNanoUsdMinPerMinute: number): Windo
     cusumReference: 1,
     cusumDecision: 8,
     cusumCap: 4,
-    excessNanoUsdMin: (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs,
+    excessNanoUsdMin,
+    burstExcessNanoUsdMin: burstFactor * excessNanoUsdMin,
     calmWindows: scale.calmWindows,
   };
 }
