@@ -3,6 +3,7 @@ import { backtest } from "./backtest.ts";
 import type { CommandIo } from "./command.ts";
 
 const trace = "src/replay/data/AzureLLMInferenceTrace_code.csv.gz";
+const steady = "src/replay/data/AzureLLMInferenceTrace_conv.csv.gz";
 
 async function run(...words: string[]): Promise<{ code: number; out: string; err: string }> {
   const [out, err]: [string[], string[]] = [[], []];
@@ -18,7 +19,7 @@ async function run(...words: string[]): Promise<{ code: number; out: string; err
 }
 
 it("finds the incident that was put into a real trace, and nothing else, with its delay", async () => {
-  const { code, out } = await run(trace, "--inject", "src/replay/incidents/token-shift.yaml", "--json");
+  const { code, out } = await run(steady, "--inject", "src/replay/incidents/token-shift.yaml", "--json");
   expect(code).toBe(0);
   const lines = out
     .trim()
@@ -39,7 +40,7 @@ it("finds the incident that was put into a real trace, and nothing else, with it
       "evidence",
     ]),
   );
-  expect(lines[1]).toMatchObject({ records: 8819, precision: 1, recall: 1 });
+  expect(lines[1]).toMatchObject({ records: 19366, precision: 1, recall: 1 });
   const incidents = lines[1]?.["incidents"] as readonly Record<string, number>[] | undefined;
   expect(incidents).toHaveLength(1);
   expect(incidents?.[0]?.["delay_seconds"]).toBeLessThan(600);
