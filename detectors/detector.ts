@@ -42,15 +42,18 @@ export interface Observation {
   readonly record: UsageRecord;
 }
 
+/** Settings are numbers with the unit in their names; the configuration spells them in snake_case. */
+export type Settings = Readonly<Record<string, number>>;
+
 /** What the caller decides for one state. */
-export interface Context {
+export interface Context<Chosen extends Settings = Settings> {
   /**
    * The evidence at which to raise an alarm, from the alert budget: at most one false alarm in that many observations of
    * this state, so long as they are exchangeable. For rules that have no such bound it is of no use.
    */
   readonly alarmAt: number;
   /** The detector's own settings, its `settings` with what the configuration says otherwise. */
-  readonly settings: Readonly<Record<string, number>>;
+  readonly settings: Chosen;
   /** The state of the same detector one scope further up, where there is one: a baseline to borrow from. */
   readonly parent: object | null;
 }
@@ -58,7 +61,7 @@ export interface Context {
 /** A claim about the series of the state that made it; the caller adds who and how severe. */
 export interface Verdict extends Claim {}
 
-export interface Detector<State extends object = object> {
+export interface Detector<State extends object = object, Chosen extends Settings = Settings> {
   /** Number in the catalogue, e.g. `D1`. */
   readonly id: string;
   /** Stable name, kebab-case: the configuration switches by it, and findings carry it. */
@@ -74,7 +77,7 @@ export interface Detector<State extends object = object> {
   /** How loud it is unless the configuration says otherwise. */
   readonly mode: "off" | "ticket" | "page";
   /** Names, with units, and defaults of everything that can be configured. */
-  readonly settings: Readonly<Record<string, number>>;
+  readonly settings: Chosen;
   /** Upper bound of one serialised state. */
   readonly stateBytesMax: number;
   /** A state before its first observation: plain data (numbers, texts, arrays, typed arrays), which can be cloned. */
@@ -83,9 +86,9 @@ export interface Detector<State extends object = object> {
    * Takes one observation. @returns what is newly decided, nearly always `calm`; a firing claim is told again when it has
    * grown much, at most once a minute.
    */
-  observe(state: State, observation: Observation, context: Context): readonly Verdict[];
+  observe(state: State, observation: Observation, context: Context<Chosen>): readonly Verdict[];
   /** Lets time pass, at most once a minute. `nowMs` is the log's clock. @returns what is newly decided. */
-  tick(state: State, nowMs: number, context: Context): readonly Verdict[];
+  tick(state: State, nowMs: number, context: Context<Chosen>): readonly Verdict[];
   /** "This is the new normal": ends what is firing without a word and begins the baseline anew. */
   acknowledge(state: State): void;
 }

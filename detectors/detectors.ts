@@ -1,6 +1,11 @@
 /** The list of detectors, in the order of the catalogue. Adding one is a file and a line here. */
 
+import { callCostShift } from "./call-cost-shift.ts";
 import type { Detector } from "./detector.ts";
+import { goneQuiet } from "./gone-quiet.ts";
+import { rateShift } from "./rate-shift.ts";
+import { requestRate } from "./request-rate.ts";
 import { spend } from "./spend.ts";
+import { tokenShift } from "./token-shift.ts";
 
-export const detectors: readonly Detector[] = [spend];
+export const detectors: readonly Detector[] = [tokenShift, callCostShift, rateShift, spend, requestRate, goneQuiet];

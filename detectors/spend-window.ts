@@ -24,8 +24,9 @@ export interface WindowSettings {
   readonly cusumReference: number;
   readonly cusumDecision: number;
   readonly cusumCap: number;
-  /** Excess over one window that is worth a word, in nano-dollars. */
+  /** Excess over one window that is worth a word, in nano-dollars; and where spend comes in bursts. */
   readonly excessNanoUsdMin: number;
+  readonly burstExcessNanoUsdMin: number;
   /** Calm closed windows after which an incident is over. */
   readonly calmWindows: number;
 }
@@ -43,6 +44,8 @@ export interface WindowState {
   closedFrom: number;
   centre: number;
   spread: number;
+  /** Spend comes in bursts, most windows are empty or a few hold most of it: that a window differs says little. */
+  bursty: boolean;
   cusum: number;
   /** First window of the rise that the CUSUM is adding up. */
   riseWindow: number;
@@ -74,6 +77,8 @@ export interface WindowVerdict {
 
 /** A gap of more windows than this ends the history: what came before says nothing about what comes after. */
 const gapWindowsMax = 60;
+/** Standard deviation over the centre from which spend counts as bursty: Azure's two hours have 0.3 and 1.0. */
+const burstyFrom = 1.5;
 /** Spread is widened by this many windows' worth of doubt over the length of the history. */
 const shortHistoryWindows = 5;
 
@@ -87,6 +92,7 @@ export function newWindowState(): WindowState {
     closedFrom: 0,
     centre: 0,
     spread: 0,
+    bursty: false,
     cusum: 0,
     riseWindow: -1,
     incident: null,
@@ -141,8 +147,14 @@ function learn(state: WindowState, settings: WindowSettings): void {
   state.centre = Math.max(0, median(state.closed), mean(state.closed));
   const robust = 1.4826 * medianAbsoluteDeviation(state.closed);
   const floor = settings.excessNanoUsdMin / settings.zOpen;
-  const widest = Math.max(robust, standardDeviation(state.closed), state.centre / 5, floor);
+  const deviation = standardDeviation(state.closed);
+  const widest = Math.max(robust, deviation, state.centre / 5, floor);
   state.spread = widest * (1 + shortHistoryWindows / state.closed.length);
+  const filled = state.closed.filter((spend) => spend > 0).length;
+  state.bursty = filled * 2 < state.closed.length || deviation > burstyFrom * state.centre;
+  // One burst is what the next is measured by: twice the largest, and no less.
+  if (state.bursty)
+    state.spread = Math.max(state.spread, (2 * Math.max(...state.closed) - state.centre) / settings.zOpen);
 }
 
 function judgeOpenWindow(state: WindowState, settings: WindowSettings): WindowVerdict | null {
@@ -223,7 +235,7 @@ function judges(state: WindowState, settings: WindowSettings): boolean {
 }
 
 function worthIt(state: WindowState, spend: number, settings: WindowSettings): boolean {
-  return spend - state.centre >= settings.excessNanoUsdMin;
+  return spend - state.centre >= (state.bursty ? settings.burstExcessNanoUsdMin : settings.excessNanoUsdMin);
 }
 
 function above(state: WindowState, spend: number): number {

@@ -31,12 +31,17 @@ const scales = [
   { windowMs: 240 * minuteMs, words: "4 hours", historyMin: 12, historyMax: 42, calmWindows: 1 },
 ] as const;
 
+/** A burst is worth a word from so many times the usual least excess. */
+const burstFactor = 50;
+
 /** The tests' settings at the scale of a minute, for an excess in nano-dollars that is worth a word. */
 export function minuteSettings(excessNanoUsdMin: number): WindowSettings {
   return windowSettings(0, excessNanoUsdMin);
 }
 
-export const spend: Detector<SpendState> = {
+type SpendSettings = { readonly excessUsdPerMinuteMin: number };
+
+export const spend: Detector<SpendState, SpendSettings> = {
   id: "D3",
   name: "spend",
   summary: "dollars per minute, 15 minutes or 4 hours above their season",
@@ -45,7 +50,7 @@ export const spend: Detector<SpendState> = {
   kinds: ["spend_above_baseline"],
   scopes: ["tenant", "feature"],
   mode: "page",
-  settings: { excess_usd_per_minute_min: 0.02 },
+  settings: { excessUsdPerMinuteMin: 0.02 },
   stateBytesMax: 4096,
   newState: () => ({
     windows: [newWindowState(), newWindowState(), newWindowState()],
@@ -87,10 +92,10 @@ interface Scaled {
 /** One incident at a time: the scale that noticed first tells it until it is over there. */
 function decide(
   state: SpendState,
-  context: Context,
+  context: Context<SpendSettings>,
   step: (window: WindowState, scale: Scale, settings: WindowSettings) => WindowVerdict | null,
 ): Scaled | null {
-  const excessNanoUsdMin = (context.settings["excess_usd_per_minute_min"] ?? 0) * 1e9;
+  const excessNanoUsdMin = context.settings.excessUsdPerMinuteMin * 1e9;
   let told: Scaled | null = null;
   for (const [index, scale] of scales.entries()) {
     const window = state.windows[index];
@@ -151,6 +156,7 @@ function confidence(z: number): number {
 
 function windowSettings(index: number, excessNanoUsdMinPerMinute: number): WindowSettings {
   const scale = scales[index] ?? scales[0];
+  const excessNanoUsdMin = (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs;
   return {
     historyMin: scale.historyMin,
     historyMax: scale.historyMax,
@@ -158,7 +164,8 @@ function windowSettings(index: number, excessNanoUsdMinPerMinute: number): Windo
     cusumReference: 1,
     cusumDecision: 8,
     cusumCap: 4,
-    excessNanoUsdMin: (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs,
+    excessNanoUsdMin,
+    burstExcessNanoUsdMin: burstFactor * excessNanoUsdMin,
     calmWindows: scale.calmWindows,
   };
 }

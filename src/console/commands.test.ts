@@ -66,7 +66,8 @@ describe.each(commands)("$name", (command) => {
 describe.each(commands.filter(({ name }) => !["replay", "doctor"].includes(name)))(
   "$name without a server",
   (command) => {
-    const args = command.name === "sql" ? ["SELECT 1"] : [];
+    const needed: Readonly<Record<string, readonly string[]>> = { sql: ["SELECT 1"], backtest: ["--since", "1h"] };
+    const args = needed[command.name] ?? [];
 
     test("says so in one line, with what to do", async () => {
       const { url, stop } = await startTestServer();

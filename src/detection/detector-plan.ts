@@ -1,6 +1,6 @@
 /** Which detectors run, how loud, and with what settings: their own defaults and what the operator says otherwise. */
 
-import type { Detector, Scope } from "../../detectors/detector.ts";
+import type { Detector, Scope, Settings } from "../../detectors/detector.ts";
 import { nearestName } from "../model/nearest-name.ts";
 
 export type Mode = Detector["mode"];
@@ -21,7 +21,7 @@ export interface PlannedDetector {
   readonly detector: Detector;
   readonly scope: Scope;
   readonly mode: "ticket" | "page";
-  readonly settings: Readonly<Record<string, number>>;
+  readonly settings: Settings;
 }
 
 /**
@@ -48,15 +48,30 @@ export function planDetectors(
       const narrow = choice.scopes?.[scope] ?? {};
       const mode = narrow.mode ?? choice.mode ?? detector.mode;
       const changed = { ...choice.settings, ...narrow.settings };
-      const names = Object.keys(detector.settings);
-      for (const name of Object.keys(changed)) check(`detectors.${detector.name}.settings.${name}`, name, names);
+      const settings = settingsOf(detector, changed);
       if (mode === "off") continue;
       const list = planned.get(scope) ?? [];
-      list.push({ detector, scope, mode, settings: { ...detector.settings, ...changed } });
+      list.push({ detector, scope, mode, settings });
       planned.set(scope, list);
     }
   }
   return planned;
+}
+
+/** The configuration spells settings in snake_case. */
+function settingsOf({ name, settings }: Detector, changed: Readonly<Record<string, number>>): Settings {
+  const bySpelling = new Map(Object.keys(settings).map((key) => [settingSpelling(key), key]));
+  const merged: Record<string, number> = { ...settings };
+  for (const [spelling, value] of Object.entries(changed)) {
+    check(`detectors.${name}.settings.${spelling}`, spelling, [...bySpelling.keys()]);
+    merged[bySpelling.get(spelling) ?? spelling] = value;
+  }
+  return merged;
+}
+
+/** `meanRatioMin` is spelt `mean_ratio_min`. */
+export function settingSpelling(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function check(path: string, name: string, known: readonly string[]): void {

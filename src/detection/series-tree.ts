@@ -26,8 +26,8 @@ export interface SeriesNode {
   /** Calls and nano-dollars, exponentially decayed with a half-life of a day. */
   calls: number;
   nanoUsd: number;
-  /** Claims that are firing here: such a series is not forgotten. */
-  firing: number;
+  /** Kinds that are firing here: such a series is forgotten last. */
+  readonly firing: string[];
   /** Observations until the alarm level is reckoned anew, and the level. */
   alarmAge: number;
   alarmAt: number;
@@ -122,7 +122,7 @@ export class SeriesTree {
     );
     const now = leaves.reduce((latest, node) => Math.max(latest, node.lastArrivalMs), 0);
     const worth = (node: SeriesNode) =>
-      node.firing > 0
+      node.firing.length > 0
         ? Number.POSITIVE_INFINITY
         : passing
           ? node.lastArrivalMs
@@ -155,7 +155,7 @@ function newNode(
     latestMs: atMs,
     calls: 0,
     nanoUsd: 0,
-    firing: 0,
+    firing: [],
     alarmAge: 0,
     alarmAt: 0,
   };

@@ -144,7 +144,7 @@ export class Watcher {
     findings: Finding[],
   ): void {
     for (const verdict of verdicts) {
-      node.firing = verdict.status === "firing" ? 1 : 0;
+      noteFiring(node.firing, verdict);
       const whole = detector.scopes.at(-1) !== node.scope;
       const claim = { ...verdict, detector: detector.name, series: node.series, severity: mode, whole };
       findings.push(...raise(this.#incidents, claim, nowMs, this.#fold));
@@ -158,6 +158,12 @@ function stateOf(node: SeriesNode, detector: Detector): object {
   const state = detector.newState();
   node.states[detector.name] = state;
   return state;
+}
+
+function noteFiring(firing: string[], { kind, status }: Verdict): void {
+  const index = firing.indexOf(kind);
+  if (status === "firing" && index === -1) firing.push(kind);
+  if (status === "resolved" && index !== -1) firing.splice(index, 1);
 }
 
 function ancestors(node: SeriesNode): readonly SeriesNode[] {

@@ -1,0 +1,124 @@
+/** D2: a rate has risen: errors, cut-off answers, empty answers, or cache misses of one model of one feature. */
+
+import { calm, type Detector, type Observation, type Verdict } from "./detector.ts";
+import {
+  acceptRate,
+  addTrial,
+  defaultRate,
+  newRate,
+  passRateTime,
+  type RateSettings,
+  type RateState,
+  type RateVerdict,
+} from "./rate.ts";
+
+interface Rate {
+  readonly name: string;
+  readonly words: string;
+  /** Null where the call says nothing about it. */
+  readonly hit: (observation: Observation) => boolean | null;
+}
+
+/** Providers cache from about so many tokens of input. */
+const cacheableTokensMin = 1024;
+
+const rates: readonly Rate[] = [
+  { name: "error_rate", words: "errors are", hit: ({ failed }) => failed },
+  {
+    name: "truncation_rate",
+    words: "cut-off answers are",
+    hit: ({ failed, truncated }) => (failed ? null : truncated),
+  },
+  {
+    name: "empty_answer_rate",
+    words: "empty answers are",
+    hit: ({ failed, inputTokens, outputTokens }) => (failed || inputTokens === 0 ? null : outputTokens === 0),
+  },
+  {
+    name: "cache_miss_rate",
+    words: "cache misses are",
+    hit: ({ failed, inputTokens, cacheReadTokens }) =>
+      failed || inputTokens < cacheableTokensMin ? null : cacheReadTokens < inputTokens / 4,
+  },
+];
+
+interface RatesState {
+  /** By rate, in the order of the list. */
+  readonly rates: readonly RateState[];
+}
+
+export const rateShift: Detector<RatesState, RateSettings> = {
+  id: "D2",
+  name: "rate-shift",
+  summary: "errors, cut-off answers, empty answers or cache misses have become more frequent",
+  method:
+    "Shiryaev-Roberts over Bernoulli likelihood ratios on a grid of rates, against the 99.9 % upper limit of the rate so far: at most N / A false alarms in N calls.",
+  kinds: rates.map(({ name }) => `${name}_shift`),
+  scopes: ["model"],
+  mode: "ticket",
+  settings: defaultRate,
+  stateBytesMax: 4096,
+  newState: () => ({ rates: rates.map(newRate) }),
+  observe(state, observation, { alarmAt, settings }) {
+    if (observation.calls !== 1) return calm;
+    let verdicts: Verdict[] | null = null;
+    for (let i = 0; i < rates.length; i++) {
+      const [rate, kept] = [rates[i], state.rates[i]];
+      const hit = rate?.hit(observation) ?? null;
+      if (rate === undefined || kept === undefined || hit === null) continue;
+      const { atMs, record } = observation;
+      const trial = { hit, atMs, nanoUsd: observation.nanoUsd ?? 0, traceId: record.traceId };
+      const verdict = addTrial(kept, trial, alarmAt * rates.length, settings);
+      if (verdict !== null) verdicts = [...(verdicts ?? []), claim(rate, verdict, atMs)];
+    }
+    return verdicts ?? calm;
+  },
+  tick(state, nowMs, { settings }) {
+    return rates.flatMap((rate, index) => {
+      const kept = state.rates[index];
+      const verdict = kept === undefined ? null : passRateTime(kept, nowMs, settings);
+      return verdict === null ? [] : [claim(rate, verdict, nowMs)];
+    });
+  },
+  acknowledge(state) {
+    for (const kept of state.rates) acceptRate(kept);
+  },
+};
+
+const callsPerChange = 1e5;
+const hourMs = 3_600_000;
+
+function claim({ name, words }: Rate, verdict: RateVerdict, atMs: number): Verdict {
+  const times = verdict.expected > 0 ? verdict.observed / verdict.expected : 0;
+  const lastedMs = Math.max(60_000, atMs - verdict.onsetMs);
+  const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  return {
+    kind: `${name}_shift`,
+    status: verdict.status,
+    atMs: Math.round(atMs),
+    onsetMs: Math.round(verdict.onsetMs),
+    unit: "share",
+    observed: round(verdict.observed),
+    expected: round(verdict.expected),
+    direction: "up",
+    effect:
+      times > 1
+        ? `${words} ${times.toFixed(1)}x as frequent: ${percent(verdict.observed)} of calls`
+        : `${words} at ${percent(verdict.observed)} of calls`,
+    confidence: verdict.evidence / (verdict.evidence + callsPerChange),
+    impactNanoUsd: Math.round(verdict.impactNanoUsd),
+    impactNanoUsdPerHour: Math.round((verdict.impactNanoUsd * hourMs) / lastedMs),
+    traceIds: verdict.traceIds,
+    evidence: {
+      evidence: Number(verdict.evidence.toPrecision(3)),
+      calls: Math.round(verdict.calls),
+      usual_calls: Math.round(verdict.referenceSize),
+      forgiven_up_to: round(verdict.limit),
+      ...(verdict.newNormal ? { resolved_as: "new normal" } : {}),
+    },
+  };
+}
+
+function round(value: number): number {
+  return Math.round(value * 10_000) / 10_000;
+}
