@@ -10,4 +10,13 @@ import { profile } from "./profile.ts";
 import { queries } from "./queries.ts";
 import { start } from "./start.ts";
 
-export const benches: readonly Bench[] = [decode, detection, endToEnd, identity, queries, start, instrumentation, profile];
+export const benches: readonly Bench[] = [
+  decode,
+  detection,
+  endToEnd,
+  identity,
+  queries,
+  start,
+  instrumentation,
+  profile,
+];
