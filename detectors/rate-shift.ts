@@ -43,8 +43,10 @@ const rates: readonly Rate[] = [
 ];
 
 interface RatesState {
-  /** By rate, in the order of the list. */
-  readonly rates: readonly RateState[];
+  /** By rate, in the order of the list; null until the first hit: most series never have one. */
+  readonly rates: (RateState | null)[];
+  /** Calls before the first hit. */
+  readonly misses: number[];
 }
 
 export const rateShift: Detector<RatesState, RateSettings> = {
@@ -58,14 +60,16 @@ export const rateShift: Detector<RatesState, RateSettings> = {
   mode: "ticket",
   settings: defaultRate,
   stateBytesMax: 4096,
-  newState: () => ({ rates: rates.map(newRate) }),
+  newState: () => ({ rates: rates.map(() => null), misses: rates.map(() => 0) }),
   observe(state, observation, { alarmAt, settings }) {
     if (observation.calls !== 1) return calm;
     let verdicts: Verdict[] | null = null;
     for (let i = 0; i < rates.length; i++) {
-      const [rate, kept] = [rates[i], state.rates[i]];
+      const rate = rates[i];
       const hit = rate?.hit(observation) ?? null;
-      if (rate === undefined || kept === undefined || hit === null) continue;
+      if (rate === undefined || hit === null) continue;
+      const kept = state.rates[i] ?? firstHit(state, i, hit);
+      if (kept === null) continue;
       const { atMs, record } = observation;
       const trial = { hit, atMs, nanoUsd: observation.nanoUsd ?? 0, traceId: record.traceId };
       const verdict = addTrial(kept, trial, alarmAt * rates.length, settings);
@@ -76,14 +80,26 @@ export const rateShift: Detector<RatesState, RateSettings> = {
   tick(state, nowMs, { settings }) {
     return rates.flatMap((rate, index) => {
       const kept = state.rates[index];
-      const verdict = kept === undefined ? null : passRateTime(kept, nowMs, settings);
+      const verdict = kept === null || kept === undefined ? null : passRateTime(kept, nowMs, settings);
       return verdict === null ? [] : [claim(rate, verdict, nowMs)];
     });
   },
   acknowledge(state) {
-    for (const kept of state.rates) acceptRate(kept);
+    for (const kept of state.rates) if (kept !== null) acceptRate(kept);
   },
 };
+
+/** Counts a miss; with the first hit the rate begins, and knows of the misses before. */
+function firstHit(state: RatesState, index: number, hit: boolean): RateState | null {
+  const misses = state.misses[index] ?? 0;
+  if (!hit) {
+    state.misses[index] = misses + 1;
+    return null;
+  }
+  const begun = { ...newRate(), calls: misses };
+  state.rates[index] = begun;
+  return begun;
+}
 
 const callsPerChange = 1e5;
 const hourMs = 3_600_000;

@@ -29,7 +29,7 @@ const stepMax = 1.5;
 const parentVisits = 8;
 /** Without a parent, a season is believed in by as much. */
 const doubtVisits = 2;
-const factorMax = 20;
+const [factorMin, factorMax] = [1 / 5, 10];
 /** A gap of more hours says nothing: they were no zeros. */
 const gapHoursMax = 12;
 
@@ -59,7 +59,7 @@ export function seasonFactor(season: Season, parent: Season | null, atMs: number
   const hour = atMs / hourMs - 0.5;
   const [from, part] = [Math.floor(hour), hour - Math.floor(hour)];
   const log = (1 - part) * logFactor(season, parent, from) + part * logFactor(season, parent, from + 1);
-  return Math.min(factorMax, Math.max(1 / factorMax, Math.exp(log)));
+  return Math.min(factorMax, Math.max(factorMin, Math.exp(log)));
 }
 
 function logFactor(season: Season, parent: Season | null, hour: number): number {

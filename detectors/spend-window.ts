@@ -8,7 +8,8 @@
  * one-sided CUSUM over closed windows (Page 1954; reference value 1, decision interval 8, z cut at 4) for lasting rises.
  * While an incident lasts its windows do not enter the baseline.
  *
- * Windows are counted in whole lengths since 1970. Spend comes in deseasoned: divided by what the season multiplies it by.
+ * Windows are counted in whole lengths since 1970. Everything inside is deseasoned: divided by the factor that the season
+ * has now, which verdicts multiply back.
  *
  * @example ten quiet windows of a dollar, then ten dollars: fires within the eleventh window.
  */
@@ -31,10 +32,12 @@ export interface WindowSettings {
   readonly calmWindows: number;
 }
 
-/** Plain data. Nano-dollars throughout. */
+/** Plain data. Deseasoned nano-dollars throughout. */
 export interface WindowState {
   /** The window that is being filled; -1 before the first record. */
   window: number;
+  /** What the season multiplies spend by, set by the caller. */
+  factor: number;
   /** Spend of the open window. */
   open: number;
   /** Closed calm windows, oldest first, and which window the newest of them was. */
@@ -55,7 +58,7 @@ export interface WindowState {
 interface WindowIncident {
   onset: number;
   calm: number;
-  /** Nano-dollars above the centre in closed windows since the onset. */
+  /** Nano-dollars above the centre in closed windows since the onset, as they were paid. */
   excess: number;
   test: "open_window" | "cusum";
 }
@@ -86,6 +89,7 @@ const shortHistoryWindows = 5;
 export function newWindowState(): WindowState {
   return {
     window: -1,
+    factor: 1,
     open: 0,
     closed: [],
     closedUntil: -1,
@@ -108,8 +112,8 @@ export function addSpend(
 ): WindowVerdict | null {
   if (state.window === -1) state.window = window;
   const closing = window > state.window ? closeUntil(state, window, settings) : null;
-  if (window === state.window) state.open += nanoUsd;
-  else addLate(state, window, nanoUsd);
+  if (window === state.window) state.open += nanoUsd / state.factor;
+  else addLate(state, window, nanoUsd / state.factor);
   return closing ?? judgeOpenWindow(state, settings);
 }
 
@@ -118,7 +122,7 @@ export function closeUntil(state: WindowState, window: number, settings: WindowS
   if (state.window === -1 || window <= state.window) return null;
   if (window - state.window > gapWindowsMax) {
     const ended = state.incident === null ? null : verdict(state, state.incident, { status: "resolved", spend: 0 });
-    Object.assign(state, newWindowState(), { window });
+    Object.assign(state, newWindowState(), { window, factor: state.factor });
     return ended;
   }
   let decided: WindowVerdict | null = null;
@@ -214,8 +218,8 @@ function verdict(
     status: now.status,
     onset: incident.onset,
     window: state.window,
-    observed: now.spend,
-    expected: state.centre,
+    observed: now.spend * state.factor,
+    expected: state.centre * state.factor,
     excess: incident.excess + (now.unclosed === undefined ? 0 : above(state, now.unclosed)),
     z: score(state, now.spend),
     historyLength: state.closed.length,
@@ -235,11 +239,12 @@ function judges(state: WindowState, settings: WindowSettings): boolean {
 }
 
 function worthIt(state: WindowState, spend: number, settings: WindowSettings): boolean {
-  return spend - state.centre >= (state.bursty ? settings.burstExcessNanoUsdMin : settings.excessNanoUsdMin);
+  const excess = (spend - state.centre) * state.factor;
+  return excess >= (state.bursty ? settings.burstExcessNanoUsdMin : settings.excessNanoUsdMin);
 }
 
 function above(state: WindowState, spend: number): number {
-  return Math.max(0, spend - state.centre);
+  return Math.max(0, spend - state.centre) * state.factor;
 }
 
 function score(state: WindowState, spend: number): number {

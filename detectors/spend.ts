@@ -3,6 +3,7 @@
 import { type ActivityState, activityEvidence, newActivity, noteActivity, passMinute } from "./activity.ts";
 import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
 import { addExemplar } from "./exemplars.ts";
+import { newSeason, noteSeason, type Season, seasonFactor } from "./season.ts";
 import {
   addSpend,
   closeUntil,
@@ -16,6 +17,9 @@ interface SpendState {
   /** By scale: minute, quarter, four hours. */
   readonly windows: [WindowState, WindowState, WindowState];
   readonly activity: ActivityState;
+  readonly season: Season;
+  /** The minute for which the season's factor was reckoned. */
+  factorMinute: number;
   /** The scale that is telling the incident; -1 when calm. */
   telling: number;
   onsetMs: number;
@@ -36,7 +40,9 @@ const burstFactor = 50;
 
 /** The tests' settings at the scale of a minute, for an excess in nano-dollars that is worth a word. */
 export function minuteSettings(excessNanoUsdMin: number): WindowSettings {
-  return windowSettings(0, excessNanoUsdMin);
+  const [minute] = settingsOfScales(excessNanoUsdMin);
+  if (minute === undefined) throw new RangeError("no scale of a minute");
+  return minute;
 }
 
 type SpendSettings = { readonly excessUsdPerMinuteMin: number };
@@ -55,6 +61,8 @@ export const spend: Detector<SpendState, SpendSettings> = {
   newState: () => ({
     windows: [newWindowState(), newWindowState(), newWindowState()],
     activity: newActivity(),
+    season: newSeason(),
+    factorMinute: -1,
     telling: -1,
     onsetMs: 0,
     overMs: 0,
@@ -63,6 +71,8 @@ export const spend: Detector<SpendState, SpendSettings> = {
   observe(state, observation, context) {
     if (observation.nanoUsd === null) return calm;
     noteActivity(state.activity, observation, state.telling === -1);
+    noteSeason(state.season, observation.atMs, observation.nanoUsd, state.telling === -1);
+    applySeason(state, observation.atMs, context);
     const told = decide(state, context, (window, scale, settings) =>
       addSpend(window, Math.floor(observation.atMs / scale.windowMs), observation.nanoUsd ?? 0, settings),
     );
@@ -71,6 +81,7 @@ export const spend: Detector<SpendState, SpendSettings> = {
   },
   tick(state, nowMs, context) {
     passMinute(state.activity, Math.floor(nowMs / minuteMs), state.telling === -1);
+    applySeason(state, nowMs, context);
     const told = decide(state, context, (window, scale, settings) =>
       closeUntil(window, Math.floor(nowMs / scale.windowMs), settings),
     );
@@ -78,10 +89,20 @@ export const spend: Detector<SpendState, SpendSettings> = {
   },
   acknowledge(state) {
     for (const window of state.windows) Object.assign(window, newWindowState());
+    // The season stays: a new level has the same nights.
+    state.factorMinute = -1;
     state.telling = -1;
     state.traceIds.length = 0;
   },
 };
+
+function applySeason(state: SpendState, atMs: number, { parent }: Context<SpendSettings>): void {
+  const minute = Math.floor(atMs / minuteMs);
+  if (minute <= state.factorMinute) return;
+  state.factorMinute = minute;
+  const factor = seasonFactor(state.season, (parent as SpendState | null)?.season ?? null, atMs);
+  for (const window of state.windows) window.factor = factor;
+}
 
 type Scale = (typeof scales)[number];
 interface Scaled {
@@ -95,13 +116,13 @@ function decide(
   context: Context<SpendSettings>,
   step: (window: WindowState, scale: Scale, settings: WindowSettings) => WindowVerdict | null,
 ): Scaled | null {
-  const excessNanoUsdMin = context.settings.excessUsdPerMinuteMin * 1e9;
+  const settings = settingsOfScales(context.settings.excessUsdPerMinuteMin * 1e9);
   let told: Scaled | null = null;
   for (const [index, scale] of scales.entries()) {
-    const window = state.windows[index];
-    if (window === undefined) continue;
+    const [window, ofScale] = [state.windows[index], settings[index]];
+    if (window === undefined || ofScale === undefined) continue;
     const calmBefore = window.incident === null;
-    const verdict = step(window, scale, windowSettings(index, excessNanoUsdMin));
+    const verdict = step(window, scale, ofScale);
     if (verdict === null) continue;
     const begins = calmBefore && verdict.status === "firing" && verdict.onset * scale.windowMs >= state.overMs;
     if (state.telling === -1 && begins) {
@@ -154,18 +175,28 @@ function confidence(z: number): number {
   return (distance * distance) / (1 + distance * distance);
 }
 
-function windowSettings(index: number, excessNanoUsdMinPerMinute: number): WindowSettings {
-  const scale = scales[index] ?? scales[0];
-  const excessNanoUsdMin = (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs;
-  return {
-    historyMin: scale.historyMin,
-    historyMax: scale.historyMax,
-    zOpen: 6,
-    cusumReference: 1,
-    cusumDecision: 8,
-    cusumCap: 4,
-    excessNanoUsdMin,
-    burstExcessNanoUsdMin: burstFactor * excessNanoUsdMin,
-    calmWindows: scale.calmWindows,
-  };
+/** By least excess, since every record asks for them. */
+const known = new Map<number, readonly WindowSettings[]>();
+const knownMax = 1000;
+
+function settingsOfScales(excessNanoUsdMinPerMinute: number): readonly WindowSettings[] {
+  const found = known.get(excessNanoUsdMinPerMinute);
+  if (found !== undefined) return found;
+  if (known.size >= knownMax) known.clear();
+  const made = scales.map((scale) => {
+    const excessNanoUsdMin = (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs;
+    return {
+      historyMin: scale.historyMin,
+      historyMax: scale.historyMax,
+      zOpen: 6,
+      cusumReference: 1,
+      cusumDecision: 8,
+      cusumCap: 4,
+      excessNanoUsdMin,
+      burstExcessNanoUsdMin: burstFactor * excessNanoUsdMin,
+      calmWindows: scale.calmWindows,
+    };
+  });
+  known.set(excessNanoUsdMinPerMinute, made);
+  return made;
 }

@@ -109,7 +109,7 @@ export class DetectionWorker {
     const findings: Finding[] = [];
     for (const [index, record] of entry.records.entries()) {
       if (index > 0 && index % recordsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
-      findings.push(...this.#watcher.observe(record, entry.arrivedAtMs));
+      for (const finding of this.#watcher.observe(record, entry.arrivedAtMs)) findings.push(finding);
     }
     return findings;
   }

@@ -20,6 +20,10 @@ export type DetectorChoices = Readonly<Record<string, DetectorChoice>>;
 export interface PlannedDetector {
   readonly detector: Detector;
   readonly scope: Scope;
+  /** The scope whose state of this detector is the parent's; null for its widest. */
+  readonly above: Scope | null;
+  /** Whether the detector also watches parts of a series of this scope. */
+  readonly whole: boolean;
   readonly mode: "ticket" | "page";
   readonly settings: Settings;
 }
@@ -51,7 +55,8 @@ export function planDetectors(
       const settings = settingsOf(detector, changed);
       if (mode === "off") continue;
       const list = planned.get(scope) ?? [];
-      list.push({ detector, scope, mode, settings });
+      const above = detector.scopes[detector.scopes.indexOf(scope) - 1] ?? null;
+      list.push({ detector, scope, above, whole: detector.scopes.at(-1) !== scope, mode, settings });
       planned.set(scope, list);
     }
   }

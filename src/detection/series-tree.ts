@@ -20,7 +20,7 @@ export interface SeriesNode {
   readonly states: Record<string, object>;
   /** Unix milliseconds of the log's clock when the last record came. */
   lastArrivalMs: number;
-  /** Event time of the first record, and the latest so far. */
+  /** Event time of the first record, and up to when counts have faded. */
   readonly firstMs: number;
   latestMs: number;
   /** Calls and nano-dollars, exponentially decayed with a half-life of a day. */
@@ -33,6 +33,12 @@ export interface SeriesNode {
   alarmAt: number;
 }
 
+interface Step {
+  readonly scope: Scope;
+  readonly key: (record: UsageRecord) => string | null;
+  readonly above: number;
+}
+
 export interface TreeLimits {
   /** Nodes of lasting scopes (tenants, features, models, prompts, providers). */
   readonly seriesMax: number;
@@ -41,19 +47,25 @@ export interface TreeLimits {
 }
 
 const dayMs = 86_400_000;
+const fadeStepMs = 60_000;
 /** A tenth is forgotten at once. */
 const forgottenShare = 0.1;
 
 export class SeriesTree {
   readonly root: SeriesNode;
   readonly #limits: TreeLimits;
-  readonly #scopes: readonly Scope[];
+  /** Wider scopes first; `above` is the position of each one's parent. */
+  readonly #steps: readonly Step[];
   readonly #counts = { lasting: 0, passing: 0 };
 
   /** @param scopes those that a detector asks for; their ancestors come along. */
   constructor(scopes: ReadonlySet<Scope>, limits: TreeLimits, root?: SeriesNode) {
     this.#limits = limits;
-    this.#scopes = withAncestors(scopes);
+    const ordered = withAncestors(scopes);
+    this.#steps = ordered.slice(1).map((scope) => {
+      const { parent, key } = scopeRules[scope];
+      return { scope, key, above: parent === null ? -1 : ordered.indexOf(parent) };
+    });
     this.root = root ?? newNode("fleet", "", {}, null, 0, 0);
     for (const node of this.nodes()) this.#counts[scopeRules[node.scope].passing ? "passing" : "lasting"]++;
   }
@@ -64,23 +76,30 @@ export class SeriesTree {
 
   /** The nodes that a record belongs to, widest first, made where they are new. The array is overwritten by the next call. */
   nodesOf(record: UsageRecord, atMs: number, arrivedAtMs: number): readonly SeriesNode[] {
-    const found = this.#found;
+    const { found, byStep } = this.#lastFound;
     found.length = 0;
-    for (const scope of this.#scopes) {
-      if (scope === "fleet") {
-        found.push(this.root);
+    byStep.length = 0;
+    byStep.push(this.root);
+    found.push(this.root);
+    for (const { scope, key, above } of this.#steps) {
+      const name = key(record);
+      const parent = byStep[above] ?? null;
+      if (name === null || parent === null) {
+        byStep.push(null);
         continue;
       }
-      const { parent, key } = scopeRules[scope];
-      const name = key(record);
-      const above = found.find((node) => node.scope === parent);
-      if (name === null || above === undefined) continue;
-      found.push(above.children[scope]?.get(name) ?? this.#add({ scope, key: name, above, record, atMs, arrivedAtMs }));
+      const node =
+        parent.children[scope]?.get(name) ?? this.#add({ scope, key: name, above: parent, record, atMs, arrivedAtMs });
+      byStep.push(node);
+      found.push(node);
     }
     for (const node of found) weigh(node, record, atMs, arrivedAtMs);
     return found;
   }
-  readonly #found: SeriesNode[] = [];
+  readonly #lastFound: { readonly found: SeriesNode[]; readonly byStep: (SeriesNode | null)[] } = {
+    found: [],
+    byStep: [],
+  };
 
   *nodes(): Generator<SeriesNode> {
     const waiting = [this.root];
@@ -163,7 +182,8 @@ function newNode(
 
 function weigh(node: SeriesNode, record: UsageRecord, atMs: number, arrivedAtMs: number): void {
   node.lastArrivalMs = arrivedAtMs;
-  if (atMs > node.latestMs) {
+  // Within a minute of a day nothing fades that could be told.
+  if (atMs - node.latestMs > fadeStepMs) {
     const kept = 2 ** ((node.latestMs - atMs) / dayMs);
     node.calls *= kept;
     node.nanoUsd *= kept;

@@ -29,6 +29,7 @@ interface Saved {
 }
 
 const minuteMs = 60_000;
+const nothing: readonly Finding[] = [];
 /** A series without arrivals for this long is told the time by ticks instead of by its own records. */
 const quietMs = 60_000;
 /** Observations after which the alarm level of a series is reckoned anew. */
@@ -73,18 +74,22 @@ export class Watcher {
   }
 
   /** Judges one record that arrived at `arrivedAtMs`. */
-  observe(record: UsageRecord, arrivedAtMs: number): Finding[] {
-    const findings: Finding[] = [];
+  observe(record: UsageRecord, arrivedAtMs: number): readonly Finding[] {
+    let findings: Finding[] | null = null;
     const observation = observationOf(record, arrivedAtMs);
     const nodes = this.#tree.nodesOf(record, observation.atMs, arrivedAtMs);
     for (const node of nodes) {
-      for (const planned of this.#plan.get(node.scope) ?? []) {
+      const plan = this.#plan.get(node.scope);
+      if (plan === undefined) continue;
+      for (const planned of plan) {
         const state = stateOf(node, planned.detector);
-        const verdicts = planned.detector.observe(state, observation, this.#contextOf(node, nodes, planned));
-        if (verdicts.length > 0) this.#raise(verdicts, node, planned, arrivedAtMs, findings);
+        const verdicts = planned.detector.observe(state, observation, this.#contextOf(node, planned));
+        if (verdicts.length === 0) continue;
+        findings ??= [];
+        this.#raise(verdicts, node, planned, arrivedAtMs, findings);
       }
     }
-    return findings;
+    return findings ?? nothing;
   }
 
   /** Lets time pass, as a tick of the log tells it. */
@@ -100,7 +105,7 @@ export class Watcher {
       for (const planned of this.#plan.get(node.scope) ?? []) {
         const state = node.states[planned.detector.name];
         if (state === undefined) continue;
-        const verdicts = planned.detector.tick(state, nowMs, this.#contextOf(node, ancestors(node), planned));
+        const verdicts = planned.detector.tick(state, nowMs, this.#contextOf(node, planned));
         if (verdicts.length > 0) this.#raise(verdicts, node, planned, nowMs, findings);
       }
     }
@@ -108,17 +113,14 @@ export class Watcher {
     return findings;
   }
 
-  #contextOf(node: SeriesNode, nodes: readonly SeriesNode[], planned: PlannedDetector): Context {
+  #contextOf(node: SeriesNode, planned: PlannedDetector): Context {
     if (node.alarmAge-- <= 0) {
       node.alarmAge = alarmAgeMax;
       node.alarmAt = this.#alarmAt(node);
     }
-    const { detector, scope } = planned;
-    const above = detector.scopes[detector.scopes.indexOf(scope) - 1];
-    const parent = above === undefined ? undefined : nodes.find((each) => each.scope === above);
     this.#context.alarmAt = planned.mode === "page" ? node.alarmAt * this.#pagesAreRarer : node.alarmAt;
     this.#context.settings = planned.settings;
-    this.#context.parent = parent?.states[detector.name] ?? null;
+    this.#context.parent = planned.above === null ? null : parentState(node, planned.above, planned.detector.name);
     return this.#context;
   }
 
@@ -139,13 +141,12 @@ export class Watcher {
   #raise(
     verdicts: readonly Verdict[],
     node: SeriesNode,
-    { detector, mode }: PlannedDetector,
+    { detector, mode, whole }: PlannedDetector,
     nowMs: number,
     findings: Finding[],
   ): void {
     for (const verdict of verdicts) {
       noteFiring(node.firing, verdict);
-      const whole = detector.scopes.at(-1) !== node.scope;
       const claim = { ...verdict, detector: detector.name, series: node.series, severity: mode, whole };
       findings.push(...raise(this.#incidents, claim, nowMs, this.#fold));
     }
@@ -166,8 +167,7 @@ function noteFiring(firing: string[], { kind, status }: Verdict): void {
   if (status === "resolved" && index !== -1) firing.splice(index, 1);
 }
 
-function ancestors(node: SeriesNode): readonly SeriesNode[] {
-  const line: SeriesNode[] = [];
-  for (let at: SeriesNode | null = node; at !== null; at = at.parent) line.push(at);
-  return line;
+function parentState(node: SeriesNode, above: Scope, name: string): object | null {
+  for (let at = node.parent; at !== null; at = at.parent) if (at.scope === above) return at.states[name] ?? null;
+  return null;
 }
