@@ -1,16 +1,8 @@
 /** D2: a rate has risen: errors, cut-off answers, empty answers, or cache misses of one model of one feature. */
 
 import { calm, type Detector, type Observation, type Verdict } from "./detector.ts";
-import {
-  acceptRate,
-  addTrial,
-  defaultRate,
-  newRate,
-  passRateTime,
-  type RateSettings,
-  type RateState,
-  type RateVerdict,
-} from "./rate.ts";
+import { acceptRate, addTrial, defaultRate, newRate, passRateTime, type RateSettings, type RateState } from "./rate.ts";
+import { rateClaim } from "./rate-claim.ts";
 
 interface Rate {
   readonly name: string;
@@ -73,7 +65,7 @@ export const rateShift: Detector<RatesState, RateSettings> = {
       const { atMs, record } = observation;
       const trial = { hit, atMs, nanoUsd: observation.nanoUsd ?? 0, traceId: record.traceId };
       const verdict = addTrial(kept, trial, alarmAt * rates.length, settings);
-      if (verdict !== null) verdicts = [...(verdicts ?? []), claim(rate, verdict, atMs)];
+      if (verdict !== null) verdicts = [...(verdicts ?? []), rateClaim(named(rate), verdict, atMs)];
     }
     return verdicts ?? calm;
   },
@@ -81,13 +73,17 @@ export const rateShift: Detector<RatesState, RateSettings> = {
     return rates.flatMap((rate, index) => {
       const kept = state.rates[index];
       const verdict = kept === null || kept === undefined ? null : passRateTime(kept, nowMs, settings);
-      return verdict === null ? [] : [claim(rate, verdict, nowMs)];
+      return verdict === null ? [] : [rateClaim(named(rate), verdict, nowMs)];
     });
   },
   acknowledge(state) {
     for (const kept of state.rates) if (kept !== null) acceptRate(kept);
   },
 };
+
+function named({ name, words }: Rate) {
+  return { kind: `${name}_shift`, words };
+}
 
 /** Counts a miss; with the first hit the rate begins, and knows of the misses before. */
 function firstHit(state: RatesState, index: number, hit: boolean): RateState | null {
@@ -99,42 +95,4 @@ function firstHit(state: RatesState, index: number, hit: boolean): RateState | n
   const begun = { ...newRate(), calls: misses };
   state.rates[index] = begun;
   return begun;
-}
-
-const callsPerChange = 1e5;
-const hourMs = 3_600_000;
-
-function claim({ name, words }: Rate, verdict: RateVerdict, atMs: number): Verdict {
-  const times = verdict.expected > 0 ? verdict.observed / verdict.expected : 0;
-  const lastedMs = Math.max(60_000, atMs - verdict.onsetMs);
-  const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
-  return {
-    kind: `${name}_shift`,
-    status: verdict.status,
-    atMs: Math.round(atMs),
-    onsetMs: Math.round(verdict.onsetMs),
-    unit: "share",
-    observed: round(verdict.observed),
-    expected: round(verdict.expected),
-    direction: "up",
-    effect:
-      times > 1
-        ? `${words} ${times.toFixed(1)}x as frequent: ${percent(verdict.observed)} of calls`
-        : `${words} at ${percent(verdict.observed)} of calls`,
-    confidence: verdict.evidence / (verdict.evidence + callsPerChange),
-    impactNanoUsd: Math.round(verdict.impactNanoUsd),
-    impactNanoUsdPerHour: Math.round((verdict.impactNanoUsd * hourMs) / lastedMs),
-    traceIds: verdict.traceIds,
-    evidence: {
-      evidence: Number(verdict.evidence.toPrecision(3)),
-      calls: Math.round(verdict.calls),
-      usual_calls: Math.round(verdict.referenceSize),
-      forgiven_up_to: round(verdict.limit),
-      ...(verdict.newNormal ? { resolved_as: "new normal" } : {}),
-    },
-  };
-}
-
-function round(value: number): number {
-  return Math.round(value * 10_000) / 10_000;
 }

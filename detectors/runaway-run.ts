@@ -2,7 +2,15 @@
 
 import { calm, type Detector, type Observation, type Verdict } from "./detector.ts";
 import { addExemplar } from "./exemplars.ts";
-import { addStep, newRates, newRepeats, type RepeatRates, type RepeatState, type Repeats, type Step } from "./repeats.ts";
+import {
+  addStep,
+  newRates,
+  newRepeats,
+  type RepeatRates,
+  type RepeatState,
+  type Repeats,
+  type Step,
+} from "./repeats.ts";
 
 type RunawaySettings = {
   /** One false alarm in so many steps. */
