@@ -5,10 +5,13 @@ import { callCostShift } from "./call-cost-shift.ts";
 import type { Detector } from "./detector.ts";
 import { goneQuiet } from "./gone-quiet.ts";
 import { modelMix } from "./model-mix.ts";
+import { priceDrift } from "./price-drift.ts";
+import { promptRegression } from "./prompt-regression.ts";
 import { rateShift } from "./rate-shift.ts";
 import { reasoningExplosion } from "./reasoning-explosion.ts";
 import { requestRate } from "./request-rate.ts";
 import { retryStorm } from "./retry-storm.ts";
+import { runCost } from "./run-cost.ts";
 import { runawayRun } from "./runaway-run.ts";
 import { silentFallback } from "./silent-fallback.ts";
 import { spend } from "./spend.ts";
@@ -25,10 +28,13 @@ export const detectors: readonly Detector[] = [
   goneQuiet,
   runawayRun,
   retryStorm,
+  runCost,
   cacheCollapse,
   silentFallback,
   modelMix,
   reasoningExplosion,
   truncation,
   stuckStream,
+  promptRegression,
+  priceDrift,
 ];

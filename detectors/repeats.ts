@@ -46,6 +46,7 @@ const evidenceMax = 1e30;
 /** The counts remember so many calls: a tool that changes its habit is learnt anew. */
 const trialsMax = 2000;
 
+/** A run before its first step. */
 export function newRepeats(): RepeatState {
   return { ring: new Uint32Array(ringLength), tools: [], steps: 0, streak: [0, 0, 0, 0], evidence: [0, 0, 0, 0] };
 }

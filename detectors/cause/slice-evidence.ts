@@ -26,6 +26,7 @@ export function viewOf(cuboid: Cuboid, cells: Sums): View {
   return { cuboid, before, after };
 }
 
+/** The sum of all. */
 export function total(amounts: Float64Array): number {
   let sum = 0;
   for (const amount of amounts) sum += amount;

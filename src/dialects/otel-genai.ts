@@ -3,7 +3,7 @@
  * Source: open-telemetry/semantic-conventions-genai; old: semantic-conventions up to 1.36.
  */
 
-import { toolArgsHashKey } from "../../instrumentation/protocol.ts";
+import { recordKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { Span } from "../model/span.ts";
 import type { Operation } from "../model/usage-record.ts";
 import { attribution, commonKeys, firstText, text, tokenCount } from "./attributes.ts";
@@ -48,6 +48,8 @@ const keys = [
   "gen_ai.response.id",
   "gen_ai.response.finish_reasons",
   "gen_ai.tool.name",
+  recordKeys.attempt,
+  recordKeys.partial,
   ...cacheWrite1hKeys,
 ];
 
@@ -65,6 +67,7 @@ function read(span: Span): Reading | null {
   const operation = operationOf(span);
   if (operation === undefined) return null;
   const { usage, flags } = usageOf(span);
+  const facts = [...flags, ...deliveryFlags(attributes)];
   const requestModel = text(attributes["gen_ai.request.model"]);
   return {
     operation,
@@ -80,8 +83,15 @@ function read(span: Span): Reading | null {
     outcome: text(attributes["burnwatch.outcome"]),
     usage,
     reportedNanoUsd: null,
-    flags,
+    flags: facts,
   };
+}
+
+/** What the emitter says of how a request went: detectors of retries and of stuck streams read it. */
+function deliveryFlags(attributes: Span["attributes"]): readonly string[] {
+  const attempt = Number(attributes[recordKeys.attempt] ?? 1);
+  const cutOff = attributes[recordKeys.partial] === true;
+  return [...(attempt > 1 ? ["repeated_attempt"] : []), ...(cutOff ? ["answer_cut_off"] : [])];
 }
 
 /** Old producers name no operation: one that reports tokens of a model is a chat. */

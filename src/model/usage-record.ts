@@ -69,7 +69,10 @@ export interface UsageRecord extends Attribution {
   readonly reportedNanoUsd: NanoUsd | null;
   /** 0 at first sight; a correction has a higher one. */
   readonly revision: number;
-  /** Doubts about the input, e.g. `time_missing`, `cache_semantics_assumed`. Sorted. */
+  /**
+   * Doubts about the input, e.g. `time_missing`, `cache_semantics_assumed`, and how the request went: `repeated_attempt`,
+   * `answer_cut_off`. Sorted.
+   */
   readonly flags: readonly string[];
 }
 
