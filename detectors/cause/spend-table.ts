@@ -36,7 +36,9 @@ export class SpendTable {
 
   /** Adds calls of one combination of names; "" is a name like any other. */
   add(period: Period, names: Readonly<Record<Dimension, string>>, amounts: Amounts): void {
-    addAmounts(this.#rows[period], this.#cell(names) * rowLength, amounts);
+    // First the cell: making one may replace the rows.
+    const cell = this.#cell(names);
+    addAmounts(this.#rows[period], cell * rowLength, amounts);
   }
 
   get size(): number {

@@ -135,7 +135,7 @@ function fillValues(values: Float64Array, { periods, offset, volumes }: SegmentP
   if (!isExpressible(periods.before, offset) || !isExpressible(periods.after, offset)) return false;
   const one = segmentOf(periods.before, offset, volumes.before, periods.scale);
   const two = segmentOf(periods.after, offset, volumes.after, 1);
-  const pair = (a: number | undefined, b: number | undefined): readonly [number, number] => [a ?? b ?? 0, b ?? a ?? 0];
+  const pair = (a: number | undefined, b: number | undefined): Pair => [a ?? b ?? 0, b ?? a ?? 0];
   const volume = [one.volume, two.volume] as const;
   const mix = pair(one.mix, two.mix);
   const retries = pair(one.retries, two.retries);
@@ -146,19 +146,30 @@ function fillValues(values: Float64Array, { periods, offset, volumes }: SegmentP
   ];
   const shares = [0, 1, 2].map((index) => pair(one.shares[index], two.shares[index]));
   const prices = one.prices.map((price, index) => pair(price, two.prices[index]));
+  // The bits of a subset, from the lowest: the factors in their order.
+  const blended = [0, 1].map((price) => [0, 1].map((cache) => blend(shares, prices, [cache, price])));
   for (let subset = 0; subset < subsets; subset++) {
-    const bit = (index: number) => ((subset >> index) & 1) as 0 | 1;
-    const cache = bit(4);
-    const price = bit(7);
-    const blended = shares.reduce((sum, share, index) => sum + share[cache] * (prices[index]?.[price] ?? 0), 0);
+    const [cache, price] = [(subset >> 4) & 1, (subset >> 7) & 1];
     const perCall =
-      (lengths[0]?.[bit(3)] ?? 0) * blended +
-      (lengths[1]?.[bit(5)] ?? 0) * (prices[3]?.[price] ?? 0) +
-      (lengths[2]?.[bit(6)] ?? 0) * (prices[4]?.[price] ?? 0) +
+      (lengths[0]?.[(subset >> 3) & 1] ?? 0) * (blended[price]?.[cache] ?? 0) +
+      (lengths[1]?.[(subset >> 5) & 1] ?? 0) * (prices[3]?.[price] ?? 0) +
+      (lengths[2]?.[(subset >> 6) & 1] ?? 0) * (prices[4]?.[price] ?? 0) +
       (prices[5]?.[price] ?? 0);
-    values[subset] = volume[bit(0)] * mix[bit(1)] * retries[bit(2)] * perCall;
+    const attempts = (volume[subset & 1] ?? 0) * (mix[(subset >> 1) & 1] ?? 0) * (retries[(subset >> 2) & 1] ?? 0);
+    values[subset] = attempts * perCall;
   }
   return true;
+}
+
+type Pair = readonly [number, number];
+
+/** Nano-dollars of an average input token. */
+function blend(shares: readonly Pair[], prices: readonly Pair[], [cache, price]: readonly number[]): number {
+  let sum = 0;
+  for (let index = 0; index < shares.length; index++) {
+    sum += (shares[index]?.[cache ?? 0] ?? 0) * (prices[index]?.[price ?? 0] ?? 0);
+  }
+  return sum;
 }
 
 function isExpressible(rows: Float64Array, offset: number): boolean {

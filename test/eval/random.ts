@@ -33,13 +33,23 @@ export function randomOf(seed: number): Random {
       return item;
     },
     zipf: (count) => {
-      let left = next() * Array.from({ length: count }, (_, rank) => 1 / (rank + 1)).reduce((a, b) => a + b, 0);
-      for (let rank = 0; rank < count; rank++) {
-        left -= 1 / (rank + 1);
-        if (left < 0) return rank;
-      }
-      return count - 1;
+      const sums = zipfSums(count);
+      const drawn = next() * (sums.at(-1) ?? 0);
+      const rank = sums.findIndex((sum) => drawn < sum);
+      return rank === -1 ? count - 1 : rank;
     },
     normal: () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
   };
+}
+
+const sumsByCount = new Map<number, Float64Array>();
+
+/** Running sums of 1, 1/2, 1/3 ... */
+function zipfSums(count: number): Float64Array {
+  const known = sumsByCount.get(count);
+  if (known !== undefined) return known;
+  let sum = 0;
+  const sums = Float64Array.from({ length: count }, (_, rank) => (sum += 1 / (rank + 1)));
+  sumsByCount.set(count, sums);
+  return sums;
 }
