@@ -13,6 +13,7 @@ export interface Answer {
 export interface WatchedRate<Memory extends object>
   extends NamedRate,
     Pick<Detector, "id" | "name" | "summary" | "method" | "scopes" | "mode" | "stateBytesMax"> {
+  readonly settings?: Partial<RateSettings>;
   /** What the question needs to remember of earlier calls: plain data. */
   newMemory(): Memory;
   /** Asks a call; may change the memory. */
@@ -27,15 +28,18 @@ interface WatchState<Memory> {
   memory: Memory;
 }
 
+/** These are rare where all is well: a hundredth more is not forgiven, as it is of errors. */
+const rareRate = { forgivenShare: 0.002 };
+
 /** At most one false alarm in as many calls as the alert budget says, so long as the rate itself does not change. */
 export function rateDetector<Memory extends object>(
   watched: WatchedRate<Memory>,
 ): Detector<WatchState<Memory>, RateSettings> {
-  const { newMemory, ask, kind, words, ...described } = watched;
+  const { newMemory, ask, kind, words, settings: own, ...described } = watched;
   return {
     ...described,
     kinds: [kind],
-    settings: defaultRate,
+    settings: { ...defaultRate, ...rareRate, ...own },
     newState: () => ({ rate: null, misses: 0, memory: newMemory() }),
     observe(state, observation, { alarmAt, settings }) {
       const answer = observation.calls === 1 ? ask(observation, state.memory) : null;

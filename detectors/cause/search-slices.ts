@@ -41,7 +41,7 @@ export const defaultSearchSettings: SearchSettings = {
   shareMin: 0.1,
   changeMin: 0.05,
   spreadsMin: 2,
-  leadMin: 2,
+  leadMin: 1.5,
   namePenalty: 0.1,
 };
 

@@ -27,6 +27,8 @@ export interface LabelledChange {
   readonly scale: number;
   /** One per incident: slices any of which is the right answer. */
   readonly causes: readonly (readonly Slice[])[];
+  /** What each incident changed, over what all changed. */
+  readonly parts: readonly number[];
   /** What the incidents changed, over what the hour would have cost without: 0.3 is 30 %. */
   readonly effect: number;
   /** What the hour's later part cost more or less than its earlier part by itself, over the same: real drift. */
@@ -164,15 +166,17 @@ export function labelledChange(
   const calm = hour.filter((call) => call.seconds >= cut);
   let after: readonly WorldCall[] = calm;
   const causes: (readonly Slice[])[] = [];
-  let moved = 0;
+  const effects: number[] = [];
   for (const kind of kinds) {
     const changed = changeOf(kind, random)(after, random);
     if (changed === null) return null;
-    moved += Math.abs(spendOf(changed.calls) - spendOf(after));
+    effects.push(Math.abs(spendOf(changed.calls) - spendOf(after)));
     after = changed.calls;
     causes.push(changed.accepted);
   }
   const scale = (worldSeconds - cut) / cut;
   const drift = Math.abs(spendOf(calm) - spendOf(before) * scale) / spendOf(calm);
-  return { before, after, scale, causes, effect: moved / spendOf(calm), drift };
+  const moved = effects.reduce((sum, effect) => sum + effect, 0);
+  const parts = effects.map((effect) => effect / moved);
+  return { before, after, scale, causes, parts, effect: moved / spendOf(calm), drift };
 }

@@ -1,7 +1,16 @@
 /** The list of evaluations, in the order in which all of them run. Adding one is a file and a line here. */
 
+import { causesEvaluation } from "./causes.ts";
 import type { Evaluation } from "./eval.ts";
+import { loopsEvaluation } from "./loops.ts";
 import { shifts } from "./shifts.ts";
 import { theorem } from "./theorem.ts";
+import { wastesEvaluation } from "./wastes.ts";
 
-export const evaluations: readonly Evaluation[] = [theorem, shifts];
+export const evaluations: readonly Evaluation[] = [
+  theorem,
+  shifts,
+  loopsEvaluation,
+  wastesEvaluation,
+  causesEvaluation,
+];
