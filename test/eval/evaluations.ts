@@ -1,7 +1,8 @@
 /** The list of evaluations, in the order in which all of them run. Adding one is a file and a line here. */
 
 import type { Evaluation } from "./eval.ts";
+import { incidents } from "./incidents.ts";
 import { shifts } from "./shifts.ts";
 import { theorem } from "./theorem.ts";
 
-export const evaluations: readonly Evaluation[] = [theorem, shifts];
+export const evaluations: readonly Evaluation[] = [theorem, shifts, incidents];
