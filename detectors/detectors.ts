@@ -13,7 +13,9 @@ import { requestRate } from "./request-rate.ts";
 import { retryStorm } from "./retry-storm.ts";
 import { runCost } from "./run-cost.ts";
 import { runawayRun } from "./runaway-run.ts";
+import { shapeShift } from "./shape-shift.ts";
 import { silentFallback } from "./silent-fallback.ts";
+import { slowDrift } from "./slow-drift.ts";
 import { spend } from "./spend.ts";
 import { stuckStream } from "./stuck-stream.ts";
 import { tokenShift } from "./token-shift.ts";
@@ -25,6 +27,8 @@ export const detectors: readonly Detector[] = [
   rateShift,
   spend,
   requestRate,
+  shapeShift,
+  slowDrift,
   goneQuiet,
   runawayRun,
   retryStorm,

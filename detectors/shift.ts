@@ -30,10 +30,10 @@ export type ShiftSettings = {
   readonly newNormalHours: number;
 };
 
-/** What DETECTORS calls a ticket: margin 0.05. The wander factor was chosen on the first half of the real traces. */
+/** A ticket forgives a mean rank that is 0.05 off. One standard deviation of the wander: the real hours are then silent. */
 export const defaultShift: ShiftSettings = {
   marginMin: 0.05,
-  wanderFactor: 0.75,
+  wanderFactor: 1,
   referenceMin: 100,
   referenceMinutesMin: 15,
   halfLifeDays: 7,

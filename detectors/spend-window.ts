@@ -50,8 +50,9 @@ export interface WindowState {
   /** Spend comes in bursts, most windows are empty or a few hold most of it: that a window differs says little. */
   bursty: boolean;
   cusum: number;
-  /** First window of the rise that the CUSUM is adding up. */
+  /** First window of the rise that the CUSUM is adding up, and how far out each was. */
   riseWindow: number;
+  riseScores: number[];
   incident: WindowIncident | null;
 }
 
@@ -80,6 +81,11 @@ export interface WindowVerdict {
 
 /** A gap of more windows than this ends the history: what came before says nothing about what comes after. */
 const gapWindowsMax = 60;
+/** A rise that takes longer is dated within its first windows. */
+const riseMax = 60;
+/** What a single score may weigh when a rise is dated, and how many of the latest say how far out it is. */
+const scoreMax = 6;
+const recentScores = 3;
 /** Standard deviation over the centre from which spend counts as bursty: Azure's two hours have 0.3 and 1.0. */
 const burstyFrom = 1.5;
 /** Spread is widened by this many windows' worth of doubt over the length of the history. */
@@ -99,6 +105,7 @@ export function newWindowState(): WindowState {
     bursty: false,
     cusum: 0,
     riseWindow: -1,
+    riseScores: [],
     incident: null,
   };
 }
@@ -164,7 +171,7 @@ function learn(state: WindowState, settings: WindowSettings): void {
 function judgeOpenWindow(state: WindowState, settings: WindowSettings): WindowVerdict | null {
   if (state.incident !== null || !judges(state, settings)) return null;
   if (score(state, state.open) < settings.zOpen || !worthIt(state, state.open, settings)) return null;
-  const incident = begin(state, state.cusum > 0 ? state.riseWindow : state.window, "open_window");
+  const incident = begin(state, onsetOf(state, score(state, state.open)), "open_window");
   return verdict(state, incident, { status: "firing", spend: state.open, unclosed: state.open });
 }
 
@@ -173,12 +180,27 @@ function judgeClosedWindow(state: WindowState, spend: number, settings: WindowSe
   const z = score(state, spend);
   if (state.incident !== null) return follow(state, state.incident, { spend, z }, settings);
   const step = Math.max(-settings.cusumCap, Math.min(z, settings.cusumCap)) - settings.cusumReference;
-  if (state.cusum === 0 && step > 0) state.riseWindow = state.window;
+  if (state.cusum === 0) {
+    state.riseWindow = state.window;
+    state.riseScores = [];
+  }
   state.cusum = Math.max(0, state.cusum + step);
+  if (state.riseScores.length < riseMax) state.riseScores.push(z);
   if (state.cusum < settings.cusumDecision || !worthIt(state, spend, settings)) return null;
-  const incident = begin(state, state.riseWindow, "cusum");
+  const incident = begin(state, onsetOf(state, z), "cusum");
   incident.excess += above(state, spend);
   return verdict(state, incident, { status: "firing", spend });
+}
+
+/**
+ * The first window of the rise that was at least half as far out as the rise is on average by now: a CUSUM also begins to add
+ * up for a window that was a little high by chance.
+ */
+function onsetOf(state: WindowState, z: number): number {
+  if (state.cusum === 0) return state.window;
+  const scores = [...state.riseScores, z].map((each) => Math.min(each, scoreMax));
+  const half = mean(scores.slice(-recentScores)) / 2;
+  return Math.min(state.window, state.riseWindow + scores.findIndex((each) => each >= half));
 }
 
 /** While an incident lasts: adds up its cost and waits for calm. */

@@ -1,7 +1,7 @@
 /** `burnwatch backtest`: what today's detectors would have said about recorded usage. */
 
 import { detectors } from "../../detectors/detectors.ts";
-import { type Grade, grade, type Label, opened, backtest as runBacktest } from "../detection/backtest.ts";
+import { arrivalsOf, type Grade, grade, type Label, opened, backtest as runBacktest } from "../detection/backtest.ts";
 import { displayAmount } from "../model/amount.ts";
 import type { Finding } from "../model/finding.ts";
 import { displayUsd } from "../model/money.ts";
@@ -63,9 +63,8 @@ export const backtest = defineCommand({
     });
     bar.start();
     const findings: Finding[] = [];
-    for (const finding of runBacktest(records, { detectors, choices, seriesMax, progress: (done) => bar.add(done) })) {
-      findings.push(finding);
-    }
+    const run = { detectors, choices, seriesMax, progress: (done: number) => bar.add(done) };
+    for (const finding of runBacktest(arrivalsOf(records), run)) findings.push(finding);
     bar.stop();
     const graded = grade(findings, labels, records);
     const told = opened(findings);

@@ -7,10 +7,11 @@ import type { Command, CommandIo } from "./command.ts";
 import { cost } from "./cost.ts";
 import { doctor } from "./doctor.ts";
 import { replay } from "./replay.ts";
+import { score } from "./score.ts";
 import { sql } from "./sql.ts";
 import { tail } from "./tail.ts";
 
-export const commands: readonly Command[] = [cost, sql, alerts, tail, replay, backtest, doctor];
+export const commands: readonly Command[] = [cost, sql, alerts, tail, replay, backtest, score, doctor];
 
 /** Runs the command that the first argument names. Without one, or for `help`, prints the list. */
 export async function runCommand(list: readonly Command[], args: readonly string[], io: CommandIo): Promise<number> {

@@ -46,23 +46,36 @@ const afterMs = 30 * 60_000;
 /** A finding dated so shortly before a label belongs to it: windows begin with whole minutes. */
 const earlyMs = 60_000;
 
-/** Runs the detectors over records in the order of their ends, with the ticks that a log would have between them. */
-export function* backtest(records: Iterable<UsageRecord>, options: BacktestOptions): Generator<Finding> {
+/** A record and when it came; arrivals never go back. */
+export interface Arrival {
+  readonly record: UsageRecord;
+  readonly arrivedAtMs: number;
+}
+
+/** Records that arrive as they end: what a recorded file can say. */
+export function* arrivalsOf(records: Iterable<UsageRecord>): Generator<Arrival> {
+  let latestMs = 0;
+  for (const record of records) {
+    latestMs = Math.max(latestMs, record.endUs / 1000);
+    yield { record, arrivedAtMs: latestMs };
+  }
+}
+
+/** Runs the detectors over records as they arrived, with the ticks that a log would have between them. */
+export function* backtest(arrivals: Iterable<Arrival>, options: BacktestOptions): Generator<Finding> {
   const { detectors, choices, seriesMax, progress } = options;
   const watcher = new Watcher({ detectors, choices, limits: { seriesMax, passingMax: seriesMax } });
   let tickedMs = 0;
   let nowMs = 0;
   let judged = 0;
-  for (const record of records) {
-    const atMs = record.endUs / 1000;
+  for (const { record, arrivedAtMs } of arrivals) {
+    if (tickedMs === 0) tickedMs = arrivedAtMs;
     // The log ticks only for half an hour after its last record.
-    const quietUntilMs = nowMs === 0 ? atMs : Math.min(atMs, nowMs + afterMs);
-    for (tickedMs = tickedMs === 0 ? atMs : tickedMs; tickedMs + tickMs <= quietUntilMs; tickedMs += tickMs) {
-      yield* watcher.tick(tickedMs + tickMs);
-    }
-    tickedMs = Math.max(tickedMs, atMs - tickMs);
-    nowMs = Math.max(nowMs, atMs);
-    yield* watcher.observe(record, nowMs);
+    const quietUntilMs = nowMs === 0 ? arrivedAtMs : Math.min(arrivedAtMs, nowMs + afterMs);
+    for (; tickedMs + tickMs <= quietUntilMs; tickedMs += tickMs) yield* watcher.tick(tickedMs + tickMs);
+    tickedMs = Math.max(tickedMs, arrivedAtMs - tickMs);
+    nowMs = arrivedAtMs;
+    yield* watcher.observe(record, arrivedAtMs);
     if (++judged % 1000 === 0) progress?.(1000);
   }
   progress?.(judged % 1000);

@@ -39,6 +39,8 @@ export interface IncidentState {
 export interface FoldSettings {
   /** How long a ticket waits for a page that explains it. */
   readonly ticketHoldMs: number;
+  /** What an incident must have cost to be told of when it was over before its ticket was due. */
+  readonly passedImpactNanoUsdMin: number;
   /** How long a page about a whole waits for its parts, since the lowest series that explains an incident names it. */
   readonly wholeHoldMs: number;
   /** Onsets of one incident lie this close, as different detectors date it. */
@@ -50,7 +52,8 @@ export interface FoldSettings {
 }
 
 export const defaultFold: FoldSettings = {
-  ticketHoldMs: 15 * 60_000,
+  ticketHoldMs: 5 * 60_000,
+  passedImpactNanoUsdMin: 50_000_000,
   wholeHoldMs: 60_000,
   onsetToleranceMs: 30 * 60_000,
   explainedShareMin: 0.8,
@@ -65,7 +68,7 @@ export function newIncidents(): IncidentState {
 /** Takes a claim at `nowMs` of the log's clock. @returns what is to be told. */
 export function raise(state: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
   const key = keyOf(claim);
-  if (claim.status === "resolved") return resolve(state, key, claim, nowMs);
+  if (claim.status === "resolved") return resolve(state, claim, nowMs, settings);
   const own = state.incidents[key];
   if (own !== undefined && own.endedMs === null) {
     Object.assign(own, { claim, heardMs: nowMs });
@@ -90,7 +93,7 @@ export function passTime(state: IncidentState, nowMs: number, settings: FoldSett
   for (const [key, { claim, dueMs }] of Object.entries(state.waiting)) {
     if (dueMs > nowMs) continue;
     delete state.waiting[key];
-    findings.push(...settle(state, claim, nowMs, settings));
+    findings.push(...settle(state, { ...claim, atMs: Math.max(claim.atMs, nowMs) }, nowMs, settings));
   }
   for (const [key, incident] of Object.entries(state.incidents)) {
     const silent = nowMs - incident.heardMs > settings.silenceMsMax;
@@ -104,13 +107,19 @@ export function passTime(state: IncidentState, nowMs: number, settings: FoldSett
   return findings;
 }
 
-function resolve(state: IncidentState, key: string, claim: RaisedClaim, nowMs: number): Finding[] {
+function resolve(state: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
+  const key = keyOf(claim);
+  const held = state.waiting[key];
   delete state.waiting[key];
   for (const incident of Object.values(state.incidents)) delete incident.folded[key];
+  const findings =
+    held !== undefined && claim.impactNanoUsd >= settings.passedImpactNanoUsdMin
+      ? settle(state, { ...claim, status: "firing" }, nowMs, settings)
+      : [];
   const own = state.incidents[key];
-  if (own === undefined || own.endedMs !== null) return [];
+  if (own === undefined || own.endedMs !== null) return findings;
   Object.assign(own, { claim, heardMs: nowMs, endedMs: nowMs });
-  return [told(own)];
+  return [...findings, told(own)];
 }
 
 /** A claim that is heard for the first time. */

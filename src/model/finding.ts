@@ -40,7 +40,7 @@ export interface Claim {
   readonly kind: string;
   /** `firing` opens or updates the incident of (kind, series); `resolved` ends it. */
   readonly status: "firing" | "resolved";
-  /** Unix milliseconds of the record or tick that decided it. */
+  /** Unix milliseconds of the record or tick that decided to tell it. */
   readonly atMs: number;
   /** Unix milliseconds since when the behaviour differs. */
   readonly onsetMs: number;

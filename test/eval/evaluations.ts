@@ -2,6 +2,7 @@
 
 import { causesEvaluation } from "./causes.ts";
 import type { Evaluation } from "./eval.ts";
+import { incidents } from "./incidents.ts";
 import { loopsEvaluation } from "./loops.ts";
 import { shifts } from "./shifts.ts";
 import { theorem } from "./theorem.ts";
@@ -10,6 +11,7 @@ import { wastesEvaluation } from "./wastes.ts";
 export const evaluations: readonly Evaluation[] = [
   theorem,
   shifts,
+  incidents,
   loopsEvaluation,
   wastesEvaluation,
   causesEvaluation,
