@@ -21,7 +21,7 @@ export interface RepeatState {
   /** The tools of the same steps. */
   readonly tools: string[];
   steps: number;
-  /** By period: matches in a row, evidence, and how often they taught the rates in this run. */
+  /** By period: matches in a row, and evidence. */
   readonly streak: [number, number, number, number];
   readonly evidence: [number, number, number, number];
 }
@@ -62,10 +62,9 @@ export interface Step {
   readonly hash: number;
 }
 
-/** What is known about tools, and up to how many matches in a row of one run they learn from it. */
+/** What is known about tools, and how many matches in a row they learn from at most: one long row is no habit. */
 export interface Habits {
   readonly ratesOf: (tool: string) => RepeatRates;
-  /** A limit, or one run that never ends would excuse itself. */
   readonly taughtMax: number;
 }
 
@@ -81,7 +80,8 @@ export function addStep(state: RepeatState, step: Step, { ratesOf, taughtMax }: 
     const rate = rateOf(rates, streak);
     const paid = match ? loopMatches / rate : (1 - loopMatches) / (1 - rate);
     state.evidence[index] = Math.min(evidenceMax, ((state.evidence[index] ?? 0) + 1) * paid);
-    if (streak < taughtMax) learn(rates, streak, match);
+    // Matches teach when they have ended: a circle that still goes round does not excuse itself.
+    if (!match) learn(rates, Math.min(streak, taughtMax));
     state.streak[index] = match ? streak + 1 : 0;
     evidence += (state.evidence[index] ?? 0) / periodsMax;
     if ((state.evidence[index] ?? 0) > (state.evidence[best] ?? 0)) best = index;
@@ -98,11 +98,14 @@ function rateOf({ matches, trials }: RepeatRates, streak: number): number {
   return Math.min(loopMatches, Math.max(rateMin, rate));
 }
 
-function learn({ matches, trials }: RepeatRates, streak: number, match: boolean): void {
-  const level = Math.min(2, streak);
-  trials[level] = (trials[level] ?? 0) + 1;
-  if (match) matches[level] = (matches[level] ?? 0) + 1;
-  if ((trials[level] ?? 0) < trialsMax) return;
-  trials[level] = (trials[level] ?? 0) / 2;
-  matches[level] = (matches[level] ?? 0) / 2;
+/** A row of matches that was followed by none; an empty row is one call that was not repeated. */
+function learn({ matches, trials }: RepeatRates, streak: number): void {
+  for (let row = 0; row <= streak; row++) {
+    const level = Math.min(2, row);
+    trials[level] = (trials[level] ?? 0) + 1;
+    if (row < streak) matches[level] = (matches[level] ?? 0) + 1;
+    if ((trials[level] ?? 0) < trialsMax) continue;
+    trials[level] = (trials[level] ?? 0) / 2;
+    matches[level] = (matches[level] ?? 0) / 2;
+  }
 }

@@ -29,12 +29,16 @@ export const retryStorm = rateDetector<Failures>({
   newMemory: () => ({ keys: [], atMs: [] }),
   ask(observation, failures) {
     const { record, failed, arrivedAtMs } = observation;
+    const numbered = record.flags.includes(repeatedAttemptFlag);
+    // Where nothing failed lately there is nothing to compare with, and most calls are spared the key.
+    if (!failed && failures.keys.length === 0) return { hit: numbered, nanoUsd: observation.nanoUsd ?? 0 };
     const key = keyOf(observation);
     const index = failures.keys.indexOf(key);
     const again = index !== -1 && arrivedAtMs - (failures.atMs[index] ?? 0) <= attemptMsMax;
     if (index !== -1) forget(failures, index);
+    forgetUntil(failures, arrivedAtMs - attemptMsMax);
     if (failed) remember(failures, key, arrivedAtMs);
-    return { hit: again || record.flags.includes(repeatedAttemptFlag), nanoUsd: observation.nanoUsd ?? 0 };
+    return { hit: again || numbered, nanoUsd: observation.nanoUsd ?? 0 };
   },
 });
 
@@ -46,6 +50,10 @@ function remember(failures: Failures, key: string, atMs: number): void {
   if (failures.keys.length === failuresMax) forget(failures, 0);
   failures.keys.push(key);
   failures.atMs.push(atMs);
+}
+
+function forgetUntil(failures: Failures, atMs: number): void {
+  while ((failures.atMs[0] ?? Number.POSITIVE_INFINITY) < atMs) forget(failures, 0);
 }
 
 function forget(failures: Failures, index: number): void {

@@ -19,8 +19,8 @@ type RunawaySettings = {
   readonly repeatedUsdMin: number;
   /** A run that says nothing for so long is over. */
   readonly silenceMinutesMax: number;
-  /** Matches in a row of one run that teach the tool's habits. */
-  readonly taughtPerRun: number;
+  /** Matches in a row, at most, that teach the tool's habits. */
+  readonly taughtPerRow: number;
 };
 
 interface Loop {
@@ -67,7 +67,7 @@ export const runawayRun: Detector<RunState, RunawaySettings> = {
   kinds: ["runaway_run"],
   scopes: ["feature", "run"],
   mode: "page",
-  settings: { evidenceMin: 1e6, repeatedUsdMin: 0.01, silenceMinutesMax: 15, taughtPerRun: 4 },
+  settings: { evidenceMin: 2e5, repeatedUsdMin: 0.01, silenceMinutesMax: 15, taughtPerRow: 10 },
   stateBytesMax: 16_384,
   newState: () => ({
     tools: new Map(),
@@ -85,7 +85,7 @@ export const runawayRun: Detector<RunState, RunawaySettings> = {
     pay(state, observation, step !== null);
     if (step === null) return calm;
     const { tools } = parent as RunState;
-    const habits = { ratesOf: (tool: string) => ratesOf(tools, tool), taughtMax: settings.taughtPerRun };
+    const habits = { ratesOf: (tool: string) => ratesOf(tools, tool), taughtMax: settings.taughtPerRow };
     const repeats = addStep(state.repeats, step, habits);
     return state.loop === null
       ? begin(state, repeats, observation, settings)

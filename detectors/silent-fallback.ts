@@ -6,6 +6,10 @@ import { rateDetector } from "./rate-detector.ts";
 interface Usual {
   nanoUsd: number;
   calls: number;
+  /** The last names compared, and whether they are the same model: nearly every call repeats them. */
+  model: string;
+  requestModel: string;
+  same: boolean;
 }
 
 const memoryCalls = 200;
@@ -20,12 +24,15 @@ export const silentFallback = rateDetector<Usual>({
   words: "answers of another model than requested are",
   scopes: ["feature"],
   mode: "page",
-  stateBytesMax: 2048,
-  newMemory: () => ({ nanoUsd: 0, calls: 0 }),
+  stateBytesMax: 4096,
+  newMemory: () => ({ nanoUsd: 0, calls: 0, model: "", requestModel: "", same: true }),
   ask({ record, failed, nanoUsd }, usual) {
     const { model, requestModel } = record;
     if (failed || model === "" || requestModel === "") return null;
-    const hit = !isSameModel(model, requestModel);
+    if (model !== usual.model || requestModel !== usual.requestModel) {
+      Object.assign(usual, { model, requestModel, same: isSameModel(model, requestModel) });
+    }
+    const hit = !usual.same;
     if (!hit && nanoUsd !== null) {
       usual.calls = Math.min(memoryCalls, usual.calls + 1);
       usual.nanoUsd += (nanoUsd - usual.nanoUsd) / usual.calls;
@@ -39,10 +46,13 @@ export function isSameModel(model: string, requestModel: string): boolean {
   const [one, two] = [bare(model), bare(requestModel)];
   if (one === two) return true;
   const [short, long] = one.length < two.length ? [one, two] : [two, one];
-  // What follows the name may be a date, a version or "latest", but no word that makes it another model.
-  return long.startsWith(short) && /^[-@:.](?:v?\d[\w.:-]*|latest)$/.test(long.slice(short.length));
+  // What follows the name may be a date or a version, but no word that makes it another model.
+  return long.startsWith(short) && /^[-@:.]v?\d[\w.:-]*$/.test(long.slice(short.length));
 }
 
 function bare(name: string): string {
-  return name.toLowerCase().slice(name.lastIndexOf("/") + 1);
+  return name
+    .toLowerCase()
+    .slice(name.lastIndexOf("/") + 1)
+    .replace(/[-@:]latest$/, "");
 }

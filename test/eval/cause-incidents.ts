@@ -41,8 +41,14 @@ type Change = (
 ) => { calls: WorldCall[]; accepted: readonly Slice[] } | null;
 
 /** Whether a call falls under a slice. */
-export function fallsUnder(call: WorldCall, slice: Slice): boolean {
-  return Object.entries(slice).every(([name, value]) => call[name as keyof Slice] === value);
+export function fallsUnder(call: WorldCall, { tenant, feature, model, promptVersion, user }: Slice): boolean {
+  return (
+    (tenant === undefined || call.tenant === tenant) &&
+    (feature === undefined || call.feature === feature) &&
+    (model === undefined || call.model === model) &&
+    (promptVersion === undefined || call.promptVersion === promptVersion) &&
+    (user === undefined || call.user === user)
+  );
 }
 
 const spendOf = (calls: readonly WorldCall[]) => calls.reduce((sum, call) => sum + worldCost(call), 0);

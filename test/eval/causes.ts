@@ -99,15 +99,22 @@ function hourOf(traces: RecordedTraces, seed: number, random: Random): WorldCall
   return ordinaryHour(traces, random, seed % 2 === 0 ? "shuffled" : "recorded");
 }
 
-/** Incidents of one cause, as many as asked; seeds whose dice give no incident of enough effect are passed over. */
+/** An hour serves for so many incidents, each put into it alone. */
+const incidentsPerHour = 5;
+
+/** Incidents of one cause, as many as asked; dice that give no incident of enough effect are thrown again. */
 export function singleCauses(traces: RecordedTraces, count: number, fromSeed = heldOutFrom): readonly Verdict[] {
   const verdicts: Verdict[] = [];
-  for (let seed = fromSeed; verdicts.length < count && seed < fromSeed + 20 * count; seed++) {
-    const random = randomOf(seed);
-    const kind: IncidentKind = incidentKinds[(seed >> 1) % incidentKinds.length] ?? "more calls";
-    const change = labelledChange(hourOf(traces, seed, random), [kind], random);
-    if (change === null || change.effect < Math.max(effectMin, driftFactor * change.drift)) continue;
-    verdicts.push(verdictOn(change, kind));
+  for (let seed = fromSeed; verdicts.length < count; seed++) {
+    const hour = hourOf(traces, seed, randomOf(seed));
+    for (let index = 0; index < incidentsPerHour && verdicts.length < count; index++) {
+      const random = randomOf(1000 * seed + index);
+      const kind: IncidentKind =
+        incidentKinds[(incidentsPerHour * (seed >> 1) + index) % incidentKinds.length] ?? "more calls";
+      const change = labelledChange(hour, [kind], random);
+      if (change === null || change.effect < Math.max(effectMin, driftFactor * change.drift)) continue;
+      verdicts.push(verdictOn(change, kind));
+    }
   }
   return verdicts;
 }
@@ -116,12 +123,15 @@ export function singleCauses(traces: RecordedTraces, count: number, fromSeed = h
 export function doubleCauses(traces: RecordedTraces, count: number, fromSeed = heldOutFrom): readonly Verdict[] {
   const verdicts: Verdict[] = [];
   const kinds = incidentKinds.filter((kind) => kind !== "feature gone");
-  for (let seed = fromSeed; verdicts.length < count && seed < fromSeed + 40 * count; seed++) {
-    const random = randomOf(seed);
-    const change = labelledChange(hourOf(traces, seed, random), [random.pick(kinds), random.pick(kinds)], random);
-    if (change === null || change.effect < Math.max(2 * effectMin, driftFactor * change.drift)) continue;
-    if (change.parts.some((part) => part < secondPartMin)) continue;
-    verdicts.push(verdictOn(change, "two at once"));
+  for (let seed = fromSeed; verdicts.length < count; seed++) {
+    const hour = hourOf(traces, seed, randomOf(seed));
+    for (let index = 0; index < incidentsPerHour && verdicts.length < count; index++) {
+      const random = randomOf(1000 * seed + 500 + index);
+      const change = labelledChange(hour, [random.pick(kinds), random.pick(kinds)], random);
+      if (change === null || change.effect < Math.max(2 * effectMin, driftFactor * change.drift)) continue;
+      if (change.parts.some((part) => part < secondPartMin)) continue;
+      verdicts.push(verdictOn(change, "two at once"));
+    }
   }
   return verdicts;
 }

@@ -25,13 +25,16 @@ export interface LoopScore {
   readonly repeats: readonly (number | null)[];
 }
 
-/** Index of the step at which a run raises an alarm, -1 where it raises none. The feature learns from it. */
+/** Index of the step at which a run first raises an alarm, -1 where it raises none. The run goes on, and the feature learns. */
 export function alarmOf(run: Pick<AgentRun, "steps">, feature: object): number {
   const state = detector.newState();
   const context = { alarmAt: 1e7, settings: detector.settings, parent: feature };
-  return run.steps.findIndex((step) =>
-    detector.observe(state, step, context).some(({ status }) => status === "firing"),
-  );
+  let first = -1;
+  for (const [index, step] of run.steps.entries()) {
+    const fires = detector.observe(state, step, context).some(({ status }) => status === "firing");
+    if (fires && first === -1) first = index;
+  }
+  return first;
 }
 
 /** Runs through ordinary runs of one feature. @returns how many raised an alarm. */
