@@ -44,7 +44,7 @@ export function newActivity(): ActivityState {
 /** Counts one record in its minute; a late one is not counted. `learns` says that the minutes so far were calm. */
 export function noteActivity(state: ActivityState, observation: Observation, learns: boolean): void {
   const minute = Math.floor(observation.atMs / minuteMs);
-  passMinute(state, minute, learns);
+  if (minute > state.minute) passMinute(state, minute, learns);
   if (minute !== state.minute) return;
   const { current } = state;
   const nanoUsd = observation.nanoUsd ?? 0;

@@ -30,10 +30,9 @@ export function newMinuteCounts(): MinuteCounts {
 export function countCall(state: MinuteCounts, atMs: number, close: (count: number, minute: number) => boolean): void {
   const minute = Math.floor(atMs / minuteMs);
   if (state.minute === -1) state.minute = minute;
-  passMinutes(state, minute, close);
+  if (minute > state.minute) passMinutes(state, minute, close);
   if (minute === state.minute) state.count++;
   if (atMs > state.lastMs) state.lastMs = atMs;
-  noteSeason(state.season, atMs, 1, true);
 }
 
 /** Closes the minutes before `minute`. */
@@ -46,6 +45,7 @@ export function passMinutes(
   if (minute - state.minute > gapMinutesMax) state.minute = minute - gapMinutesMax;
   while (state.minute < minute) {
     if (close(state.count, state.minute)) learn(state);
+    noteSeason(state.season, state.minute * minuteMs, state.count);
     state.minute++;
     state.count = 0;
   }

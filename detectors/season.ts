@@ -23,12 +23,13 @@ const firstDay = 4;
 const levelWeight = 1 / 48;
 const hourWeight = 1 / 8;
 const dayWeight = 1 / 96;
-/** One hour moves the season by no more than this, in logarithms. */
+/** Once an hour of the day is known, one visit moves it by no more than this, in logarithms. */
 const stepMax = 1.5;
+const knownFrom = 3;
 /** The parent's season counts as so many visits of one's own. */
 const parentVisits = 8;
 /** Without a parent, a season is believed in by as much. */
-const doubtVisits = 2;
+const doubtVisits = 0.5;
 const [factorMin, factorMax] = [1 / 5, 10];
 /** A gap of more hours says nothing: they were no zeros. */
 const gapHoursMax = 12;
@@ -46,19 +47,27 @@ export function newSeason(): Season {
   };
 }
 
-/** Adds an amount; hours that are over are learnt. `learns` is false while an incident lasts. */
-export function noteSeason(season: Season, atMs: number, amount: number, learns: boolean): void {
+/**
+ * Adds an amount; hours that are over are learnt. Those of an incident
+ * too: their step is bounded once the hour is known, and a day that looked like an incident the first time is how a season
+ * begins.
+ */
+export function noteSeason(season: Season, atMs: number, amount: number): void {
   const hour = Math.floor(atMs / hourMs);
   if (season.hour === -1) season.hour = hour;
-  if (hour > season.hour) passHours(season, hour, learns);
+  if (hour > season.hour) passHours(season, hour);
   if (hour === season.hour) season.sum += amount;
 }
 
-/** How many times the average this moment usually is. Between hours it is interpolated. */
+/**
+ * How many times the average this moment usually is. It is interpolated towards a busier
+ * hour, and never below what this one has: days that begin on the stroke of eight are no incident.
+ */
 export function seasonFactor(season: Season, parent: Season | null, atMs: number): number {
   const hour = atMs / hourMs - 0.5;
   const [from, part] = [Math.floor(hour), hour - Math.floor(hour)];
-  const log = (1 - part) * logFactor(season, parent, from) + part * logFactor(season, parent, from + 1);
+  const between = (1 - part) * logFactor(season, parent, from) + part * logFactor(season, parent, from + 1);
+  const log = Math.max(between, logFactor(season, parent, Math.floor(atMs / hourMs)));
   return Math.min(factorMax, Math.max(factorMin, Math.exp(log)));
 }
 
@@ -70,10 +79,10 @@ function logFactor(season: Season, parent: Season | null, hour: number): number 
   return (own * visits + logFactor(parent, null, hour) * parentVisits) / (visits + parentVisits);
 }
 
-function passHours(season: Season, hour: number, learns: boolean): void {
+function passHours(season: Season, hour: number): void {
   const gap = hour - season.hour;
   for (let passed = 0; passed < Math.min(gap, gapHoursMax); passed++) {
-    if (learns) learn(season, season.hour + passed, passed === 0 ? season.sum : 0);
+    learn(season, season.hour + passed, passed === 0 ? season.sum : 0);
   }
   season.hour = hour;
   season.sum = 0;
@@ -86,11 +95,12 @@ function learn(season: Season, hour: number, amount: number): void {
   if (season.hours === 2) season.level = log;
   const [ofDay, ofWeek] = [((hour % 24) + 24) % 24, dayOfWeek(hour)];
   const expected = season.level + (season.ofHour[ofDay] ?? 0) + (season.ofDay[ofWeek] ?? 0);
-  const step = Math.min(stepMax, Math.max(-stepMax, log - expected));
   const visits = Math.min(60_000, (season.visits[ofDay] ?? 0) + 1);
+  const most = visits > knownFrom ? stepMax : Number.POSITIVE_INFINITY;
+  const step = Math.min(most, Math.max(-most, log - expected));
   season.visits[ofDay] = visits;
   season.level += step * Math.max(levelWeight, 1 / season.hours);
-  season.ofHour[ofDay] = (season.ofHour[ofDay] ?? 0) + step * Math.max(hourWeight, 1 / (visits + 1));
+  season.ofHour[ofDay] = (season.ofHour[ofDay] ?? 0) + step * Math.max(hourWeight, 1 / visits);
   season.ofDay[ofWeek] = (season.ofDay[ofWeek] ?? 0) + step * dayWeight;
 }
 

@@ -6,7 +6,8 @@
  * errs to the quiet side: an outlier in the history makes the detector deafer, never louder. Two tests run on the
  * standardised excess z: the open window alone (z >= 6, decided as soon as its sum crosses, not at its close), and a
  * one-sided CUSUM over closed windows (Page 1954; reference value 1, decision interval 8, z cut at 4) for lasting rises.
- * While an incident lasts its windows do not enter the baseline.
+ * A lasting rise must also stand out from the windows right before it: mornings ramp up, incidents step up. While an
+ * incident lasts its windows do not enter the baseline.
  *
  * Windows are counted in whole lengths since 1970. Everything inside is deseasoned: divided by the factor that the season
  * has now, which verdicts multiply back.
@@ -28,8 +29,9 @@ export interface WindowSettings {
   /** Excess over one window that is worth a word, in nano-dollars; and where spend comes in bursts. */
   readonly excessNanoUsdMin: number;
   readonly burstExcessNanoUsdMin: number;
-  /** Calm closed windows after which an incident is over. */
+  /** Calm closed windows after which an incident is over, and windows after which it is the new normal. */
   readonly calmWindows: number;
+  readonly newNormalWindows: number;
 }
 
 /** Plain data. Deseasoned nano-dollars throughout. */
@@ -86,6 +88,9 @@ const riseMax = 60;
 /** What a single score may weigh when a rise is dated, and how many of the latest say how far out it is. */
 const scoreMax = 6;
 const recentScores = 3;
+/** How many windows stand before a rise, and how far it must be above them. */
+const windowsBefore = 5;
+const stepMin = 1.5;
 /** Standard deviation over the centre from which spend counts as bursty: Azure's two hours have 0.3 and 1.0. */
 const burstyFrom = 1.5;
 /** Spread is widened by this many windows' worth of doubt over the length of the history. */
@@ -187,7 +192,13 @@ function judgeClosedWindow(state: WindowState, spend: number, settings: WindowSe
   state.cusum = Math.max(0, state.cusum + step);
   if (state.riseScores.length < riseMax) state.riseScores.push(z);
   if (state.cusum < settings.cusumDecision || !worthIt(state, spend, settings)) return null;
-  const incident = begin(state, onsetOf(state, z), "cusum");
+  const onset = onsetOf(state, z);
+  if (!stepsUp(state, onset, spend)) {
+    // A ramp is not added up for ever.
+    state.cusum = 0;
+    return null;
+  }
+  const incident = begin(state, onset, "cusum");
   incident.excess += above(state, spend);
   return verdict(state, incident, { status: "firing", spend });
 }
@@ -203,6 +214,15 @@ function onsetOf(state: WindowState, z: number): number {
   return Math.min(state.window, state.riseWindow + scores.findIndex((each) => each >= half));
 }
 
+/** Whether the windows since the onset, with the one that closes, are clearly above those right before it. */
+function stepsUp(state: WindowState, onset: number, spend: number): boolean {
+  const risen = Math.min(state.closed.length, Math.max(0, state.closedUntil - onset + 1));
+  const at = state.closed.length - risen;
+  const before = state.closed.slice(Math.max(0, at - windowsBefore), at);
+  if (before.length === 0) return true;
+  return mean([...state.closed.slice(at), spend]) >= stepMin * mean(before);
+}
+
 /** While an incident lasts: adds up its cost and waits for calm. */
 function follow(
   state: WindowState,
@@ -213,10 +233,13 @@ function follow(
   incident.excess += above(state, spend);
   // Calm is what the CUSUM would not add up: ending an incident any higher would only open it again.
   incident.calm = z < settings.cusumReference ? incident.calm + 1 : 0;
-  if (incident.calm === 0) return verdict(state, incident, { status: "firing", spend });
-  if (incident.calm < settings.calmWindows) return null;
+  const lasted = state.window - incident.onset >= settings.newNormalWindows;
+  if (incident.calm === 0 && !lasted) return verdict(state, incident, { status: "firing", spend });
+  if (incident.calm < settings.calmWindows && !lasted) return null;
+  const resolved = verdict(state, incident, { status: "resolved", spend });
   state.incident = null;
-  return verdict(state, incident, { status: "resolved", spend });
+  if (lasted) state.closed = [];
+  return resolved;
 }
 
 /** The windows of the rise had entered the history one by one; they are the incident's, not the baseline's. */

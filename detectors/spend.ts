@@ -30,11 +30,20 @@ interface SpendState {
 
 const minuteMs = 60_000;
 const scales = [
-  { windowMs: minuteMs, words: "minute", historyMin: 10, historyMax: 60, calmWindows: 3 },
-  { windowMs: 15 * minuteMs, words: "15 minutes", historyMin: 12, historyMax: 48, calmWindows: 2 },
-  { windowMs: 240 * minuteMs, words: "4 hours", historyMin: 12, historyMax: 42, calmWindows: 1 },
+  { windowMs: minuteMs, words: "minute", historyMin: 10, historyMax: 60, calmWindows: 3, newNormalWindows: 1440 },
+  {
+    windowMs: 15 * minuteMs,
+    words: "15 minutes",
+    historyMin: 12,
+    historyMax: 48,
+    calmWindows: 2,
+    newNormalWindows: 96,
+  },
+  { windowMs: 240 * minuteMs, words: "4 hours", historyMin: 12, historyMax: 42, calmWindows: 1, newNormalWindows: 42 },
 ] as const;
 
+/** The long scales judge once three days have shown what a morning is. */
+const seasonHoursMin = 72;
 /** A burst is worth a word from so many times the usual least excess. */
 const burstFactor = 50;
 
@@ -71,20 +80,16 @@ export const spend: Detector<SpendState, SpendSettings> = {
   observe(state, observation, context) {
     if (observation.nanoUsd === null) return calm;
     noteActivity(state.activity, observation, state.telling === -1);
-    noteSeason(state.season, observation.atMs, observation.nanoUsd, state.telling === -1);
+    noteSeason(state.season, observation.atMs, observation.nanoUsd);
     applySeason(state, observation.atMs, context);
-    const told = decide(state, context, (window, scale, settings) =>
-      addSpend(window, Math.floor(observation.atMs / scale.windowMs), observation.nanoUsd ?? 0, settings),
-    );
+    const told = decide(state, context, observation.atMs, observation.nanoUsd);
     if (state.telling !== -1) addExemplar(state.traceIds, observation.record.traceId);
     return told === null ? calm : [claim(state, told, observation.atMs)];
   },
   tick(state, nowMs, context) {
     passMinute(state.activity, Math.floor(nowMs / minuteMs), state.telling === -1);
     applySeason(state, nowMs, context);
-    const told = decide(state, context, (window, scale, settings) =>
-      closeUntil(window, Math.floor(nowMs / scale.windowMs), settings),
-    );
+    const told = decide(state, context, nowMs, null);
     return told === null ? calm : [claim(state, told, nowMs)];
   },
   acknowledge(state) {
@@ -96,6 +101,20 @@ export const spend: Detector<SpendState, SpendSettings> = {
   },
 };
 
+/** Windows are filled and kept, and nothing is said. */
+const unjudged: WindowSettings = {
+  historyMin: Number.POSITIVE_INFINITY,
+  historyMax: 48,
+  zOpen: Number.POSITIVE_INFINITY,
+  cusumReference: 1,
+  cusumDecision: 8,
+  cusumCap: 4,
+  excessNanoUsdMin: 0,
+  burstExcessNanoUsdMin: 0,
+  calmWindows: 1,
+  newNormalWindows: 1,
+};
+
 function applySeason(state: SpendState, atMs: number, { parent }: Context<SpendSettings>): void {
   const minute = Math.floor(atMs / minuteMs);
   if (minute <= state.factorMinute) return;
@@ -104,25 +123,30 @@ function applySeason(state: SpendState, atMs: number, { parent }: Context<SpendS
   for (const window of state.windows) window.factor = factor;
 }
 
-type Scale = (typeof scales)[number];
 interface Scaled {
   readonly scale: number;
   readonly verdict: WindowVerdict;
 }
 
-/** One incident at a time: the scale that noticed first tells it until it is over there. */
+/**
+ * Adds spend, or lets time pass where it is null. One incident at a time: the scale that noticed first tells it until it is
+ * over there.
+ */
 function decide(
   state: SpendState,
   context: Context<SpendSettings>,
-  step: (window: WindowState, scale: Scale, settings: WindowSettings) => WindowVerdict | null,
+  atMs: number,
+  nanoUsd: number | null,
 ): Scaled | null {
   const settings = settingsOfScales(context.settings.excessUsdPerMinuteMin * 1e9);
   let told: Scaled | null = null;
-  for (const [index, scale] of scales.entries()) {
-    const [window, ofScale] = [state.windows[index], settings[index]];
-    if (window === undefined || ofScale === undefined) continue;
+  for (let index = 0; index < scales.length; index++) {
+    const known = index === 0 || state.season.hours >= seasonHoursMin;
+    const [scale, window, ofScale] = [scales[index], state.windows[index], known ? settings[index] : unjudged];
+    if (scale === undefined || window === undefined || ofScale === undefined) continue;
     const calmBefore = window.incident === null;
-    const verdict = step(window, scale, ofScale);
+    const at = Math.floor(atMs / scale.windowMs);
+    const verdict = nanoUsd === null ? closeUntil(window, at, ofScale) : addSpend(window, at, nanoUsd, ofScale);
     if (verdict === null) continue;
     const begins = calmBefore && verdict.status === "firing" && verdict.onset * scale.windowMs >= state.overMs;
     if (state.telling === -1 && begins) {
@@ -195,6 +219,7 @@ function settingsOfScales(excessNanoUsdMinPerMinute: number): readonly WindowSet
       excessNanoUsdMin,
       burstExcessNanoUsdMin: burstFactor * excessNanoUsdMin,
       calmWindows: scale.calmWindows,
+      newNormalWindows: scale.newNormalWindows,
     };
   });
   known.set(excessNanoUsdMinPerMinute, made);

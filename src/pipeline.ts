@@ -10,6 +10,7 @@ import { type Terminal, terminalChannel } from "./channels/terminal.ts";
 import { webhookChannel } from "./channels/webhook.ts";
 import type { Config } from "./config.ts";
 import { DetectionWorker } from "./detection/detection-worker.ts";
+import type { DetectorChoices } from "./detection/detector-plan.ts";
 import type { EventLog } from "./event-log/event-log.ts";
 import { LmdbLog } from "./event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
@@ -160,13 +161,19 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
   const detection = new DetectionWorker({
     usage,
     decode: (offset, payload) => freshUsage.get(offset) ?? decodeUsageEntry(payload),
-    choices: { spend: { settings: { excess_usd_per_minute_min: config.excessUsdPerMinuteMin } } },
+    choices: choicesOf(config),
     seriesMax,
     saveEveryMs: 10_000,
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
   return { acceptor, resolver, writer, detection, alerter };
+}
+
+/** The key for spend is the older one; what is said of the detector by its name wins. */
+function choicesOf({ detectors, excessUsdPerMinuteMin }: Config): DetectorChoices {
+  const settings = { excess_usd_per_minute_min: excessUsdPerMinuteMin, ...detectors["spend"]?.settings };
+  return { ...detectors, spend: { ...detectors["spend"], settings } };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {

@@ -2,6 +2,8 @@
 
 import { detectors } from "../../detectors/detectors.ts";
 import { arrivalsOf, type Grade, grade, type Label, opened, backtest as runBacktest } from "../detection/backtest.ts";
+import { detectorChoices } from "../detection/detector-choices.ts";
+import type { DetectorChoices } from "../detection/detector-plan.ts";
 import { displayAmount } from "../model/amount.ts";
 import type { Finding } from "../model/finding.ts";
 import { displayUsd } from "../model/money.ts";
@@ -9,7 +11,6 @@ import type { UsageRecord } from "../model/usage-record.ts";
 import { formats } from "../replay/formats/index.ts";
 import { Progress } from "../replay/progress.ts";
 import { apiOption, defineCommand, UsageError } from "./command.ts";
-import { detectorChoices } from "./detector-choices.ts";
 import { storedUsage } from "./stored-usage.ts";
 import { readUsage } from "./usage-source.ts";
 
@@ -23,7 +24,8 @@ export const backtest = defineCommand({
   summary: "Run today's detectors over recorded usage: a trace file, or what the server has stored.",
   about: [
     "With --inject the incidents are known, and precision, recall and the delay of each are told. Without, how often a week",
-    "the detectors would have paged. --set tries a setting: NAME=off|ticket|page or NAME.SETTING=NUMBER.",
+    "the detectors would have paged. --set tries a setting, as BURNWATCH_DETECTORS does: NAME=off|ticket|page or",
+    "NAME.SETTING=NUMBER, with @SCOPE after the name for one scope.",
   ].join("\n"),
   options: {
     format: { type: "string", value: "NAME", help: `${formats.map(({ name }) => name).join(", ")} (by the header)` },
@@ -45,7 +47,7 @@ export const backtest = defineCommand({
     const [file] = positionals;
     if ((file === undefined) === (values.since === undefined)) throw new UsageError("name a file, or --since");
     if (file === undefined && values.inject !== undefined) throw new UsageError("--inject needs a file");
-    const choices = detectorChoices(values.set ?? []);
+    const choices = choicesOf(values.set ?? []);
     const source =
       file === undefined
         ? { records: await storedUsage({ api: values.api, since: values.since ?? "", io }), labels: [] }
@@ -72,6 +74,14 @@ export const backtest = defineCommand({
     return 0;
   },
 });
+
+function choicesOf(texts: readonly string[]): DetectorChoices {
+  try {
+    return detectorChoices(texts);
+  } catch (error) {
+    throw new UsageError(`--set ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
 
 interface Result {
   /** The first telling of each incident. */

@@ -29,12 +29,16 @@ interface Incident {
   heardMs: number;
 }
 
-export interface IncidentState {
+/** Of one tenant: what concerns different tenants never explains each other, and many incidents of many cost no search. */
+interface TenantIncidents {
   /** By the key of the claim that waits. */
   readonly waiting: Record<string, Waiting>;
   /** By the key of the claim that tells the incident. */
   readonly incidents: Record<string, Incident>;
 }
+
+/** By tenant; what concerns no tenant stands under its own key. */
+export type IncidentState = Map<string, TenantIncidents>;
 
 export interface FoldSettings {
   /** How long a ticket waits for a page that explains it. */
@@ -62,11 +66,15 @@ export const defaultFold: FoldSettings = {
 
 /** Before the first claim. */
 export function newIncidents(): IncidentState {
-  return { waiting: {}, incidents: {} };
+  return new Map();
 }
 
 /** Takes a claim at `nowMs` of the log's clock. @returns what is to be told. */
-export function raise(state: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
+export function raise(all: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
+  // No tenant's name has a line end in front: a claim about all of them stands apart.
+  const tenant = claim.series.tenant ?? "\nall";
+  const state = all.get(tenant) ?? { waiting: {}, incidents: {} };
+  all.set(tenant, state);
   const key = keyOf(claim);
   if (claim.status === "resolved") return resolve(state, claim, nowMs, settings);
   const own = state.incidents[key];
@@ -88,7 +96,16 @@ export function raise(state: IncidentState, claim: RaisedClaim, nowMs: number, s
 }
 
 /** Lets time pass: waiting claims whose time has come are told or folded, forgotten incidents end. */
-export function passTime(state: IncidentState, nowMs: number, settings: FoldSettings): Finding[] {
+export function passTime(all: IncidentState, nowMs: number, settings: FoldSettings): Finding[] {
+  const findings: Finding[] = [];
+  for (const [tenant, state] of all) {
+    findings.push(...passTimeOf(state, nowMs, settings));
+    if (Object.keys(state.waiting).length + Object.keys(state.incidents).length === 0) all.delete(tenant);
+  }
+  return findings;
+}
+
+function passTimeOf(state: TenantIncidents, nowMs: number, settings: FoldSettings): Finding[] {
   const findings: Finding[] = [];
   for (const [key, { claim, dueMs }] of Object.entries(state.waiting)) {
     if (dueMs > nowMs) continue;
@@ -107,7 +124,7 @@ export function passTime(state: IncidentState, nowMs: number, settings: FoldSett
   return findings;
 }
 
-function resolve(state: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
+function resolve(state: TenantIncidents, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
   const key = keyOf(claim);
   const held = state.waiting[key];
   delete state.waiting[key];
@@ -123,7 +140,7 @@ function resolve(state: IncidentState, claim: RaisedClaim, nowMs: number, settin
 }
 
 /** A claim that is heard for the first time. */
-function place(state: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
+function place(state: TenantIncidents, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
   const related = relatedTo(state, claim, nowMs, settings);
   if (related.some((incident) => explains(incident, claim))) return settle(state, claim, nowMs, settings);
   const holdMs = claim.severity === "ticket" ? settings.ticketHoldMs : settings.wholeHoldMs;
@@ -133,7 +150,7 @@ function place(state: IncidentState, claim: RaisedClaim, nowMs: number, settings
 }
 
 /** Folds a claim into what explains it, or opens an incident, which takes along the waiting claims that it explains. */
-function settle(state: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
+function settle(state: TenantIncidents, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
   const related = relatedTo(state, claim, nowMs, settings);
   const host = related.find((incident) => explains(incident, claim)) ?? partsExplain(related, claim, settings);
   if (host !== undefined) {
@@ -151,7 +168,7 @@ function settle(state: IncidentState, claim: RaisedClaim, nowMs: number, setting
 }
 
 function relatedTo(
-  state: IncidentState,
+  state: TenantIncidents,
   claim: RaisedClaim,
   nowMs: number,
   settings: FoldSettings,

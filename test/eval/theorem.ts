@@ -51,6 +51,7 @@ export const theorem: Evaluation = {
         rows.push(row("rate, as shipped", `p = ${rate}`, level, records, counted));
       }
     }
+    rows.unshift(...totals(rows));
     const columns = [
       { title: "test" },
       { title: "stream" },
@@ -67,6 +68,19 @@ export const theorem: Evaluation = {
     return { tables: [{ title: "alarms on exchangeable data", columns, rows, notes }], plots: [] };
   },
 };
+
+/** Over all streams, by test and level: single cells expect less than one alarm at high levels. */
+function totals(rows: readonly Cell[][]): Cell[][] {
+  const groups = new Map<string, { records: number; alarms: number; test: string; level: number }>();
+  for (const [test, , level, records, , alarms] of rows) {
+    const key = `${test} ${level}`;
+    const group = groups.get(key) ?? { records: 0, alarms: 0, test: String(test), level: Number(level) };
+    group.records += Number(records);
+    group.alarms += Number(alarms);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ test, level, records, alarms }) => row(test, "all", level, records, alarms));
+}
 
 function row(test: string, stream: string, level: number, records: number, alarms: number): Cell[] {
   const bound = records / level;
