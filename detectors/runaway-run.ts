@@ -55,8 +55,8 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 /** A circle is broken when so many steps in a row do not repeat, one more than the longest period. */
 const brokenSteps = 5;
-/** A loop that lasts is told again when it has doubled. */
-const tellAgainFactor = 2;
+/** A loop that lasts is told again when it has grown by a fifth: its dollars explain those of its feature. */
+const tellAgainFactor = 1.2;
 
 export const runawayRun: Detector<RunState, RunawaySettings> = {
   id: "L1",

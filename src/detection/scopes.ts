@@ -48,7 +48,13 @@ export const scopeRules: Readonly<Record<Scope, ScopeRule>> = {
     names: ({ session }) => ({ session }),
     passing: true,
   },
-  run: { parent: "tenant", key: ({ run }) => named(run), names: ({ run }) => ({ run }), passing: true },
+  run: {
+    parent: "tenant",
+    key: ({ run }) => named(run),
+    // With the feature that began it: a runaway run explains its feature's spend.
+    names: ({ feature, run }) => (feature === "" ? { run } : { feature, run }),
+    passing: true,
+  },
 };
 
 export const scopeNames = Object.keys(scopeRules) as readonly Scope[];
