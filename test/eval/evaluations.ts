@@ -4,5 +4,6 @@ import type { Evaluation } from "./eval.ts";
 import { incidents } from "./incidents.ts";
 import { shifts } from "./shifts.ts";
 import { theorem } from "./theorem.ts";
+import { week } from "./week.ts";
 
-export const evaluations: readonly Evaluation[] = [theorem, shifts, incidents];
+export const evaluations: readonly Evaluation[] = [theorem, shifts, incidents, week];
