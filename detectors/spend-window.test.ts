@@ -3,7 +3,7 @@ import { minuteSettings } from "./spend.ts";
 import { addSpend, closeUntil, newWindowState, type WindowVerdict } from "./spend-window.ts";
 
 const usd = 1e9;
-const settings = minuteSettings(20_000_000);
+const settings = minuteSettings({ excessUsdPerMinuteMin: 0.02, incidentUsdMin: 0.02 });
 
 interface Decision extends WindowVerdict {
   readonly minute: number;

@@ -29,6 +29,10 @@ export interface WindowSettings {
   /** Excess over one window that is worth a word, in nano-dollars; and where spend comes in bursts. */
   readonly excessNanoUsdMin: number;
   readonly burstExcessNanoUsdMin: number;
+  /** Excess since the onset that is worth a word, in nano-dollars. */
+  readonly incidentNanoUsdMin: number;
+  /** Windows after which half of a remembered peak is forgotten. */
+  readonly peakHalfLife: number;
   /** Calm closed windows after which an incident is over, and windows after which it is the new normal. */
   readonly calmWindows: number;
   readonly newNormalWindows: number;
@@ -40,8 +44,9 @@ export interface WindowState {
   window: number;
   /** What the season multiplies spend by, set by the caller. */
   factor: number;
-  /** Spend of the open window. */
+  /** Spend of the open window, and the same as it was paid: the season may have changed since the window began. */
   open: number;
+  paid: number;
   /** Closed calm windows, oldest first, and which window the newest of them was. */
   closed: number[];
   closedUntil: number;
@@ -51,6 +56,12 @@ export interface WindowState {
   spread: number;
   /** Spend comes in bursts, most windows are empty or a few hold most of it: that a window differs says little. */
   bursty: boolean;
+  /** Largest single window, and largest mean of five, over the centre of its time; fading. */
+  peak: number;
+  longPeak: number;
+  /** Those of the rise at hand, which are remembered once it is over without having been an incident. */
+  risingPeak: number;
+  risingLongPeak: number;
   cusum: number;
   /** First window of the rise that the CUSUM is adding up, and how far out each was. */
   riseWindow: number;
@@ -88,6 +99,8 @@ const riseMax = 60;
 /** What a single score may weigh when a rise is dated, and how many of the latest say how far out it is. */
 const scoreMax = 6;
 const recentScores = 3;
+/** How far an incident must surpass the remembered peak. */
+const peakFactor = 1.25;
 /** How many windows stand before a rise, and how far it must be above them. */
 const windowsBefore = 5;
 const stepMin = 1.5;
@@ -102,12 +115,17 @@ export function newWindowState(): WindowState {
     window: -1,
     factor: 1,
     open: 0,
+    paid: 0,
     closed: [],
     closedUntil: -1,
     closedFrom: 0,
     centre: 0,
     spread: 0,
     bursty: false,
+    peak: 0,
+    longPeak: 0,
+    risingPeak: 0,
+    risingLongPeak: 0,
     cusum: 0,
     riseWindow: -1,
     riseScores: [],
@@ -124,8 +142,10 @@ export function addSpend(
 ): WindowVerdict | null {
   if (state.window === -1) state.window = window;
   const closing = window > state.window ? closeUntil(state, window, settings) : null;
-  if (window === state.window) state.open += nanoUsd / state.factor;
-  else addLate(state, window, nanoUsd / state.factor);
+  if (window === state.window) {
+    state.open += nanoUsd / state.factor;
+    state.paid += nanoUsd;
+  } else addLate(state, window, nanoUsd / state.factor);
   return closing ?? judgeOpenWindow(state, settings);
 }
 
@@ -150,11 +170,29 @@ function closeWindow(state: WindowState, settings: WindowSettings): WindowVerdic
     state.closed.push(spend);
     state.closedUntil = state.window;
     if (state.closed.length > settings.historyMax) state.closed.shift();
+    rememberPeak(state, settings);
     learn(state, settings);
   }
   state.window++;
   state.open = 0;
+  state.paid = 0;
   return decided;
+}
+
+/** What was seen and forgiven is what an incident has to surpass. */
+function rememberPeak(state: WindowState, settings: WindowSettings): void {
+  const fading = 2 ** (-1 / settings.peakHalfLife);
+  state.peak *= fading;
+  state.longPeak *= fading;
+  if (!judges(state, settings) || state.centre <= 0) return;
+  state.risingPeak = Math.max(state.risingPeak, (state.closed.at(-1) ?? 0) / state.centre);
+  if (state.closed.length >= windowsBefore) {
+    state.risingLongPeak = Math.max(state.risingLongPeak, mean(state.closed.slice(-windowsBefore)) / state.centre);
+  }
+  if (state.cusum > 0) return;
+  state.peak = Math.max(state.peak, state.risingPeak);
+  state.longPeak = Math.max(state.longPeak, state.risingLongPeak);
+  Object.assign(state, { risingPeak: 0, risingLongPeak: 0 });
 }
 
 function learn(state: WindowState, settings: WindowSettings): void {
@@ -176,6 +214,8 @@ function learn(state: WindowState, settings: WindowSettings): void {
 function judgeOpenWindow(state: WindowState, settings: WindowSettings): WindowVerdict | null {
   if (state.incident !== null || !judges(state, settings)) return null;
   if (score(state, state.open) < settings.zOpen || !worthIt(state, state.open, settings)) return null;
+  if (above(state, state.open) < settings.incidentNanoUsdMin) return null;
+  if (state.open < peakFactor * state.peak * state.centre) return null;
   const incident = begin(state, onsetOf(state, score(state, state.open)), "open_window");
   return verdict(state, incident, { status: "firing", spend: state.open, unclosed: state.open });
 }
@@ -193,11 +233,14 @@ function judgeClosedWindow(state: WindowState, spend: number, settings: WindowSe
   if (state.riseScores.length < riseMax) state.riseScores.push(z);
   if (state.cusum < settings.cusumDecision || !worthIt(state, spend, settings)) return null;
   const onset = onsetOf(state, z);
-  if (!stepsUp(state, onset, spend)) {
+  const rise = [...state.closed.slice(state.closed.length - risenWindows(state, onset)), spend];
+  if (!stepsUp(state, rise)) {
     // A ramp is not added up for ever.
     state.cusum = 0;
     return null;
   }
+  if (rise.reduce((sum, each) => sum + above(state, each), 0) < settings.incidentNanoUsdMin) return null;
+  if (mean(rise) < peakFactor * state.longPeak * state.centre) return null;
   const incident = begin(state, onset, "cusum");
   incident.excess += above(state, spend);
   return verdict(state, incident, { status: "firing", spend });
@@ -214,13 +257,16 @@ function onsetOf(state: WindowState, z: number): number {
   return Math.min(state.window, state.riseWindow + scores.findIndex((each) => each >= half));
 }
 
-/** Whether the windows since the onset, with the one that closes, are clearly above those right before it. */
-function stepsUp(state: WindowState, onset: number, spend: number): boolean {
-  const risen = Math.min(state.closed.length, Math.max(0, state.closedUntil - onset + 1));
-  const at = state.closed.length - risen;
+/** Whether the windows of a rise, with the one that closes, are clearly above those right before it. */
+function stepsUp(state: WindowState, rise: readonly number[]): boolean {
+  const at = state.closed.length - (rise.length - 1);
   const before = state.closed.slice(Math.max(0, at - windowsBefore), at);
-  if (before.length === 0) return true;
-  return mean([...state.closed.slice(at), spend]) >= stepMin * mean(before);
+  return before.length === 0 || mean([...rise]) >= stepMin * mean(before);
+}
+
+/** How many of the closed windows belong to a rise that began there. */
+function risenWindows(state: WindowState, onset: number): number {
+  return Math.min(state.closed.length, Math.max(0, state.closedUntil - onset + 1));
 }
 
 /** While an incident lasts: adds up its cost and waits for calm. */
@@ -244,12 +290,13 @@ function follow(
 
 /** The windows of the rise had entered the history one by one; they are the incident's, not the baseline's. */
 function begin(state: WindowState, onset: number, test: WindowIncident["test"]): WindowIncident {
-  const risen = Math.min(state.closed.length, Math.max(0, state.closedUntil - onset + 1));
+  const risen = risenWindows(state, onset);
   const excess = state.closed
     .splice(state.closed.length - risen, risen)
     .reduce((sum, spend) => sum + above(state, spend), 0);
   state.closedUntil -= risen;
   state.incident = { onset, calm: 0, excess, test };
+  Object.assign(state, { risingPeak: 0, risingLongPeak: 0 });
   state.cusum = 0;
   return state.incident;
 }
@@ -263,8 +310,8 @@ function verdict(
     status: now.status,
     onset: incident.onset,
     window: state.window,
-    observed: now.spend * state.factor,
-    expected: state.centre * state.factor,
+    observed: now.spend * factorOf(state),
+    expected: state.centre * factorOf(state),
     excess: incident.excess + (now.unclosed === undefined ? 0 : above(state, now.unclosed)),
     z: score(state, now.spend),
     historyLength: state.closed.length,
@@ -284,12 +331,17 @@ function judges(state: WindowState, settings: WindowSettings): boolean {
 }
 
 function worthIt(state: WindowState, spend: number, settings: WindowSettings): boolean {
-  const excess = (spend - state.centre) * state.factor;
+  const excess = (spend - state.centre) * factorOf(state);
   return excess >= (state.bursty ? settings.burstExcessNanoUsdMin : settings.excessNanoUsdMin);
 }
 
 function above(state: WindowState, spend: number): number {
-  return Math.max(0, spend - state.centre) * state.factor;
+  return Math.max(0, spend - state.centre) * factorOf(state);
+}
+
+/** The season's factor over the open window as its spend had it. */
+function factorOf({ open, paid, factor }: WindowState): number {
+  return open > 0 && paid > 0 ? paid / open : factor;
 }
 
 function score(state: WindowState, spend: number): number {

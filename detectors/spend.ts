@@ -42,19 +42,25 @@ const scales = [
   { windowMs: 240 * minuteMs, words: "4 hours", historyMin: 12, historyMax: 42, calmWindows: 1, newNormalWindows: 42 },
 ] as const;
 
+/** Half of a remembered peak is forgotten after so many days. */
+const peakDays = 7;
 /** The long scales judge once three days have shown what a morning is. */
 const seasonHoursMin = 72;
 /** A burst is worth a word from so many times the usual least excess. */
 const burstFactor = 50;
 
-/** The tests' settings at the scale of a minute, for an excess in nano-dollars that is worth a word. */
-export function minuteSettings(excessNanoUsdMin: number): WindowSettings {
-  const [minute] = settingsOfScales(excessNanoUsdMin);
+/** The tests' settings at the scale of a minute. */
+export function minuteSettings(chosen: SpendSettings): WindowSettings {
+  const [minute] = settingsOfScales(chosen);
   if (minute === undefined) throw new RangeError("no scale of a minute");
   return minute;
 }
 
-type SpendSettings = { readonly excessUsdPerMinuteMin: number };
+type SpendSettings = {
+  /** Excess a minute, and since the onset, that is worth waking anyone for. */
+  readonly excessUsdPerMinuteMin: number;
+  readonly incidentUsdMin: number;
+};
 
 export const spend: Detector<SpendState, SpendSettings> = {
   id: "D3",
@@ -65,7 +71,7 @@ export const spend: Detector<SpendState, SpendSettings> = {
   kinds: ["spend_above_baseline"],
   scopes: ["tenant", "feature"],
   mode: "page",
-  settings: { excessUsdPerMinuteMin: 0.02 },
+  settings: { excessUsdPerMinuteMin: 0.02, incidentUsdMin: 1 },
   stateBytesMax: 4096,
   newState: () => ({
     windows: [newWindowState(), newWindowState(), newWindowState()],
@@ -111,6 +117,8 @@ const unjudged: WindowSettings = {
   cusumCap: 4,
   excessNanoUsdMin: 0,
   burstExcessNanoUsdMin: 0,
+  incidentNanoUsdMin: 0,
+  peakHalfLife: 1,
   calmWindows: 1,
   newNormalWindows: 1,
 };
@@ -138,7 +146,7 @@ function decide(
   atMs: number,
   nanoUsd: number | null,
 ): Scaled | null {
-  const settings = settingsOfScales(context.settings.excessUsdPerMinuteMin * 1e9);
+  const settings = settingsOfScales(context.settings);
   let told: Scaled | null = null;
   for (let index = 0; index < scales.length; index++) {
     const known = index === 0 || state.season.hours >= seasonHoursMin;
@@ -199,16 +207,14 @@ function confidence(z: number): number {
   return (distance * distance) / (1 + distance * distance);
 }
 
-/** By least excess, since every record asks for them. */
-const known = new Map<number, readonly WindowSettings[]>();
-const knownMax = 1000;
+/** By what was chosen, since every record asks for them. */
+const reckoned = new WeakMap<SpendSettings, readonly WindowSettings[]>();
 
-function settingsOfScales(excessNanoUsdMinPerMinute: number): readonly WindowSettings[] {
-  const found = known.get(excessNanoUsdMinPerMinute);
+function settingsOfScales(chosen: SpendSettings): readonly WindowSettings[] {
+  const found = reckoned.get(chosen);
   if (found !== undefined) return found;
-  if (known.size >= knownMax) known.clear();
   const made = scales.map((scale) => {
-    const excessNanoUsdMin = (excessNanoUsdMinPerMinute * scale.windowMs) / minuteMs;
+    const excessNanoUsdMin = (chosen.excessUsdPerMinuteMin * 1e9 * scale.windowMs) / minuteMs;
     return {
       historyMin: scale.historyMin,
       historyMax: scale.historyMax,
@@ -218,10 +224,12 @@ function settingsOfScales(excessNanoUsdMinPerMinute: number): readonly WindowSet
       cusumCap: 4,
       excessNanoUsdMin,
       burstExcessNanoUsdMin: burstFactor * excessNanoUsdMin,
+      incidentNanoUsdMin: chosen.incidentUsdMin * 1e9,
+      peakHalfLife: (peakDays * 24 * 60 * minuteMs) / scale.windowMs,
       calmWindows: scale.calmWindows,
       newNormalWindows: scale.newNormalWindows,
     };
   });
-  known.set(excessNanoUsdMinPerMinute, made);
+  reckoned.set(chosen, made);
   return made;
 }

@@ -43,8 +43,8 @@ export type IncidentState = Map<string, TenantIncidents>;
 export interface FoldSettings {
   /** How long a ticket waits for a page that explains it. */
   readonly ticketHoldMs: number;
-  /** What an incident must have cost to be told of when it was over before its ticket was due. */
-  readonly passedImpactNanoUsdMin: number;
+  /** What a ticket about tokens or dollars must have cost to be told: it waits until it has, or is over. */
+  readonly ticketNanoUsdMin: number;
   /** How long a page about a whole waits for its parts, since the lowest series that explains an incident names it. */
   readonly wholeHoldMs: number;
   /** Onsets of one incident lie this close, as different detectors date it. */
@@ -57,7 +57,7 @@ export interface FoldSettings {
 
 export const defaultFold: FoldSettings = {
   ticketHoldMs: 5 * 60_000,
-  passedImpactNanoUsdMin: 50_000_000,
+  ticketNanoUsdMin: 250_000_000,
   wholeHoldMs: 60_000,
   onsetToleranceMs: 30 * 60_000,
   explainedShareMin: 0.8,
@@ -108,7 +108,10 @@ export function passTime(all: IncidentState, nowMs: number, settings: FoldSettin
 function passTimeOf(state: TenantIncidents, nowMs: number, settings: FoldSettings): Finding[] {
   const findings: Finding[] = [];
   for (const [key, { claim, dueMs }] of Object.entries(state.waiting)) {
-    if (dueMs > nowMs) continue;
+    // A claim that never says what it costs is told in any case.
+    const cheap =
+      claim.severity === "ticket" && claim.impactNanoUsd > 0 && claim.impactNanoUsd < settings.ticketNanoUsdMin;
+    if (dueMs > nowMs || (cheap && isMoney(claim))) continue;
     delete state.waiting[key];
     findings.push(...settle(state, { ...claim, atMs: Math.max(claim.atMs, nowMs) }, nowMs, settings));
   }
@@ -130,7 +133,7 @@ function resolve(state: TenantIncidents, claim: RaisedClaim, nowMs: number, sett
   delete state.waiting[key];
   for (const incident of Object.values(state.incidents)) delete incident.folded[key];
   const findings =
-    held !== undefined && claim.impactNanoUsd >= settings.passedImpactNanoUsdMin
+    held !== undefined && claim.impactNanoUsd >= settings.ticketNanoUsdMin
       ? settle(state, { ...claim, status: "firing" }, nowMs, settings)
       : [];
   const own = state.incidents[key];
@@ -199,6 +202,10 @@ function partsExplain(related: readonly Incident[], claim: RaisedClaim, settings
   const sum = parts.reduce((total, { claim: part }) => total + part.impactNanoUsd, 0);
   if (parts.length === 0 || sum < settings.explainedShareMin * claim.impactNanoUsd) return undefined;
   return parts.reduce((largest, part) => (part.claim.impactNanoUsd > largest.claim.impactNanoUsd ? part : largest));
+}
+
+function isMoney({ unit }: RaisedClaim): boolean {
+  return unit === "tokens_per_call" || unit.startsWith("nano_usd");
 }
 
 /** No name that both have differs, but models, prompts and runs of one feature are one branch. */

@@ -7,11 +7,13 @@ import { loopsEvaluation } from "./loops.ts";
 import { shifts } from "./shifts.ts";
 import { theorem } from "./theorem.ts";
 import { wastesEvaluation } from "./wastes.ts";
+import { week } from "./week.ts";
 
 export const evaluations: readonly Evaluation[] = [
   theorem,
   shifts,
   incidents,
+  week,
   loopsEvaluation,
   wastesEvaluation,
   causesEvaluation,

@@ -42,3 +42,6 @@ export const seed = 20260105;
 /** Incidents put into whole recorded hours: label from the onset on. Onsets are drawn from these shares of the trace. */
 export const incidentOnsets = { from: 0.5, until: 0.8 } as const;
 export const incidentMinutes = 10;
+
+/** Client-weeks of real rates. */
+export const weekSizes = { quick: 10, usual: 50, large: 50 } as const;
