@@ -39,7 +39,8 @@ interface Loop {
 interface RunState {
   /** By tool, at most `toolsMax`. */
   readonly tools: Map<string, RepeatRates>;
-  readonly repeats: RepeatState;
+  /** Null before the first step, and of a feature. */
+  repeats: RepeatState | null;
   /** Whether billed calls name the tools they ask for; then executions of tools would say everything twice. */
   asks: boolean;
   lastMs: number;
@@ -71,7 +72,7 @@ export const runawayRun: Detector<RunState, RunawaySettings> = {
   stateBytesMax: 16_384,
   newState: () => ({
     tools: new Map(),
-    repeats: newRepeats(),
+    repeats: null,
     asks: false,
     lastMs: 0,
     circle: newCircle(),
@@ -86,6 +87,7 @@ export const runawayRun: Detector<RunState, RunawaySettings> = {
     if (step === null) return calm;
     const { tools } = parent as RunState;
     const habits = { ratesOf: (tool: string) => ratesOf(tools, tool), taughtMax: settings.taughtPerRow };
+    state.repeats ??= newRepeats();
     const repeats = addStep(state.repeats, step, habits);
     return state.loop === null
       ? begin(state, repeats, observation, settings)
@@ -96,7 +98,7 @@ export const runawayRun: Detector<RunState, RunawaySettings> = {
     return [end(state, state.loop, nowMs)];
   },
   acknowledge(state) {
-    Object.assign(state, { repeats: newRepeats(), circle: newCircle(), loop: null });
+    Object.assign(state, { repeats: null, circle: newCircle(), loop: null });
     state.traceIds.length = 0;
   },
 };
@@ -167,7 +169,7 @@ function follow(state: RunState, loop: Loop, repeats: Repeats, observation: Obse
 
 function end(state: RunState, loop: Loop, atMs: number): Verdict {
   const verdict = claim(state, loop, "resolved", atMs);
-  Object.assign(state, { repeats: newRepeats(), circle: newCircle(), loop: null });
+  Object.assign(state, { repeats: null, circle: newCircle(), loop: null });
   state.traceIds.length = 0;
   return verdict;
 }

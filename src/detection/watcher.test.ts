@@ -114,7 +114,7 @@ it("says the same wherever its snapshot was taken", () => {
   expect(said([1, incidentAt + 5, incidentAt + 100, records.length - 1])).toEqual(expected);
 });
 
-it("stays bounded under a flood of new series, and keeps the large one with its incident", () => {
+it("stays bounded under a flood of new series, and keeps the large one with its incident", { timeout: 60_000 }, () => {
   const seriesMax = 2000;
   const watcher = new Watcher({ detectors, choices: {}, limits: { seriesMax, passingMax: 1000 } });
   const told: Finding[] = [];
