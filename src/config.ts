@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
+import { detectorChoices } from "./detection/detector-choices.ts";
+import type { DetectorChoices } from "./detection/detector-plan.ts";
 import { nearestName } from "./model/nearest-name.ts";
 
 /** Where a server listens; null when it is off. */
@@ -32,6 +34,7 @@ export interface Config {
   readonly batchRowsMax: number;
   readonly diskFreeBytesMin: number;
   readonly excessUsdPerMinuteMin: number;
+  readonly detectors: DetectorChoices;
 }
 
 /** A mistake in the configuration: says where, what was expected, and the nearest valid name. */
@@ -58,6 +61,16 @@ const address = z.string().transform((text, context): Address | null => {
     return z.NEVER;
   }
   return { host: match[1].replace(/^\[|\]$/g, ""), port };
+});
+
+const choices = z.union([z.string(), z.array(z.string())]).transform((given, context): DetectorChoices => {
+  const texts = typeof given === "string" ? given.split(",").filter((text) => text.trim() !== "") : given;
+  try {
+    return detectorChoices(texts);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
 });
 
 const httpUrl = z
@@ -189,6 +202,13 @@ const keys = {
     0.02,
     z.coerce.number({ message: "a number of dollars" }).min(0, "0 or more"),
     "smallest excess spend that is worth an alert",
+  ),
+  detectors: key(
+    "detection.detectors",
+    "BURNWATCH_DETECTORS",
+    "",
+    choices,
+    "how loud, and thresholds: spend@tenant=off, token-shift.mean_ratio_min=1.5 (detectors/README.md)",
   ),
 } satisfies { readonly [Name in keyof Config]: Key };
 

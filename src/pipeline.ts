@@ -4,13 +4,13 @@ import { randomUUID } from "node:crypto";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { defaultSpendSettings } from "../detectors/spend-per-minute.ts";
 import { Alerter, type DeliveryEvent } from "./alerting/alerter.ts";
 import type { Channel } from "./channels/channel.ts";
 import { type Terminal, terminalChannel } from "./channels/terminal.ts";
 import { webhookChannel } from "./channels/webhook.ts";
 import type { Config } from "./config.ts";
 import { DetectionWorker } from "./detection/detection-worker.ts";
+import type { DetectorChoices } from "./detection/detector-plan.ts";
 import { keepsAttribute, keepsSpan } from "./dialects/dialects.ts";
 import { DiskSpace, NoRoomError } from "./event-log/disk-space.ts";
 import type { EventLog } from "./event-log/event-log.ts";
@@ -196,7 +196,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
   const detection = new DetectionWorker({
     usage,
     decode: (offset, payload) => freshUsage.get(offset) ?? decodeUsageEntry(payload),
-    settings: { ...defaultSpendSettings, excessNanoUsdMin: Math.round(config.excessUsdPerMinuteMin * 1e9) },
+    choices: choicesOf(config),
     seriesMax,
     saveEveryMs: 10_000,
     now,
@@ -220,6 +220,12 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
       ),
   });
   return { acceptor, resolver, writer, detection, alerter, repricer };
+}
+
+/** The key for spend is the older one; what is said of the detector by its name wins. */
+function choicesOf({ detectors, excessUsdPerMinuteMin }: Config): DetectorChoices {
+  const settings = { excess_usd_per_minute_min: excessUsdPerMinuteMin, ...detectors["spend"]?.settings };
+  return { ...detectors, spend: { ...detectors["spend"], settings } };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {

@@ -6,12 +6,12 @@ import { type Burnwatch, burnwatch, freePort, startBurnwatch } from "./support/b
 
 /** Each kind with a salt of its own; nothing is tuned to one of them. */
 const demos = [
-  ["token-shift", "a"],
-  ["loop", "b"],
-  ["cache-break", "c"],
-  ["model-fallback", "d"],
-  ["retry-storm", "e"],
-  ["token-shift", "f"],
+  ["token-shift", "a", { alertname: "spend_above_baseline" }],
+  ["loop", "b", { alertname: "runaway_run", run: "nightly-report" }],
+  ["cache-break", "c", { alertname: "spend_above_baseline" }],
+  ["model-fallback", "d", { alertname: "silent_fallback" }],
+  ["retry-storm", "e", { alertname: "retry_storm" }],
+  ["token-shift", "f", { alertname: "spend_above_baseline" }],
 ] as const;
 const alertWithinMs = 90_000;
 const incidentMinutes = 10;
@@ -33,7 +33,7 @@ async function alertsOf(url: string): Promise<AlertJson[]> {
   return alerts;
 }
 
-describe.each(demos)("npm start -- --demo --incident %s --salt %s", (incident, salt) => {
+describe.each(demos)("npm start -- --demo --incident %s --salt %s", (incident, salt, names) => {
   it("alerts on the incident within 90 s, and on nothing else", { timeout: alertWithinMs + 30_000 }, async () => {
     const posted: { status: string; alerts: { labels: Record<string, string>; startsAt: string }[] }[] = [];
     const port = await freePort();
@@ -55,13 +55,13 @@ describe.each(demos)("npm start -- --demo --incident %s --salt %s", (incident, s
     const alerts = await alertsOf(server.apiUrl);
     expect(alerts).toHaveLength(1);
     const [alert] = alerts;
-    expect(alert?.labels).toEqual({ alertname: "spend_above_baseline", tenant: "demo", feature: "conv" });
+    expect(alert?.labels).toEqual({ ...names, tenant: "demo", feature: "conv" });
     // The trace ends when it is sent; the incident began ten minutes before that end, give or take a minute's edge.
     const startsAtMs = Date.parse(alert?.starts_at ?? "");
     expect(startsAtMs).toBeGreaterThanOrEqual(startedAtMs - (incidentMinutes + 1) * minuteMs);
     expect(startsAtMs).toBeLessThan(endedAtMs);
     expect(Number(alert?.impact_usd)).toBeGreaterThan(0);
-    expect(server.output()).toContain("[ALERT page] conv of tenant demo");
+    expect(server.output()).toMatch(/\[ALERT page\] (run nightly-report, )?conv of tenant demo/);
     expect(posted.map(({ status }) => status)).toEqual(["firing"]);
     expect(posted[0]?.alerts[0]?.labels).toMatchObject({ tenant: "demo", feature: "conv" });
 

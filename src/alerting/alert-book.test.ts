@@ -10,13 +10,21 @@ const finding: Finding = {
   status: "firing",
   atMs: Date.UTC(2026, 0, 5, 9, 40),
   onsetMs: Date.UTC(2026, 0, 5, 9, 38),
-  observedNanoUsdPerMinute: 8_000_000_000,
-  expectedNanoUsdPerMinute: 1_000_000_000,
+  unit: "nano_usd_per_minute",
+  observed: 8_000_000_000,
+  expected: 1_000_000_000,
+  direction: "up",
+  effect: "spend is 8.0x the usual",
+  confidence: 0.99,
+  impactNanoUsdPerHour: 420_000_000_000,
+  traceIds: ["0af7651916cd43dd8448eb211c80319c"],
+  folded: [],
   impactNanoUsd: 14_000_000_000,
   evidence: {
     z: 12.5,
-    history_minutes: 38,
-    test: "open_minute",
+    history_windows: 38,
+    test: "open_window",
+    window: "minute",
     calls_per_minute: 20,
     usual_calls_per_minute: 10,
     tokens_per_call: 400,
@@ -39,7 +47,8 @@ it("says who, how much, what was expected, since when, the dollars, and what cha
       "search of tenant acme: $8.00/min, expected $1.00/min, since 2026-01-05T09:38:00.000Z; $14.00 above expectation so far",
     impact_per_hour: "$420.00/h at this rate",
     changed: "calls x2.00, tokens per call x4.00, cost per token x1.00, mostly gpt-4o",
-    why: "12.5 spreads above the last 38 calm minutes (open_minute)",
+    why: "spend is 8.0x the usual; z 12.5, history_windows 38, test open_window, window minute; 99.00 % sure",
+    traces: "0af7651916cd43dd8448eb211c80319c",
     look: "burnwatch cost --by model,feature --since 1h --where tenant=acme --where feature=search",
   });
 });
@@ -67,7 +76,7 @@ it("has a fingerprint without values and times: equal for the same series, anoth
     book.apply([{ ...finding, ...changed }], 1);
     return book.alerts()[0]?.fingerprint;
   };
-  expect(fingerprintOf({ atMs: 5, onsetMs: 5, observedNanoUsdPerMinute: 1 })).toBe(fingerprintOf({}));
+  expect(fingerprintOf({ atMs: 5, onsetMs: 5, observed: 1 })).toBe(fingerprintOf({}));
   expect(fingerprintOf({ series: { tenant: "acme", feature: "chat" } })).not.toBe(fingerprintOf({}));
   expect(fingerprintOf({ kind: "other" })).not.toBe(fingerprintOf({}));
 });

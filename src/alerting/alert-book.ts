@@ -81,8 +81,9 @@ export class AlertBook {
       annotations: alertAnnotations(finding),
       startsAtMs: open?.alert.startsAtMs ?? finding.onsetMs,
       endsAtMs: finding.status === "resolved" ? finding.atMs : null,
-      observedNanoUsdPerMinute: finding.observedNanoUsdPerMinute,
-      expectedNanoUsdPerMinute: finding.expectedNanoUsdPerMinute,
+      unit: finding.unit,
+      observed: finding.observed,
+      expected: finding.expected,
       impactNanoUsd: finding.impactNanoUsd,
     };
     // A new incident under an old fingerprint has told nobody yet.

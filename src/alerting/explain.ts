@@ -1,40 +1,64 @@
 /** What an alert says to the person who is woken: who, what, how much, since when, and what changed. Pure. */
 
-import type { Finding } from "../model/finding.ts";
+import { displayAmount } from "../model/amount.ts";
+import type { Finding, Series } from "../model/finding.ts";
 import { displayUsd } from "../model/money.ts";
 
+/** How each part of a series is called in labels and by `burnwatch cost`. */
+const labelNames = {
+  tenant: "tenant",
+  service: "service",
+  feature: "feature",
+  provider: "provider",
+  model: "model",
+  promptName: "prompt_name",
+  promptVersion: "prompt_version",
+  agent: "agent",
+  user: "user",
+  session: "session",
+  run: "run",
+} as const satisfies Record<keyof Series, string>;
+
 /** The labels name the incident and nothing else: no value, no time. */
-export function alertLabels(finding: Finding): Record<string, string> {
-  const { series, kind } = finding;
-  return {
-    alertname: kind,
-    tenant: series.tenant,
-    ...(series.feature === undefined ? {} : { feature: series.feature }),
-    ...(series.model === undefined ? {} : { model: series.model }),
-  };
+export function alertLabels({ series, kind }: Pick<Finding, "series" | "kind">): Record<string, string> {
+  return { alertname: kind, ...Object.fromEntries(namesOf(series)) };
 }
 
 export function alertAnnotations(finding: Finding): Record<string, string> {
-  const { series, observedNanoUsdPerMinute: observed, expectedNanoUsdPerMinute: expected, evidence } = finding;
   const since = new Date(finding.onsetMs).toISOString();
-  const what =
-    series.feature === undefined ? `tenant ${series.tenant}` : `${series.feature} of tenant ${series.tenant}`;
-  const where = [`tenant=${series.tenant}`, ...(series.feature === undefined ? [] : [`feature=${series.feature}`])];
+  const observed = displayAmount(finding.observed, finding.unit);
+  const expected = displayAmount(finding.expected, finding.unit);
+  const where = namesOf(finding.series).map(([name, value]) => `--where ${name}=${shellWord(value)}`);
+  const [cost, perHour] = [displayUsd(finding.impactNanoUsd), displayUsd(finding.impactNanoUsdPerHour)];
   return {
-    summary: `${what}: ${displayUsd(observed)}/min, expected ${displayUsd(expected)}/min, since ${since}; ${displayUsd(finding.impactNanoUsd)} above expectation so far`,
-    observed: `${displayUsd(observed)}/min`,
-    expected: `${displayUsd(expected)}/min`,
+    summary: `${who(finding.series)}: ${observed}, expected ${expected}, since ${since}; ${cost} above expectation so far`,
+    observed,
+    expected,
     since,
-    impact: displayUsd(finding.impactNanoUsd),
-    impact_per_hour: `${displayUsd(Math.max(0, observed - expected) * 60)}/h at this rate`,
+    impact: cost,
+    impact_per_hour: `${perHour}/h at this rate`,
     changed: whatChanged(finding),
-    why: `${evidence["z"]} spreads above the last ${evidence["history_minutes"]} calm minutes (${evidence["test"]})`,
-    look: `burnwatch cost --by model,feature --since 1h ${where.map((pair) => `--where ${pair}`).join(" ")}`,
+    why: why(finding),
+    ...(finding.traceIds.length === 0 ? {} : { traces: finding.traceIds.join(" ") }),
+    look: ["burnwatch cost --by model,feature --since 1h", ...where].join(" "),
   };
 }
 
-/** Volume, size and price per token, each against its usual: which of them moved is the first question on call. */
-function whatChanged({ evidence }: Finding): string {
+function namesOf(series: Series): [string, string][] {
+  const names = Object.keys(labelNames) as (keyof Series)[];
+  return names.flatMap((name) => (series[name] === undefined ? [] : [[labelNames[name], series[name]]]));
+}
+
+/** The narrowest name first: `gpt-4o, search of tenant acme`. */
+function who(series: Series): string {
+  const { tenant, ...rest } = series;
+  const parts = namesOf(rest).map(([name, value]) => (name === "feature" ? value : `${name} ${value}`));
+  if (tenant === undefined) return parts.length === 0 ? "everything" : parts.reverse().join(", ");
+  return parts.length === 0 ? `tenant ${tenant}` : `${parts.reverse().join(", ")} of tenant ${tenant}`;
+}
+
+/** Volume, size and price per token, each against its usual; then what other detectors say of the same incident. */
+function whatChanged({ evidence, effect, folded }: Finding): string {
   const ratio = (now: unknown, usual: unknown) =>
     typeof now === "number" && typeof usual === "number" && now > 0 && usual > 0 ? now / usual : null;
   const calls = ratio(evidence["calls_per_minute"], evidence["usual_calls_per_minute"]);
@@ -44,7 +68,22 @@ function whatChanged({ evidence }: Finding): string {
     calls === null ? "" : `calls x${calls.toFixed(2)}`,
     tokens === null ? "" : `tokens per call x${tokens.toFixed(2)}`,
     cost === null || tokens === null ? "" : `cost per token x${(cost / tokens).toFixed(2)}`,
-    evidence["top_model"] === "" ? "" : `mostly ${evidence["top_model"]}`,
-  ];
-  return parts.filter((part) => part !== "").join(", ");
+    (evidence["top_model"] ?? "") === "" ? "" : `mostly ${evidence["top_model"]}`,
+    ...folded.map((claim) => claim.effect),
+  ].filter((part) => part !== "");
+  return parts.length === 0 ? effect : [...new Set(parts)].join(", ");
+}
+
+/** Evidence that `changed` has not told. */
+function why({ evidence, effect, confidence }: Finding): string {
+  const told = /calls_per_minute|tokens_per_call|nano_usd_per_call|top_model/;
+  const rest = Object.entries(evidence).flatMap(([name, value]) => (told.test(name) ? [] : [`${name} ${value}`]));
+  // Rounded down: nobody is ever entirely sure.
+  const sure = (Math.floor(confidence * 10_000) / 100).toFixed(2);
+  return [effect, rest.join(", "), `${sure} % sure`].filter((part) => part !== "").join("; ");
+}
+
+/** Safe to paste into a shell. */
+function shellWord(value: string): string {
+  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`;
 }

@@ -32,7 +32,10 @@ test("help of a command is its --help", async () => {
   expect(out).toContain("burnwatch cost --by tenant,model");
 });
 
-describe.each(commands)("$name", (command) => {
+/** `score` reads a file and asks no server. */
+const asking = commands.filter(({ name }) => name !== "score");
+
+describe.each(asking)("$name", (command) => {
   test("has a help with options and examples that fits a terminal", () => {
     expect(command.help).toContain("--api URL");
     expect(command.help).toContain(`examples:\n  burnwatch ${command.name}`);
@@ -63,13 +66,14 @@ describe.each(commands)("$name", (command) => {
   });
 });
 
-describe.each(commands.filter(({ name }) => !["replay", "doctor"].includes(name)))(
+describe.each(asking.filter(({ name }) => !["replay", "doctor"].includes(name)))(
   "$name without a server",
   (command) => {
     const needed: Readonly<Record<string, readonly string[]>> = {
       sql: ["SELECT 1"],
       prices: ["list"],
       reprice: ["--since", "1d"],
+      backtest: ["--since", "1h"],
     };
     const args = needed[command.name] ?? [];
 

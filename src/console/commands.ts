@@ -2,6 +2,7 @@
 
 import { nearestName } from "../model/nearest-name.ts";
 import { alerts } from "./alerts.ts";
+import { backtest } from "./backtest.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { cost } from "./cost.ts";
 import { doctor } from "./doctor.ts";
@@ -9,10 +10,23 @@ import { models } from "./models.ts";
 import { prices } from "./prices.ts";
 import { replay } from "./replay.ts";
 import { reprice } from "./reprice.ts";
+import { score } from "./score.ts";
 import { sql } from "./sql.ts";
 import { tail } from "./tail.ts";
 
-export const commands: readonly Command[] = [cost, models, prices, reprice, sql, alerts, tail, replay, doctor];
+export const commands: readonly Command[] = [
+  cost,
+  models,
+  prices,
+  reprice,
+  sql,
+  alerts,
+  tail,
+  replay,
+  backtest,
+  score,
+  doctor,
+];
 
 /** Runs the command that the first argument names. Without one, or for `help`, prints the list. */
 export async function runCommand(list: readonly Command[], args: readonly string[], io: CommandIo): Promise<number> {

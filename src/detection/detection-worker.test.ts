@@ -29,6 +29,7 @@ async function live(log: LmdbUsageLog, until: number): Promise<readonly [number,
   const worker = new DetectionWorker({
     usage: log,
     decode: (_offset, payload) => JSON.parse(Buffer.from(payload).toString()) as WatchedEntry,
+    choices: {},
     seriesMax: 100,
     saveEveryMs: 0,
     now: () => 0,

@@ -3,11 +3,13 @@
  * comes from the log, so that the same log gives the same findings, before or after a restart.
  */
 
-import { defaultSpendSettings, type SpendSettings } from "../../detectors/spend-per-minute.ts";
+import { detectors } from "../../detectors/detectors.ts";
 import type { UsageLog } from "../event-log/usage-log.ts";
-import type { Finding, Series } from "../model/finding.ts";
+import type { Finding } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
-import { newSeriesWatch, type SeriesWatch, watchClock, watchRecord } from "./series-watch.ts";
+import type { DetectorChoices } from "./detector-plan.ts";
+import { differences } from "./differences.ts";
+import { Watcher } from "./watcher.ts";
 
 /** One entry of the usage log: records that arrived together, or none, when it only tells the time. */
 export interface WatchedEntry {
@@ -18,8 +20,9 @@ export interface WatchedEntry {
 export interface DetectionOptions {
   readonly usage: UsageLog;
   readonly decode: (offset: number, payload: Uint8Array) => WatchedEntry;
-  readonly settings?: SpendSettings;
-  /** Series kept at most; the one silent for longest is forgotten first. */
+  /** What the operator says about single detectors. */
+  readonly choices: DetectorChoices;
+  /** Series kept at most, and as many runs, sessions and users; the smallest are forgotten first. */
   readonly seriesMax: number;
   readonly saveEveryMs: number;
   readonly now: () => number;
@@ -28,34 +31,36 @@ export interface DetectionOptions {
 }
 
 interface DetectionState {
-  readonly version: 1;
+  readonly version: 2;
   readonly offset: number;
-  readonly watches: readonly SeriesWatch[];
+  /** A watcher's snapshot. */
+  readonly watcher: Uint8Array;
 }
 
 const markName = "detection";
 const entriesPerRead = 64;
-/** A series without arrivals for this long is closed by the log's clock instead of by its own records. */
-const quietMs = 60_000;
+/** Saving takes at most this share of the time: with many series it comes less often, and a restart reads more. */
+const savingShareMax = 0.05;
 const recordsPerTurn = 2048;
 
 export class DetectionWorker {
   readonly #options: DetectionOptions;
-  readonly #settings: SpendSettings;
   readonly #stopping = new AbortController();
-  readonly #watches = new Map<string, SeriesWatch>();
+  readonly #watcher: Watcher;
   #offset: number;
   #savedOffset: number;
-  #savedAtMs = 0;
+  #nextSaveMs = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: DetectionOptions) {
     this.#options = options;
-    this.#settings = options.settings ?? defaultSpendSettings;
-    const saved = options.usage.mark(markName) as DetectionState | undefined;
+    const mark = options.usage.mark(markName) as DetectionState | undefined;
+    // A state of an older version is not read: its baselines begin anew with what the log still has.
+    const saved = mark?.version === 2 ? mark : undefined;
     this.#offset = saved?.offset ?? 0;
     this.#savedOffset = this.#offset;
-    for (const watch of saved?.watches ?? []) this.#watches.set(seriesKey(watch.series), watch);
+    const { choices, seriesMax } = options;
+    this.#watcher = new Watcher({ detectors, choices, limits: { seriesMax, passingMax: seriesMax } }, saved?.watcher);
   }
 
   start(): { failed: Promise<void> } {
@@ -81,11 +86,11 @@ export class DetectionWorker {
   }
 
   seriesCount(): number {
-    return this.#watches.size;
+    return this.#watcher.seriesCount;
   }
 
   async #run(): Promise<void> {
-    const { usage, decode, now, saveEveryMs } = this.#options;
+    const { usage, decode, now } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await usage.entries.waitFor(this.#offset, signal);
@@ -96,61 +101,27 @@ export class DetectionWorker {
         this.#offset = offset;
         if (signal.aborted) return;
       }
-      if (now() - this.#savedAtMs >= saveEveryMs) await this.#save();
+      if (now() >= this.#nextSaveMs) await this.#save();
     }
   }
 
   async #judge(entry: WatchedEntry): Promise<readonly Finding[]> {
+    if (entry.records.length === 0) return this.#watcher.tick(entry.arrivedAtMs);
     const findings: Finding[] = [];
-    const note = (finding: Finding | null) => {
-      if (finding !== null) findings.push(finding);
-    };
-    for (const [index, record] of entry.records.entries()) {
+    for (const [index, record] of differences(entry.records).entries()) {
       if (index > 0 && index % recordsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
-      for (const series of seriesOf(record)) {
-        const watch = this.#watch(series);
-        note(watchRecord(watch, record, entry.arrivedAtMs, this.#settings));
-      }
-    }
-    if (entry.records.length === 0) {
-      for (const watch of this.#watches.values()) {
-        if (entry.arrivedAtMs - watch.lastArrivalMs < quietMs) continue;
-        note(watchClock(watch, entry.arrivedAtMs, this.#settings));
-      }
+      for (const finding of this.#watcher.observe(record, entry.arrivedAtMs)) findings.push(finding);
     }
     return findings;
   }
 
-  #watch(series: Series): SeriesWatch {
-    const key = seriesKey(series);
-    const known = this.#watches.get(key);
-    if (known !== undefined) return known;
-    if (this.#watches.size >= this.#options.seriesMax) this.#forgetSilent();
-    const watch = newSeriesWatch(series);
-    this.#watches.set(key, watch);
-    return watch;
-  }
-
-  /** Forgets the quietest tenth at once, so that a flood of new names costs no search per name. */
-  #forgetSilent(): void {
-    const bySilence = [...this.#watches].sort(([, a], [, b]) => a.lastArrivalMs - b.lastArrivalMs);
-    for (const [key] of bySilence.slice(0, Math.ceil(bySilence.length / 10))) this.#watches.delete(key);
-  }
-
   async #save(): Promise<void> {
     if (this.#offset === this.#savedOffset) return;
-    const state: DetectionState = { version: 1, offset: this.#offset, watches: [...this.#watches.values()] };
-    this.#savedAtMs = this.#options.now();
-    await this.#options.usage.saveMark(markName, state);
+    const { now, saveEveryMs, usage } = this.#options;
+    const startedMs = now();
+    const state: DetectionState = { version: 2, offset: this.#offset, watcher: this.#watcher.snapshot() };
+    await usage.saveMark(markName, state);
     this.#savedOffset = state.offset;
+    this.#nextSaveMs = now() + Math.max(saveEveryMs, (now() - startedMs) / savingShareMax);
   }
-}
-
-/** The series a record belongs to: its feature, where it names one, else its tenant. */
-function seriesOf(record: UsageRecord): readonly Series[] {
-  return record.feature === "" ? [{ tenant: record.tenant }] : [{ tenant: record.tenant, feature: record.feature }];
-}
-
-function seriesKey(series: Series): string {
-  return `${series.tenant}\n${series.feature ?? ""}\n${series.model ?? ""}`;
 }

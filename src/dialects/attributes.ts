@@ -51,6 +51,8 @@ export const commonKeys: readonly string[] = [
   ...Object.values(attributionKeys),
   toolArgsHashKey,
   recordKeys.revision,
+  recordKeys.attempt,
+  recordKeys.partial,
   recordKeys.audioSeconds,
   "error.type",
 ];

@@ -29,6 +29,10 @@ export const flags = {
   operationUnknown: "operation_unknown",
   /** A usage family has a count above zero that no bucket takes. */
   unknownUsageKey: "unknown_usage_key",
+  /** A client tried again what had failed. */
+  repeatedAttempt: "repeated_attempt",
+  /** The answer was not received to its end. */
+  answerCutOff: "answer_cut_off",
   /** The emitter's cost was no amount of dollars: dropped. */
   reportedCostDropped: "reported_cost_dropped",
 } as const;

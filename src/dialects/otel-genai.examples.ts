@@ -200,4 +200,19 @@ export const otelGenaiExamples: readonly DialectExample[] = [
     attributes: { ...openai, "gen_ai.response.finish_reasons": '["length"]' },
     expected: { finishReason: "length" },
   },
+  {
+    name: "a third attempt whose stream broke off",
+    attributes: {
+      ...openai,
+      "gen_ai.usage.input_tokens": 40,
+      "burnwatch.request.attempt": 3,
+      "burnwatch.usage.partial": true,
+    },
+    expected: { usage: { input: 40 }, flags: ["repeated_attempt", "answer_cut_off"] },
+  },
+  {
+    name: "a first attempt, numbered",
+    attributes: { ...openai, "gen_ai.usage.input_tokens": 40, "burnwatch.request.attempt": 1 },
+    expected: { flags: [] },
+  },
 ];

@@ -1,6 +1,6 @@
 /** What a span says, once its dialect has told which keys, which operation and which level. Shared by all dialects. */
 
-import { toolArgsHashKey } from "../../instrumentation/protocol.ts";
+import { recordKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { Attributes, Span } from "../model/span.ts";
 import type { Usage } from "../model/usage.ts";
 import type { Operation } from "../model/usage-record.ts";
@@ -50,6 +50,8 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
   const usage = read === undefined ? null : usageOf({ span, asked, provider, model, found }, read);
   const unknownUsageKeys = read?.unknownKeys ?? noKeys;
   if (unknownUsageKeys.length > 0) found.push(flags.unknownUsageKey);
+  if (Number(attributes[recordKeys.attempt] ?? 1) > 1) found.push(flags.repeatedAttempt);
+  if (attributes[recordKeys.partial] === true) found.push(flags.answerCutOff);
   return {
     dialect: asked.dialect,
     operation: asked.operation,

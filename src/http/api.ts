@@ -1,6 +1,7 @@
 /** The HTTP API: the only way to ask, since the engine locks its directory. */
 
 import { z } from "zod";
+import { formatAmount } from "../model/amount.ts";
 import type { Alert } from "../model/finding.ts";
 import { formatUsd } from "../model/money.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
@@ -259,8 +260,8 @@ export function alertJson(alert: Alert): Record<string, unknown> {
     annotations: alert.annotations,
     starts_at: new Date(alert.startsAtMs).toISOString(),
     ends_at: alert.endsAtMs === null ? null : new Date(alert.endsAtMs).toISOString(),
-    observed: `${formatUsd(alert.observedNanoUsdPerMinute)} USD/min`,
-    expected: `${formatUsd(alert.expectedNanoUsdPerMinute)} USD/min`,
+    observed: formatAmount(alert.observed, alert.unit),
+    expected: formatAmount(alert.expected, alert.unit),
     impact_usd: formatUsd(alert.impactNanoUsd),
   };
 }

@@ -82,7 +82,10 @@ export interface UsageRecord extends Attribution {
   readonly revision: number;
   /** How often we corrected this record, for its price or for its role: its emitter does not know. */
   readonly repricings: number;
-  /** Doubts about the input, e.g. `time_missing`, `cache_semantics_assumed`. Sorted. */
+  /**
+   * Doubts about the input, e.g. `time_missing`, `cache_semantics_assumed`, and how the request went: `repeated_attempt`,
+   * `answer_cut_off`. Sorted.
+   */
   readonly flags: readonly string[];
 }
 

@@ -30,7 +30,7 @@ export type CallPrice = Pick<UsageRecord, "costNanoUsd" | "costStatus" | "priceT
 /** The emitter's figure and ours differ by more than a twentieth. */
 export const divergesFlag = "cost_diverges";
 /** Flags of a dialect that say that the tokens are no exact counts of one call: the cost is an estimate. */
-const estimateFlags: ReadonlySet<string> = new Set(["tokens_estimated", "usage_aggregated", "token_split_unknown"]);
+const estimateFlags: ReadonlySet<string> = new Set(["usage_estimated", "usage_aggregated", "token_split_unknown"]);
 
 const ownFlags: ReadonlySet<string> = new Set([divergesFlag, tierUnpricedFlag, providerAssumedFlag, makersPriceFlag]);
 const divergenceMax = 0.05;

@@ -2,6 +2,7 @@
 
 import type { Bench } from "./bench.ts";
 import { decode } from "./decode.ts";
+import { detection } from "./detection.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { identity } from "./identity.ts";
 import { instrumentation } from "./instrumentation.ts";
@@ -9,4 +10,13 @@ import { profile } from "./profile.ts";
 import { queries } from "./queries.ts";
 import { start } from "./start.ts";
 
-export const benches: readonly Bench[] = [decode, endToEnd, identity, queries, start, instrumentation, profile];
+export const benches: readonly Bench[] = [
+  decode,
+  detection,
+  endToEnd,
+  identity,
+  queries,
+  start,
+  instrumentation,
+  profile,
+];

@@ -182,6 +182,7 @@ async function detect({ usage, freshUsage }: Logs): Promise<void> {
   const detection = new DetectionWorker({
     usage,
     decode: (offset, payload) => freshUsage.get(offset) ?? decodeUsageEntry(payload),
+    choices: {},
     seriesMax: 100_000,
     saveEveryMs: 10_000,
     now: Date.now,

@@ -5,9 +5,10 @@
 
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { defaultSpendSettings } from "../../detectors/spend-per-minute.ts";
+import { deserialize } from "node:v8";
 import { AlertBook, type AlertBookState } from "../../src/alerting/alert-book.ts";
 import { DetectionWorker } from "../../src/detection/detection-worker.ts";
+import type { SeriesNode } from "../../src/detection/series-tree.ts";
 import type { LogEntry } from "../../src/event-log/event-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import type { UsageLog } from "../../src/event-log/usage-log.ts";
@@ -17,7 +18,7 @@ import { Journal } from "./journal.ts";
 
 interface SavedDetection {
   readonly offset: number;
-  readonly watches: readonly { readonly series: object }[];
+  readonly watcher: Uint8Array;
 }
 
 interface SavedState {
@@ -37,10 +38,7 @@ export async function detectionFaults(directory: string, journal: string): Promi
   const { detection, alerts, entries } = await savedState(directory, journal);
   if (detection === undefined) return { differences: [], entries: 0, alerts: 0 };
   const { saved: fresh } = await judge(entries, detection.offset);
-  const differences = [
-    ...gaps(entries, detection.offset),
-    ...compare("series", byName(detection.watches), byName(fresh.watches)),
-  ];
+  const differences = [...gaps(entries, detection.offset), ...compare("series", bySeries(detection), bySeries(fresh))];
   // After a kill the book may know more than the saved detector, which will tell it again.
   const { book } = await judge(entries, Math.max(detection.offset, alerts?.appliedOffset ?? 0));
   const known = new Map((alerts?.entries ?? []).map(({ alert }) => [alert.fingerprint, alert]));
@@ -93,7 +91,7 @@ async function judge(
   const worker = new DetectionWorker({
     usage: log.usage,
     decode: (_offset, payload) => decodeUsageEntry(payload),
-    settings: { ...defaultSpendSettings, excessNanoUsdMin: excessUsdPerMinuteMin * 1e9 },
+    choices: { spend: { settings: { excess_usd_per_minute_min: excessUsdPerMinuteMin } } },
     seriesMax: 100_000,
     saveEveryMs: Number.MAX_SAFE_INTEGER,
     now: () => 0,
@@ -125,8 +123,17 @@ function logInMemory(all: readonly LogEntry[]): { readonly usage: UsageLog; read
   return { usage: usage as unknown as UsageLog, marks };
 }
 
-function byName(watches: SavedDetection["watches"]): Map<string, unknown> {
-  return new Map(watches.map((watch) => [JSON.stringify(watch.series), watch]));
+/** What is known of each series, by its name. */
+function bySeries({ watcher }: SavedDetection): Map<string, unknown> {
+  const { root } = deserialize(watcher) as { readonly root: SeriesNode };
+  const found = new Map<string, unknown>();
+  const waiting = [root];
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    const { parent: _parent, children, ...known } = node;
+    found.set(`${node.scope} ${JSON.stringify(node.series)}`, known);
+    for (const siblings of Object.values(children)) waiting.push(...siblings.values());
+  }
+  return found;
 }
 
 function compare(what: string, saved: ReadonlyMap<string, unknown>, fresh: ReadonlyMap<string, unknown>): string[] {

@@ -34,6 +34,27 @@ export function inject(calls: readonly ReplayCall[], injection: Injection): read
   return current;
 }
 
+/** When each incident lasts, in microseconds of the trace, and which calls it is about. */
+export interface IncidentSpan {
+  readonly fromUs: number;
+  readonly untilUs: number;
+  readonly where: Partial<Pick<ReplayCall, (typeof fieldOf)[keyof Where]>>;
+}
+
+/** The spans of the incidents, each in the trace that the ones before it made. */
+export function incidentSpans(calls: readonly ReplayCall[], injection: Injection): readonly IncidentSpan[] {
+  const { zeroUs } = injection;
+  return injection.incidents.map((incident, index) => {
+    const at = { name: `incident ${index + 1} (${incident.kind})`, zeroUs };
+    const where = Object.entries(incident.where).map(([key, value]) => [fieldOf[key as keyof Where], value]);
+    return {
+      fromUs: momentUs(incident.from, calls, at),
+      untilUs: incident.until === undefined ? Number.POSITIVE_INFINITY : momentUs(incident.until, calls, at),
+      where: Object.fromEntries(where) as IncidentSpan["where"],
+    };
+  });
+}
+
 function applyIncident(incident: Incident, scene: Scene): ReplayCall[] {
   switch (incident.kind) {
     case "token_shift":

@@ -1,18 +1,20 @@
 import { describe, expect, it } from "vitest";
-import { addSpend, closeUntil, defaultSpendSettings, newSpendState, type SpendVerdict } from "./spend-per-minute.ts";
+import { minuteSettings } from "./spend.ts";
+import { addSpend, closeUntil, newWindowState, type WindowVerdict } from "./spend-window.ts";
 
 const usd = 1e9;
+const settings = minuteSettings({ excessUsdPerMinuteMin: 0.02, incidentUsdMin: 0.02 });
 
-interface Decision extends SpendVerdict {
+interface Decision extends WindowVerdict {
   readonly minute: number;
 }
 
 /** Feeds one spend per minute, in dollars, from minute 0, and returns what was decided. */
 function decide(perMinute: readonly number[]): Decision[] {
-  const state = newSpendState();
+  const state = newWindowState();
   const decisions: Decision[] = [];
   for (const [minute, spend] of perMinute.entries()) {
-    const verdict = addSpend(state, minute, spend * usd, defaultSpendSettings);
+    const verdict = addSpend(state, minute, spend * usd, settings);
     if (verdict !== null) decisions.push({ ...verdict, minute });
   }
   return decisions;
@@ -38,7 +40,7 @@ describe("quiet", () => {
 describe("fires", () => {
   it("within the minute when it is ten times the usual, with the dollars above the expectation", () => {
     const [first] = decide([...noisy(30), 10]);
-    expect(first).toMatchObject({ status: "firing", minute: 30, onsetMinute: 30, test: "open_minute" });
+    expect(first).toMatchObject({ status: "firing", minute: 30, onset: 30, test: "open_window" });
     expect(first?.observed).toBe(10 * usd);
     expect(Math.abs((first?.expected ?? 0) / usd - 1)).toBeLessThan(0.1);
     expect(Math.abs((first?.excess ?? 0) / usd - 9)).toBeLessThan(0.1);
@@ -46,7 +48,7 @@ describe("fires", () => {
 
   it("on a lasting rise to 2.2 times the usual within 10 minutes, and dates it to its first minute", () => {
     const [first] = decide([...noisy(30), ...noisy(12, 2.2)]);
-    expect(first).toMatchObject({ status: "firing", onsetMinute: 30, test: "cusum" });
+    expect(first).toMatchObject({ status: "firing", onset: 30, test: "cusum" });
     expect(first?.minute).toBeLessThanOrEqual(40);
   });
 
@@ -54,7 +56,7 @@ describe("fires", () => {
     const decisions = decide([...noisy(30), 10, 10, 10, ...noisy(10)]);
     expect(decisions.map(({ status }) => status)).toEqual(["firing", "firing", "firing", "firing", "resolved"]);
     const resolved = decisions.at(-1);
-    expect(resolved?.onsetMinute).toBe(30);
+    expect(resolved?.onset).toBe(30);
     expect(Math.abs((resolved?.excess ?? 0) / usd - 27)).toBeLessThan(1);
   });
 
@@ -72,32 +74,31 @@ describe("fires", () => {
 });
 
 it("resolves by the passing of time alone", () => {
-  const state = newSpendState();
-  for (const [minute, spend] of [...noisy(30), 10].entries())
-    addSpend(state, minute, spend * usd, defaultSpendSettings);
-  expect(closeUntil(state, 33, defaultSpendSettings)?.status).toBe("firing");
-  expect(closeUntil(state, 40, defaultSpendSettings)?.status).toBe("resolved");
+  const state = newWindowState();
+  for (const [minute, spend] of [...noisy(30), 10].entries()) addSpend(state, minute, spend * usd, settings);
+  expect(closeUntil(state, 33, settings)?.status).toBe("firing");
+  expect(closeUntil(state, 40, settings)?.status).toBe("resolved");
 });
 
 it("forgets its history after a gap of more than an hour", () => {
-  const state = newSpendState();
-  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, defaultSpendSettings);
-  expect(addSpend(state, 200, 50 * usd, defaultSpendSettings)).toBeNull();
+  const state = newWindowState();
+  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, settings);
+  expect(addSpend(state, 200, 50 * usd, settings)).toBeNull();
 });
 
 it("adds late records to the minute they belong to", () => {
-  const state = newSpendState();
-  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, defaultSpendSettings);
-  addSpend(state, 20, 5 * usd, defaultSpendSettings);
-  expect(state.closed.find(({ minute }) => minute === 20)?.spend).toBeGreaterThan(5.7 * usd);
+  const state = newWindowState();
+  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, settings);
+  addSpend(state, 20, 5 * usd, settings);
+  expect(state.closed[20]).toBeGreaterThan(5.7 * usd);
 });
 
 it("is plain data: a state that went through JSON decides the same", () => {
-  const live = newSpendState();
-  let saved = newSpendState();
+  const live = newWindowState();
+  let saved = newWindowState();
   for (const [minute, spend] of [...noisy(30), 3, 3, 3, 3, 1, 1, 1, 1].entries()) {
-    const expected = addSpend(live, minute, spend * usd, defaultSpendSettings);
-    expect(addSpend(saved, minute, spend * usd, defaultSpendSettings)).toEqual(expected);
+    const expected = addSpend(live, minute, spend * usd, settings);
+    expect(addSpend(saved, minute, spend * usd, settings)).toEqual(expected);
     saved = JSON.parse(JSON.stringify(saved));
   }
 });

@@ -1,0 +1,64 @@
+/** A detector of one rate that has risen: what D2 does for errors, for one more thing that may be true of a call. */
+
+import { calm, type Detector, type Observation } from "./detector.ts";
+import { acceptRate, addTrial, defaultRate, newRate, passRateTime, type RateSettings, type RateState } from "./rate.ts";
+import { type NamedRate, rateClaim } from "./rate-claim.ts";
+
+/** What one call says: whether it is a hit, and what the hit costs beyond a miss. Null where it says nothing. */
+export interface Answer {
+  readonly hit: boolean;
+  readonly nanoUsd: number;
+}
+
+export interface WatchedRate<Memory extends object>
+  extends NamedRate,
+    Pick<Detector, "id" | "name" | "summary" | "method" | "scopes" | "mode" | "stateBytesMax"> {
+  readonly settings?: Partial<RateSettings>;
+  /** What the question needs to remember of earlier calls: plain data. */
+  newMemory(): Memory;
+  /** Asks a call; may change the memory. */
+  ask(observation: Observation, memory: Memory): Answer | null;
+}
+
+interface WatchState<Memory> {
+  /** Null until the first hit: most series never have one. */
+  rate: RateState | null;
+  /** Calls before the first hit. */
+  misses: number;
+  memory: Memory;
+}
+
+/** These are rare where all is well: a hundredth more is not forgiven, as it is of errors. */
+const rareRate = { forgivenShare: 0.002 };
+
+/** At most one false alarm in as many calls as the alert budget says, so long as the rate itself does not change. */
+export function rateDetector<Memory extends object>(
+  watched: WatchedRate<Memory>,
+): Detector<WatchState<Memory>, RateSettings> {
+  const { newMemory, ask, kind, words, settings: own, ...described } = watched;
+  return {
+    ...described,
+    kinds: [kind],
+    settings: { ...defaultRate, ...rareRate, ...own },
+    newState: () => ({ rate: null, misses: 0, memory: newMemory() }),
+    observe(state, observation, { alarmAt, settings }) {
+      const answer = observation.calls === 1 ? ask(observation, state.memory) : null;
+      if (answer === null) return calm;
+      if (state.rate === null && !answer.hit) {
+        state.misses++;
+        return calm;
+      }
+      state.rate ??= { ...newRate(), calls: state.misses };
+      const { atMs, record } = observation;
+      const verdict = addTrial(state.rate, { ...answer, atMs, traceId: record.traceId }, alarmAt, settings);
+      return verdict === null ? calm : [rateClaim({ kind, words }, verdict, atMs)];
+    },
+    tick(state, nowMs, { settings }) {
+      const verdict = state.rate === null ? null : passRateTime(state.rate, nowMs, settings);
+      return verdict === null ? calm : [rateClaim({ kind, words }, verdict, nowMs)];
+    },
+    acknowledge(state) {
+      if (state.rate !== null) acceptRate(state.rate);
+    },
+  };
+}

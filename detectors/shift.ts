@@ -1,0 +1,272 @@
+/**
+ * The shift of one measure of one series upward: conformal ranks against a fading histogram, bet upon by a portfolio
+ * whose false alarms are bounded by the alarm level. The pure core of D1; it knows values, not records.
+ *
+ * The reference takes in each value after it was ranked, and is frozen while a shift lasts. A shift is over when the
+ * frozen reference fits again: when the evidence, begun anew at the alarm, has not grown for a while. One that lasts is the
+ * new normal, and the reference begins anew.
+ */
+
+import { compare, type Distance } from "./compare.ts";
+import { addBin, fade, type Histogram, meanOf, newHistogram, rankOf, takeOut } from "./histogram.ts";
+import { binOf } from "./log-bins.ts";
+import { bet, lastPaid, newWealth, oddsFor } from "./rank-bets.ts";
+import { learnWander, marginOf, newWander, type Wander } from "./wander.ts";
+
+export type ShiftSettings = {
+  /** Mean of 2 rank - 1 that is always forgiven. */
+  readonly marginMin: number;
+  /** How many standard deviations of the series' own wandering are forgiven beyond that. */
+  readonly wanderFactor: number;
+  /** Values before evidence is gathered, and minutes that they span: the first moments of a series are no normal. */
+  readonly referenceMin: number;
+  readonly referenceMinutesMin: number;
+  /** Counts fade to one half in this time. */
+  readonly halfLifeDays: number;
+  /** Smallest mean of what is seen over what is usual that is worth a word. */
+  readonly meanRatioMin: number;
+  /** A shift that lasted for so many values and so long is the new normal. */
+  readonly newNormalCalls: number;
+  readonly newNormalHours: number;
+};
+
+/** A ticket forgives a mean rank that is 0.05 off. One standard deviation of the wander: the real hours are then silent. */
+export const defaultShift: ShiftSettings = {
+  marginMin: 0.05,
+  wanderFactor: 1,
+  referenceMin: 100,
+  referenceMinutesMin: 15,
+  halfLifeDays: 7,
+  meanRatioMin: 1.1,
+  newNormalCalls: 2000,
+  newNormalHours: 24,
+};
+
+/** What was seen since the evidence began to rise; kept only while it is up. */
+export interface Rise {
+  readonly seen: Histogram;
+  /** Sums over the values, exact. */
+  sum: number;
+  nanoUsd: number;
+  readonly traceIds: string[];
+}
+
+interface Shift {
+  readonly onsetMs: number;
+  readonly evidence: number;
+  /** Values since the alarm, and since the last evidence that it lasts; so many of the latter end it. */
+  values: number;
+  quiet: number;
+  readonly recovery: number;
+  toldMs: number;
+}
+
+/** Plain data. */
+export interface ShiftState {
+  readonly reference: Histogram;
+  wealth: Float32Array;
+  readonly wander: Wander;
+  /** CUSUM of what the bets pay, and when it last began. */
+  cusum: number;
+  onsetMs: number;
+  /** When the reference began, and until when it has faded. */
+  firstMs: number;
+  fadedMs: number;
+  /** Mean nano-dollars a call in the reference. */
+  usualNanoUsd: number;
+  rise: Rise | null;
+  shift: Shift | null;
+}
+
+export interface ShiftVerdict {
+  readonly status: "firing" | "resolved";
+  readonly onsetMs: number;
+  readonly evidence: number;
+  /** Mean of the values since the onset, and of the reference. */
+  readonly observed: number;
+  readonly expected: number;
+  readonly distance: Distance;
+  readonly values: number;
+  readonly referenceSize: number;
+  readonly impactNanoUsd: number;
+  readonly traceIds: readonly string[];
+  /** Set when it is over because it became the new normal. */
+  readonly newNormal: boolean;
+}
+
+/** One burst of a few calls is no shift, however far out they are. */
+const valuesMin = 16;
+/** What is seen is kept from this CUSUM on: calm series hold nothing of it. */
+const risingFrom = 4;
+/** The reference fades in steps of this share of the half-life, so that the whole array is seldom touched. */
+const fadeSteps = 32;
+/** Evidence that keeps a shift alive, and how many values without it end one, in multiples of what the alarm took. */
+const stillShifted = 50;
+const recoveryFactor = 3;
+const recoveryValuesMin = 100;
+/** A shift that lasts is told again with what it has cost by now. */
+const tellAgainMs = 5 * 60_000;
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+/** A measure before its first value. */
+export function newShift(): ShiftState {
+  return {
+    reference: newHistogram(),
+    wealth: newWealth(),
+    wander: newWander(),
+    cusum: 0,
+    onsetMs: 0,
+    firstMs: 0,
+    fadedMs: 0,
+    usualNanoUsd: 0,
+    rise: null,
+    shift: null,
+  };
+}
+
+/** One value of a call: when, what it cost, and what makes its rank the same in every replay. */
+export interface Value {
+  readonly value: number;
+  readonly atMs: number;
+  readonly nanoUsd: number;
+  readonly tieBreak: number;
+  readonly traceId: string;
+}
+
+/** Takes a value. @returns what it decides, nearly always nothing. */
+export function addValue(
+  state: ShiftState,
+  value: Value,
+  alarmAt: number,
+  settings: ShiftSettings,
+): ShiftVerdict | null {
+  const bin = binOf(value.value);
+  const { reference } = state;
+  const rank = rankOf(reference, bin, value.tieBreak);
+  if (state.shift !== null) return follow(state, state.shift, { value, bin, rank }, settings);
+  fadeUntil(state, value.atMs, settings);
+  const spanMinutes = (value.atMs - state.firstMs) / minuteMs;
+  const judged = reference.total >= settings.referenceMin && spanMinutes >= settings.referenceMinutesMin;
+  const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) : 0;
+  if (judged) dateChange(state, value, bin);
+  if (evidence >= alarmAt && state.rise !== null && state.rise.seen.total >= valuesMin) {
+    const verdict = verdictOf(state, state.rise, { status: "firing", onsetMs: state.onsetMs, evidence });
+    if (verdict.observed >= settings.meanRatioMin * verdict.expected)
+      return begin(state, state.rise, { verdict, atMs: value.atMs });
+  }
+  if (judged) learnWander(state.wander, rank);
+  addBin(reference, bin);
+  // A running mean that forgets as slowly as the histogram does.
+  state.usualNanoUsd += (value.nanoUsd - state.usualNanoUsd) / Math.max(1, reference.total);
+  return null;
+}
+
+/** Ends a shift that no value has ended for as long as would make it the new normal. */
+export function passTime(state: ShiftState, nowMs: number, settings: ShiftSettings): ShiftVerdict | null {
+  if (state.shift === null || nowMs - state.shift.onsetMs < settings.newNormalHours * hourMs) return null;
+  return end(state, state.shift, true);
+}
+
+/** What is seen since the onset is taken to be normal. */
+export function acceptShift(state: ShiftState): void {
+  Object.assign(state, newShift());
+}
+
+/** The CUSUM of what the bets pay on average: where it last left 1 is where the change most likely is. */
+function dateChange(state: ShiftState, value: Value, bin: number): void {
+  if (state.cusum <= 1) {
+    state.cusum = 1;
+    state.onsetMs = value.atMs;
+    state.rise = null;
+  }
+  state.cusum *= lastPaid(state.wealth);
+  if (state.cusum > 1e30) state.cusum = 1e30;
+  if (state.cusum < risingFrom && state.rise === null) return;
+  state.rise ??= { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
+  note(state.rise, value, bin);
+}
+
+function note(rise: Rise, value: Value, bin: number): void {
+  addBin(rise.seen, bin);
+  rise.sum += value.value;
+  rise.nanoUsd += value.nanoUsd;
+  if (rise.traceIds.includes(value.traceId) || value.traceId === "") return;
+  rise.traceIds.push(value.traceId);
+  if (rise.traceIds.length > 3) rise.traceIds.shift();
+}
+
+/** The values of the rise had entered the reference one by one; they are the shift's. */
+function begin(
+  state: ShiftState,
+  rise: Rise,
+  { verdict, atMs }: { readonly verdict: ShiftVerdict; readonly atMs: number },
+): ShiftVerdict {
+  takeOut(state.reference, rise.seen);
+  const { onsetMs, evidence, values } = verdict;
+  const recovery = Math.max(recoveryValuesMin, recoveryFactor * values);
+  state.shift = { onsetMs, evidence, values: 0, quiet: 0, recovery, toldMs: atMs };
+  state.wealth = newWealth();
+  return verdict;
+}
+
+function follow(
+  state: ShiftState,
+  shift: Shift,
+  { value, bin, rank }: { readonly value: Value; readonly bin: number; readonly rank: number },
+  settings: ShiftSettings,
+): ShiftVerdict | null {
+  shift.values++;
+  if (state.rise !== null) note(state.rise, value, bin);
+  if (bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) >= stillShifted) {
+    state.wealth = newWealth();
+    shift.quiet = 0;
+  } else if (++shift.quiet >= shift.recovery) return end(state, shift, false);
+  const lasts =
+    value.atMs - shift.onsetMs >= settings.newNormalHours * hourMs && shift.values >= settings.newNormalCalls;
+  if (lasts) return end(state, shift, true);
+  if (value.atMs - shift.toldMs < tellAgainMs || state.rise === null) return null;
+  shift.toldMs = value.atMs;
+  return verdictOf(state, state.rise, { status: "firing", onsetMs: shift.onsetMs, evidence: shift.evidence });
+}
+
+function end(state: ShiftState, shift: Shift, newNormal: boolean): ShiftVerdict {
+  const { onsetMs, evidence } = shift;
+  const rise = state.rise ?? { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
+  const verdict = { ...verdictOf(state, rise, { status: "resolved", onsetMs, evidence }), newNormal };
+  if (newNormal) acceptShift(state);
+  else Object.assign(state, { wealth: newWealth(), cusum: 0, rise: null, shift: null });
+  return verdict;
+}
+
+function verdictOf(
+  state: ShiftState,
+  rise: Rise,
+  { status, onsetMs, evidence }: Pick<ShiftVerdict, "status" | "onsetMs" | "evidence">,
+): ShiftVerdict {
+  const values = rise.seen.total;
+  return {
+    status,
+    onsetMs,
+    evidence,
+    observed: values > 0 ? rise.sum / values : 0,
+    expected: meanOf(state.reference),
+    distance: compare(rise.seen, state.reference),
+    values,
+    referenceSize: state.reference.total,
+    impactNanoUsd: Math.max(0, rise.nanoUsd - values * state.usualNanoUsd),
+    traceIds: [...rise.traceIds],
+    newNormal: false,
+  };
+}
+
+function fadeUntil(state: ShiftState, atMs: number, settings: ShiftSettings): void {
+  if (state.fadedMs === 0) {
+    state.firstMs = atMs;
+    state.fadedMs = atMs;
+  }
+  const passed = (atMs - state.fadedMs) / (24 * hourMs * settings.halfLifeDays);
+  if (passed < 1 / fadeSteps) return;
+  fade(state.reference, 2 ** -passed);
+  state.fadedMs = atMs;
+}

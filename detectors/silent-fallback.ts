@@ -1,0 +1,58 @@
+/** L5: another model answers than the one that was asked, and nobody said so. */
+
+import { rateDetector } from "./rate-detector.ts";
+
+/** What a call of the model that was asked costs. */
+interface Usual {
+  nanoUsd: number;
+  calls: number;
+  /** The last names compared, and whether they are the same model: nearly every call repeats them. */
+  model: string;
+  requestModel: string;
+  same: boolean;
+}
+
+const memoryCalls = 200;
+
+export const silentFallback = rateDetector<Usual>({
+  id: "L5",
+  name: "silent-fallback",
+  summary: "another model answers than the one that was asked for",
+  method:
+    "Rate of answers by a model whose name neither begins with the requested one nor is its beginning; a hit costs what it costs beyond the usual call. Shiryaev-Roberts over Bernoulli likelihood ratios, as D2.",
+  kind: "silent_fallback",
+  words: "answers of another model than requested are",
+  scopes: ["feature"],
+  mode: "page",
+  stateBytesMax: 4096,
+  newMemory: () => ({ nanoUsd: 0, calls: 0, model: "", requestModel: "", same: true }),
+  ask({ record, failed, nanoUsd }, usual) {
+    const { model, requestModel } = record;
+    if (failed || model === "" || requestModel === "") return null;
+    if (model !== usual.model || requestModel !== usual.requestModel) {
+      Object.assign(usual, { model, requestModel, same: isSameModel(model, requestModel) });
+    }
+    const hit = !usual.same;
+    if (!hit && nanoUsd !== null) {
+      usual.calls = Math.min(memoryCalls, usual.calls + 1);
+      usual.nanoUsd += (nanoUsd - usual.nanoUsd) / usual.calls;
+    }
+    return { hit, nanoUsd: nanoUsd === null ? 0 : Math.max(0, nanoUsd - usual.nanoUsd) };
+  },
+});
+
+/** `gpt-4o` answers as `gpt-4o-2024-08-06`, `openai/gpt-4o` as `gpt-4o`; `gpt-4o-mini` is another model than `gpt-4o`. */
+export function isSameModel(model: string, requestModel: string): boolean {
+  const [one, two] = [bare(model), bare(requestModel)];
+  if (one === two) return true;
+  const [short, long] = one.length < two.length ? [one, two] : [two, one];
+  // What follows the name may be a date or a version, but no word that makes it another model.
+  return long.startsWith(short) && /^[-@:.]v?\d[\w.:-]*$/.test(long.slice(short.length));
+}
+
+function bare(name: string): string {
+  return name
+    .toLowerCase()
+    .slice(name.lastIndexOf("/") + 1)
+    .replace(/[-@:]latest$/, "");
+}

@@ -1,0 +1,235 @@
+/** D3: dollars per minute, per quarter of an hour and per four hours, against their season. */
+
+import { type ActivityState, activityEvidence, newActivity, noteActivity, passMinute } from "./activity.ts";
+import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
+import { addExemplar } from "./exemplars.ts";
+import { newSeason, noteSeason, type Season, seasonFactor } from "./season.ts";
+import {
+  addSpend,
+  closeUntil,
+  newWindowState,
+  type WindowSettings,
+  type WindowState,
+  type WindowVerdict,
+} from "./spend-window.ts";
+
+interface SpendState {
+  /** By scale: minute, quarter, four hours. */
+  readonly windows: [WindowState, WindowState, WindowState];
+  readonly activity: ActivityState;
+  readonly season: Season;
+  /** The minute for which the season's factor was reckoned. */
+  factorMinute: number;
+  /** The scale that is telling the incident; -1 when calm. */
+  telling: number;
+  onsetMs: number;
+  /** When the last incident was over: what began before is part of it, at whatever scale it shows later. */
+  overMs: number;
+  readonly traceIds: string[];
+}
+
+const minuteMs = 60_000;
+const scales = [
+  { windowMs: minuteMs, words: "minute", historyMin: 10, historyMax: 60, calmWindows: 3, newNormalWindows: 1440 },
+  {
+    windowMs: 15 * minuteMs,
+    words: "15 minutes",
+    historyMin: 12,
+    historyMax: 48,
+    calmWindows: 2,
+    newNormalWindows: 96,
+  },
+  { windowMs: 240 * minuteMs, words: "4 hours", historyMin: 12, historyMax: 42, calmWindows: 1, newNormalWindows: 42 },
+] as const;
+
+/** Half of a remembered peak is forgotten after so many days. */
+const peakDays = 7;
+/** The long scales judge once three days have shown what a morning is. */
+const seasonHoursMin = 72;
+/** A burst is worth a word from so many times the usual least excess. */
+const burstFactor = 50;
+
+/** The tests' settings at the scale of a minute. */
+export function minuteSettings(chosen: SpendSettings): WindowSettings {
+  const [minute] = settingsOfScales(chosen);
+  if (minute === undefined) throw new RangeError("no scale of a minute");
+  return minute;
+}
+
+type SpendSettings = {
+  /** Excess a minute, and since the onset, that is worth waking anyone for. */
+  readonly excessUsdPerMinuteMin: number;
+  readonly incidentUsdMin: number;
+};
+
+export const spend: Detector<SpendState, SpendSettings> = {
+  id: "D3",
+  name: "spend",
+  summary: "dollars per minute, 15 minutes or 4 hours above their season",
+  method:
+    "Robust z-score of the open window, decided as its sum crosses, and a CUSUM over closed windows for lasting rises, at three scales.",
+  kinds: ["spend_above_baseline"],
+  scopes: ["tenant", "feature"],
+  mode: "page",
+  settings: { excessUsdPerMinuteMin: 0.02, incidentUsdMin: 1 },
+  stateBytesMax: 4096,
+  newState: () => ({
+    windows: [newWindowState(), newWindowState(), newWindowState()],
+    activity: newActivity(),
+    season: newSeason(),
+    factorMinute: -1,
+    telling: -1,
+    onsetMs: 0,
+    overMs: 0,
+    traceIds: [],
+  }),
+  observe(state, observation, context) {
+    if (observation.nanoUsd === null) return calm;
+    noteActivity(state.activity, observation, state.telling === -1);
+    noteSeason(state.season, observation.atMs, observation.nanoUsd);
+    applySeason(state, observation.atMs, context);
+    const told = decide(state, context, observation.atMs, observation.nanoUsd);
+    if (state.telling !== -1) addExemplar(state.traceIds, observation.record.traceId);
+    return told === null ? calm : [claim(state, told, observation.atMs)];
+  },
+  tick(state, nowMs, context) {
+    passMinute(state.activity, Math.floor(nowMs / minuteMs), state.telling === -1);
+    applySeason(state, nowMs, context);
+    const told = decide(state, context, nowMs, null);
+    return told === null ? calm : [claim(state, told, nowMs)];
+  },
+  acknowledge(state) {
+    for (const window of state.windows) Object.assign(window, newWindowState());
+    // The season stays: a new level has the same nights.
+    state.factorMinute = -1;
+    state.telling = -1;
+    state.traceIds.length = 0;
+  },
+};
+
+/** Windows are filled and kept, and nothing is said. */
+const unjudged: WindowSettings = {
+  historyMin: Number.POSITIVE_INFINITY,
+  historyMax: 48,
+  zOpen: Number.POSITIVE_INFINITY,
+  cusumReference: 1,
+  cusumDecision: 8,
+  cusumCap: 4,
+  excessNanoUsdMin: 0,
+  burstExcessNanoUsdMin: 0,
+  incidentNanoUsdMin: 0,
+  peakHalfLife: 1,
+  calmWindows: 1,
+  newNormalWindows: 1,
+};
+
+function applySeason(state: SpendState, atMs: number, { parent }: Context<SpendSettings>): void {
+  const minute = Math.floor(atMs / minuteMs);
+  if (minute <= state.factorMinute) return;
+  state.factorMinute = minute;
+  const factor = seasonFactor(state.season, (parent as SpendState | null)?.season ?? null, atMs);
+  for (const window of state.windows) window.factor = factor;
+}
+
+interface Scaled {
+  readonly scale: number;
+  readonly verdict: WindowVerdict;
+}
+
+/**
+ * Adds spend, or lets time pass where it is null. One incident at a time: the scale that noticed first tells it until it is
+ * over there.
+ */
+function decide(
+  state: SpendState,
+  context: Context<SpendSettings>,
+  atMs: number,
+  nanoUsd: number | null,
+): Scaled | null {
+  const settings = settingsOfScales(context.settings);
+  let told: Scaled | null = null;
+  for (let index = 0; index < scales.length; index++) {
+    const known = index === 0 || state.season.hours >= seasonHoursMin;
+    const [scale, window, ofScale] = [scales[index], state.windows[index], known ? settings[index] : unjudged];
+    if (scale === undefined || window === undefined || ofScale === undefined) continue;
+    const calmBefore = window.incident === null;
+    const at = Math.floor(atMs / scale.windowMs);
+    const verdict = nanoUsd === null ? closeUntil(window, at, ofScale) : addSpend(window, at, nanoUsd, ofScale);
+    if (verdict === null) continue;
+    const begins = calmBefore && verdict.status === "firing" && verdict.onset * scale.windowMs >= state.overMs;
+    if (state.telling === -1 && begins) {
+      state.telling = index;
+      state.onsetMs = verdict.onset * scale.windowMs;
+    }
+    if (state.telling === index) told = { scale: index, verdict };
+  }
+  return told;
+}
+
+function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: number): Verdict {
+  const scale = scales[index] ?? scales[0];
+  const minutes = scale.windowMs / minuteMs;
+  const observed = Math.round(verdict.observed / minutes);
+  const expected = Math.round(verdict.expected / minutes);
+  const told: Verdict = {
+    kind: "spend_above_baseline",
+    status: verdict.status,
+    atMs: Math.round(atMs),
+    onsetMs: state.onsetMs,
+    unit: "nano_usd_per_minute",
+    observed,
+    expected,
+    direction: "up",
+    effect: expected > 0 ? `spend is ${(observed / expected).toFixed(1)}x the usual` : "spend where there was none",
+    confidence: confidence(verdict.z),
+    impactNanoUsd: Math.round(verdict.excess),
+    impactNanoUsdPerHour: Math.max(0, observed - expected) * 60,
+    traceIds: [...state.traceIds],
+    evidence: {
+      z: Math.round(verdict.z * 100) / 100,
+      window: scale.words,
+      history_windows: verdict.historyLength,
+      test: verdict.test,
+      ...activityEvidence(state.activity, Math.floor((verdict.window * scale.windowMs) / minuteMs)),
+    },
+  };
+  if (verdict.status === "resolved") {
+    state.telling = -1;
+    state.overMs = (verdict.window + 1) * scale.windowMs;
+    state.traceIds.length = 0;
+  }
+  return told;
+}
+
+/** One minus Cantelli's bound on how often a calm window is as far out, whatever its distribution. */
+function confidence(z: number): number {
+  const distance = Math.max(0, z);
+  return (distance * distance) / (1 + distance * distance);
+}
+
+/** By what was chosen, since every record asks for them. */
+const reckoned = new WeakMap<SpendSettings, readonly WindowSettings[]>();
+
+function settingsOfScales(chosen: SpendSettings): readonly WindowSettings[] {
+  const found = reckoned.get(chosen);
+  if (found !== undefined) return found;
+  const made = scales.map((scale) => {
+    const excessNanoUsdMin = (chosen.excessUsdPerMinuteMin * 1e9 * scale.windowMs) / minuteMs;
+    return {
+      historyMin: scale.historyMin,
+      historyMax: scale.historyMax,
+      zOpen: 6,
+      cusumReference: 1,
+      cusumDecision: 8,
+      cusumCap: 4,
+      excessNanoUsdMin,
+      burstExcessNanoUsdMin: burstFactor * excessNanoUsdMin,
+      incidentNanoUsdMin: chosen.incidentUsdMin * 1e9,
+      peakHalfLife: (peakDays * 24 * 60 * minuteMs) / scale.windowMs,
+      calmWindows: scale.calmWindows,
+      newNormalWindows: scale.newNormalWindows,
+    };
+  });
+  reckoned.set(chosen, made);
+  return made;
+}

@@ -1,0 +1,64 @@
+/** What each scope groups by: its parent, the key among its siblings, and the names it adds to a series. */
+
+import type { Scope } from "../../detectors/detector.ts";
+import type { Series } from "../model/finding.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
+
+export interface ScopeRule {
+  readonly parent: Scope | null;
+  /** Null where the record has no such name. */
+  readonly key: (record: UsageRecord) => string | null;
+  readonly names: (record: UsageRecord) => Series;
+  /** Scopes that come and go (runs, sessions, users) are bounded apart, and the one silent for longest goes first. */
+  readonly passing: boolean;
+}
+
+/** Wider scopes stand before narrower ones. */
+export const scopeRules: Readonly<Record<Scope, ScopeRule>> = {
+  fleet: { parent: null, key: () => "", names: () => ({}), passing: false },
+  provider: {
+    parent: "fleet",
+    key: ({ provider, model }) => (model === "" ? null : `${provider}/${model}`),
+    names: ({ provider, model }) => ({ provider, model }),
+    passing: false,
+  },
+  tenant: { parent: "fleet", key: ({ tenant }) => tenant, names: ({ tenant }) => ({ tenant }), passing: false },
+  feature: {
+    parent: "tenant",
+    key: ({ feature }) => feature,
+    names: ({ feature }) => (feature === "" ? {} : { feature }),
+    passing: false,
+  },
+  model: {
+    parent: "feature",
+    key: ({ model }) => named(model),
+    names: ({ model }) => ({ model }),
+    passing: false,
+  },
+  prompt: {
+    parent: "feature",
+    key: ({ promptName }) => named(promptName),
+    names: ({ promptName }) => ({ promptName }),
+    passing: false,
+  },
+  user: { parent: "tenant", key: ({ user }) => named(user), names: ({ user }) => ({ user }), passing: true },
+  session: {
+    parent: "tenant",
+    key: ({ session }) => named(session),
+    names: ({ session }) => ({ session }),
+    passing: true,
+  },
+  run: {
+    parent: "tenant",
+    key: ({ run }) => named(run),
+    // With the feature that began it: a runaway run explains its feature's spend.
+    names: ({ feature, run }) => (feature === "" ? { run } : { feature, run }),
+    passing: true,
+  },
+};
+
+export const scopeNames = Object.keys(scopeRules) as readonly Scope[];
+
+function named(name: string): string | null {
+  return name === "" ? null : name;
+}
