@@ -156,7 +156,7 @@ describe("the embedded store", () => {
       await command(`DROP DATABASE cut_${cutAfter} SYNC`);
     }
     await connection.close();
-  });
+  }, 120_000);
 
   it("makes a rollup anew that a kill left behind its base, but never one whose raw rows have expired", async () => {
     const day = "2025-11-20";
