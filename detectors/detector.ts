@@ -9,8 +9,8 @@ import type { UsageRecord } from "../src/model/usage-record.ts";
 
 /**
  * Which observations share a state. `tenant`; `feature`: tenant and feature; `model`: tenant, feature and model;
- * `prompt`: tenant, feature and prompt name; `user`: tenant and user; `session`: tenant and session; `run`: tenant and
- * run; `provider`: provider and model over all tenants; `fleet`: everything. Observations without the name that a scope
+ * `prompt`: tenant, feature and prompt name; `user`: tenant and user; `session`: tenant and session; `run`: tenant,
+ * feature and run; `provider`: provider and model over all tenants; `fleet`: everything. Observations without the name that a scope
  * ends with (a record without run) are not handed to it, but `feature` falls back to the tenant.
  */
 export type Scope = "fleet" | "provider" | "tenant" | "feature" | "model" | "prompt" | "user" | "session" | "run";

@@ -1,7 +1,17 @@
 /** A detector of one rate that has risen: what D2 does for errors, for one more thing that may be true of a call. */
 
 import { calm, type Detector, type Observation } from "./detector.ts";
-import { acceptRate, addTrial, defaultRate, newRate, passRateTime, type RateSettings, type RateState } from "./rate.ts";
+import {
+  acceptRate,
+  addTrial,
+  defaultRate,
+  newRate,
+  passRateTime,
+  type RateSettings,
+  type RateState,
+  type RateVerdict,
+  standingRate,
+} from "./rate.ts";
 import { type NamedRate, rateClaim } from "./rate-claim.ts";
 
 /** What one call says: whether it is a hit, and what the hit costs beyond a miss. Null where it says nothing. */
@@ -26,6 +36,8 @@ interface WatchState<Memory> {
   /** Calls before the first hit. */
   misses: number;
   memory: Memory;
+  /** What the alarm had cost when it was last told. */
+  toldNanoUsd: number;
 }
 
 /** These are rare where all is well: a hundredth more is not forgiven, as it is of errors. */
@@ -40,7 +52,7 @@ export function rateDetector<Memory extends object>(
     ...described,
     kinds: [kind],
     settings: { ...defaultRate, ...rareRate, ...own },
-    newState: () => ({ rate: null, misses: 0, memory: newMemory() }),
+    newState: () => ({ rate: null, misses: 0, memory: newMemory(), toldNanoUsd: 0 }),
     observe(state, observation, { alarmAt, settings }) {
       const answer = observation.calls === 1 ? ask(observation, state.memory) : null;
       if (answer === null) return calm;
@@ -51,7 +63,10 @@ export function rateDetector<Memory extends object>(
       state.rate ??= { ...newRate(), calls: state.misses };
       const { atMs, record } = observation;
       const verdict = addTrial(state.rate, { ...answer, atMs, traceId: record.traceId }, alarmAt, settings);
-      return verdict === null ? calm : [rateClaim({ kind, words }, verdict, atMs)];
+      const told = verdict ?? grown(state.rate, state.toldNanoUsd);
+      if (told === null) return calm;
+      state.toldNanoUsd = told.impactNanoUsd;
+      return [rateClaim({ kind, words }, told, atMs)];
     },
     tick(state, nowMs, { settings }) {
       const verdict = state.rate === null ? null : passRateTime(state.rate, nowMs, settings);
@@ -61,4 +76,13 @@ export function rateDetector<Memory extends object>(
       if (state.rate !== null) acceptRate(state.rate);
     },
   };
+}
+
+/** An alarm is told again when it costs so much more: only then do its dollars explain those of the whole. */
+const tellAgainFactor = 1.15;
+
+function grown(rate: RateState, toldNanoUsd: number): RateVerdict | null {
+  if (rate.alarm === null) return null;
+  const standing = standingRate(rate);
+  return standing !== null && standing.impactNanoUsd > tellAgainFactor * toldNanoUsd ? standing : null;
 }

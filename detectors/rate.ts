@@ -120,6 +120,11 @@ export function addTrial(state: RateState, trial: Trial, alarmAt: number, settin
   return null;
 }
 
+/** What is to be said of an alarm by now; null without one. */
+export function standingRate(state: RateState): RateVerdict | null {
+  return state.alarm === null ? null : { ...verdictOf(state, "firing", false), onsetMs: state.alarm.onsetMs };
+}
+
 /** Ends an alarm that no call has ended for as long as would make it the new normal. */
 export function passRateTime(state: RateState, nowMs: number, settings: RateSettings): RateVerdict | null {
   if (state.alarm === null || nowMs - state.alarm.onsetMs < settings.newNormalHours * hourMs) return null;

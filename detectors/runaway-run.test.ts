@@ -60,14 +60,14 @@ describe("fires", () => {
     expect(first?.evidence["period"]).toBe(period);
   });
 
-  it("once, then at most once a minute while the loop grows, and resolves when it is broken", () => {
+  it("once, then again as the loop grows, and resolves when it is broken", () => {
     const verdicts = judged([...different(10), ...times(60, ["read", "same"]), ...different(8)], feature());
     expect(verdicts[0]?.status).toBe("firing");
     expect(verdicts.at(-1)?.status).toBe("resolved");
-    // 59 repeats last six minutes.
-    const toldMs = verdicts.filter(({ status }) => status === "firing").map(({ atMs }) => atMs);
-    expect(toldMs.length).toBeLessThanOrEqual(6);
-    expect(toldMs.every((atMs, index) => index === 0 || atMs - (toldMs[index - 1] ?? 0) >= 60_000)).toBe(true);
+    // From 6 to 59 cents in steps of 15 % at least: 16 at most.
+    const told = verdicts.filter(({ status }) => status === "firing").map(({ impactNanoUsd }) => impactNanoUsd);
+    expect(told.length).toBeLessThanOrEqual(17);
+    expect(told.every((nanoUsd, index) => index === 0 || nanoUsd >= 1.15 * (told[index - 1] ?? 0))).toBe(true);
   });
 });
 

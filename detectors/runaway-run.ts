@@ -29,7 +29,6 @@ interface Loop {
   readonly period: number;
   calls: number;
   nanoUsd: number;
-  toldMs: number;
   toldNanoUsd: number;
   /** Steps in a row that broke the circle. */
   broken: number;
@@ -56,8 +55,8 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 /** A circle is broken when so many steps in a row do not repeat, one more than the longest period. */
 const brokenSteps = 5;
-/** A loop that lasts is told again when it has grown by a fifth: its dollars explain those of its feature. */
-const tellAgainFactor = 1.2;
+/** A loop is told again when it has grown by so much, some eighty times in all: only then do its dollars explain its feature's. */
+const tellAgainFactor = 1.15;
 
 export const runawayRun: Detector<RunState, RunawaySettings> = {
   id: "L1",
@@ -149,7 +148,6 @@ function begin(
     period: repeats.period,
     calls: repeats.streak,
     nanoUsd: circle.nanoUsd,
-    toldMs: observation.atMs,
     toldNanoUsd: circle.nanoUsd,
     broken: 0,
   };
@@ -160,9 +158,7 @@ function follow(state: RunState, loop: Loop, repeats: Repeats, observation: Obse
   addExemplar(state.traceIds, observation.record.traceId);
   loop.broken = repeats.streak === 0 ? loop.broken + 1 : 0;
   if (loop.broken >= brokenSteps) return [end(state, loop, observation.atMs)];
-  const grown = loop.nanoUsd >= tellAgainFactor * loop.toldNanoUsd && loop.nanoUsd > 0;
-  if (!grown || observation.atMs - loop.toldMs < minuteMs) return calm;
-  loop.toldMs = observation.atMs;
+  if (loop.nanoUsd === 0 || loop.nanoUsd < tellAgainFactor * loop.toldNanoUsd) return calm;
   loop.toldNanoUsd = loop.nanoUsd;
   return [claim(state, loop, "firing", observation.atMs)];
 }

@@ -48,13 +48,8 @@ export const scopeRules: Readonly<Record<Scope, ScopeRule>> = {
     names: ({ session }) => ({ session }),
     passing: true,
   },
-  run: {
-    parent: "tenant",
-    key: ({ run }) => named(run),
-    // With the feature that began it: a runaway run explains its feature's spend.
-    names: ({ feature, run }) => (feature === "" ? { run } : { feature, run }),
-    passing: true,
-  },
+  // Under its feature, whose tools' habits it is judged by: a run of two features is two series.
+  run: { parent: "feature", key: ({ run }) => named(run), names: ({ run }) => ({ run }), passing: true },
 };
 
 export const scopeNames = Object.keys(scopeRules) as readonly Scope[];

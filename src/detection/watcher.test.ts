@@ -135,6 +135,30 @@ it("stays bounded under a flood of new series, and keeps the large one with its 
   ]);
 });
 
+it("pages a run that goes in circles by its name, within ten of its calls, and takes its feature's spend along", () => {
+  const watcher = new Watcher({ detectors, choices: {}, limits: { seriesMax: 1000, passingMax: 1000 } });
+  const told: Finding[] = [];
+  const circling = {
+    run: "nightly",
+    tool: "search",
+    toolArgsHash: "same",
+    costNanoUsd: 2e7,
+  };
+  for (let call = 0; call < 300; call++) {
+    const usual = { run: `run ${call}`, tool: "search", toolArgsHash: `${call}`, costNanoUsd: 1e6 };
+    for (const [index, values] of [usual, ...(call < 200 ? [] : [circling])].entries()) {
+      const atMs = startMs + call * 6000 + index * 10;
+      const record = usageRecord({ startUs: atMs * 1000, endUs: atMs * 1000, ...values }, 2 * call + index);
+      told.push(...watcher.tick(atMs), ...watcher.observe(record, atMs));
+    }
+  }
+  expect(told[0]).toMatchObject({ kind: "runaway_run", series: { tenant: "acme", feature: "search", run: "nightly" } });
+  expect(told[0]?.atMs).toBeLessThanOrEqual(startMs + 210 * 6000);
+  expect(new Set(told.filter(({ severity }) => severity === "page").map(({ kind }) => kind))).toEqual(
+    new Set(["runaway_run"]),
+  );
+});
+
 it("refuses a detector, a scope or a setting that there is not, by the nearest name", () => {
   const limits = { seriesMax: 10, passingMax: 10 };
   expect(() => new Watcher({ detectors, choices: { spent: {} }, limits })).toThrow(/detectors\.spent: .*spend\?/);
