@@ -93,6 +93,24 @@ it("adds late records to the minute they belong to", () => {
   expect(state.closed[20]).toBeGreaterThan(5.7 * usd);
 });
 
+it("sees a lasting doubling although a fifth of each minute arrives just after the next has begun", () => {
+  const state = newWindowState();
+  const statuses: string[] = [];
+  const perMinute = [...noisy(50), ...noisy(12, 2)];
+  for (const [minute, spend] of perMinute.entries()) {
+    const late = (perMinute[minute - 1] ?? 0) * 0.2;
+    for (const [at, part] of [
+      [minute, spend * 0.1],
+      [minute - 1, late],
+      [minute, spend * 0.7],
+    ] as const) {
+      const verdict = at < 0 ? null : addSpend(state, at, part * usd, settings);
+      if (verdict !== null) statuses.push(`${verdict.status} ${verdict.onset}`);
+    }
+  }
+  expect(new Set(statuses)).toEqual(new Set(["firing 50"]));
+});
+
 it("is plain data: a state that went through JSON decides the same", () => {
   const live = newWindowState();
   let saved = newWindowState();

@@ -101,8 +101,9 @@ const scoreMax = 6;
 const recentScores = 3;
 /** How far an incident must surpass the remembered peak. */
 const peakFactor = 1.25;
-/** How many windows stand before a rise, and how far it must be above them. */
+/** How many windows stand before a step, how many are above it at least, and how far. */
 const windowsBefore = 5;
+const stepWindowsMin = 3;
 const stepMin = 1.5;
 /** Standard deviation over the centre from which spend counts as bursty: Azure's two hours have 0.3 and 1.0. */
 const burstyFrom = 1.5;
@@ -133,7 +134,7 @@ export function newWindowState(): WindowState {
   };
 }
 
-/** Adds one record's spend at its window. Late records are added to the window they belong to while it is kept. */
+/** Adds one record's spend at its window. Records later than one window are added to theirs while it is kept. */
 export function addSpend(
   state: WindowState,
   window: number,
@@ -142,7 +143,9 @@ export function addSpend(
 ): WindowVerdict | null {
   if (state.window === -1) state.window = window;
   const closing = window > state.window ? closeUntil(state, window, settings) : null;
-  if (window === state.window) {
+  // What comes just after its window has closed counts in the next: a window that was judged incomplete must not be compared
+  // with a history that was made complete later.
+  if (window === state.window || window === state.window - 1) {
     state.open += nanoUsd / state.factor;
     state.paid += nanoUsd;
   } else addLate(state, window, nanoUsd / state.factor);
@@ -234,11 +237,7 @@ function judgeClosedWindow(state: WindowState, spend: number, settings: WindowSe
   if (state.cusum < settings.cusumDecision || !worthIt(state, spend, settings)) return null;
   const onset = onsetOf(state, z);
   const rise = [...state.closed.slice(state.closed.length - risenWindows(state, onset)), spend];
-  if (!stepsUp(state, rise)) {
-    // A ramp is not added up for ever.
-    state.cusum = 0;
-    return null;
-  }
+  if (!stepsUp(state, rise)) return null;
   if (rise.reduce((sum, each) => sum + above(state, each), 0) < settings.incidentNanoUsdMin) return null;
   if (mean(rise) < peakFactor * state.longPeak * state.centre) return null;
   const incident = begin(state, onset, "cusum");
@@ -257,11 +256,18 @@ function onsetOf(state: WindowState, z: number): number {
   return Math.min(state.window, state.riseWindow + scores.findIndex((each) => each >= half));
 }
 
-/** Whether the windows of a rise, with the one that closes, are clearly above those right before it. */
+/**
+ * Whether some end of the rise, with the window that closes, is clearly above the windows right before it. Any end: windows
+ * are incomplete while records come late, and the first of them may not belong to it.
+ */
 function stepsUp(state: WindowState, rise: readonly number[]): boolean {
-  const at = state.closed.length - (rise.length - 1);
-  const before = state.closed.slice(Math.max(0, at - windowsBefore), at);
-  return before.length === 0 || mean([...rise]) >= stepMin * mean(before);
+  const windows = [...state.closed, rise.at(-1) ?? 0];
+  for (let length = Math.min(stepWindowsMin, rise.length); length <= rise.length; length++) {
+    const at = windows.length - length;
+    const before = windows.slice(Math.max(0, at - windowsBefore), at);
+    if (before.length === 0 || mean(windows.slice(at)) >= stepMin * mean(before)) return true;
+  }
+  return false;
 }
 
 /** How many of the closed windows belong to a rise that began there. */

@@ -31,7 +31,7 @@ export function delayPlot(lines: readonly Line[], scenarios: readonly string[]):
     ([label, colour], index) =>
       `<g transform="translate(${20 + index * 178},${rows * panelHeight + 24})"><line x2="18" stroke="${colour}" stroke-width="2.5"/><text x="24" y="4">${label}</text></g>`,
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>${panels.join("")}${legend.join("")}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11"><title>Median delay of detection by method and shift</title><rect width="100%" height="100%" fill="white"/>${panels.join("")}${legend.join("")}</svg>\n`;
 }
 
 function panel(title: string, lines: readonly Line[], scenarios: readonly string[]): string {
