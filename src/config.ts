@@ -14,6 +14,7 @@ export interface Address {
 export interface Config {
   readonly data: string;
   readonly otlpHttp: Address | null;
+  readonly otlpGrpc: Address | null;
   readonly api: Address | null;
   readonly clickhouseHttp: Address | null;
   readonly webhook: string | null;
@@ -82,6 +83,13 @@ const keys = {
     "127.0.0.1:4318",
     address,
     "where OTLP/HTTP is received; off closes it",
+  ),
+  otlpGrpc: key(
+    "otlp.grpc",
+    "BURNWATCH_OTLP_GRPC",
+    "127.0.0.1:4317",
+    address,
+    "where OTLP/gRPC is received; off closes it",
   ),
   api: key("api", "BURNWATCH_API", "127.0.0.1:4319", address, "where API, metrics and health answer; off closes it"),
   webhook: key("webhook", "BURNWATCH_WEBHOOK", null, httpUrl, "URL that alerts are posted to"),

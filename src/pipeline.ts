@@ -1,7 +1,6 @@
 /** The life of a span as objects: two logs, four workers and two fronts, joined here and nowhere else. */
 
 import { randomUUID } from "node:crypto";
-import type { Server } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { defaultSpendSettings } from "../detectors/spend-per-minute.ts";
@@ -17,7 +16,7 @@ import { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
 import type { UsageLog } from "./event-log/usage-log.ts";
 import { apiRoutes } from "./http/api.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
-import { createOtlpServer } from "./http/otlp-server.ts";
+import { createOtlpFronts, type OtlpFronts } from "./http/otlp-server.ts";
 import { Refusals } from "./http/refusals.ts";
 import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
@@ -54,7 +53,7 @@ export interface Pipeline {
   readonly state: ServerState;
   /** Rejects when a worker can no longer go on. */
   readonly failed: Promise<never>;
-  readonly otlpServer: Server;
+  readonly otlp: OtlpFronts;
   readonly route: ReturnType<typeof createRouter>;
   /** Finishes the workers in the order in which they feed each other, then closes the logs. The store stays open. */
   stop(): Promise<void>;
@@ -95,7 +94,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   return {
     state,
     failed,
-    otlpServer: createOtlpServer({
+    otlp: createOtlpFronts({
       ...fronts,
       acceptor: workers.acceptor,
       report: (error) => log.error({ error: String(error) }, "export request failed"),

@@ -30,8 +30,8 @@ export function createMetrics(read: () => MetricReadings) {
     new Counter({ name: `burnwatch_${name}_total`, help, labelNames, registers: [registry] });
   return {
     registry,
-    requests: counter("otlp_requests", "Export requests by answer.", ["status"]),
-    wireBytes: counter("otlp_bytes", "Bytes of export bodies on the wire."),
+    requests: counter("otlp_requests", "Export requests by answer.", ["protocol", "telemetry", "status"]),
+    wireBytes: counter("otlp_bytes", "Bytes of export bodies on the wire.", ["protocol", "telemetry"]),
     spansKept: counter("spans_kept", "LLM spans taken from export requests."),
     spansOther: counter("spans_other", "Spans that are no LLM operation: counted, not kept."),
     spansRejected: counter("spans_rejected", "Spans refused with a reason."),

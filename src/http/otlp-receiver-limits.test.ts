@@ -7,7 +7,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createGzip, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type DecodeLimits, defaultDecodeLimits } from "../ingest/decoded-export.ts";
-import { createOtlpHandler, type OtlpHandlerOptions, type OtlpRequestEvent } from "./otlp-receiver.ts";
+import { createIntake } from "./otlp-intake.ts";
+import type { OtlpRequestEvent } from "./otlp-signal.ts";
+import { type FaceOptions, httpHandler } from "./otlp-test-faces.ts";
 
 const kibibyte = 1024;
 const mebibyte = 1024 * 1024;
@@ -23,9 +25,9 @@ afterEach(() => {
   server?.close();
 });
 
-async function start(options: Partial<OtlpHandlerOptions> = {}): Promise<{ port: number; events: OtlpRequestEvent[] }> {
+async function start(options: FaceOptions = {}): Promise<{ port: number; events: OtlpRequestEvent[] }> {
   const events: OtlpRequestEvent[] = [];
-  const handler = createOtlpHandler({
+  const handler = httpHandler({
     accept: async () => ({ kind: "accepted", rejected: [] }),
     filter: { keepsAttribute: () => true, keepsSpan: () => true },
     observe: (event) => events.push(event),
@@ -221,10 +223,6 @@ describe("limits of time and memory", () => {
   });
 
   it("refuses a memory limit below one largest request", () => {
-    const options = {
-      accept: async () => ({ kind: "accepted" as const, rejected: [] }),
-      filter: { keepsAttribute: () => true, keepsSpan: () => true },
-    };
-    expect(() => createOtlpHandler({ ...options, inFlightBytesMax: 1000 })).toThrow("must be at least 83886080");
+    expect(() => createIntake({ inFlightBytesMax: 1000 })).toThrow("must be at least 83886080");
   });
 });

@@ -8,7 +8,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { AcceptOutcome, Producer } from "../ingest/accept-outcome.ts";
 import type { DecodedExport } from "../ingest/decoded-export.ts";
 import { decodeOracle, encodeOracle, type OtlpRequest } from "../ingest/otlp-oracle.ts";
-import { createOtlpHandler, type OtlpHandlerOptions, type OtlpRequestEvent } from "./otlp-receiver.ts";
+import type { OtlpRequestEvent } from "./otlp-signal.ts";
+import { type FaceOptions, httpHandler } from "./otlp-test-faces.ts";
 
 const span = { traceId: "01".repeat(16), spanId: "02".repeat(8), name: "chat" };
 const request: OtlpRequest = { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] };
@@ -30,13 +31,10 @@ interface Running {
   readonly reports: unknown[];
 }
 
-async function start(
-  outcome: () => AcceptOutcome = accepted,
-  options: Partial<OtlpHandlerOptions> = {},
-): Promise<Running> {
+async function start(outcome: () => AcceptOutcome = accepted, options: FaceOptions = {}): Promise<Running> {
   const running = { exports: [] as DecodedExport[], producers: [] as Producer[], events: [] as OtlpRequestEvent[] };
   const reports: unknown[] = [];
-  const handler = createOtlpHandler({
+  const handler = httpHandler({
     accept: async (decoded, producer) => {
       running.exports.push(decoded);
       running.producers.push(producer);
@@ -85,7 +83,8 @@ describe("POST /v1/traces", () => {
     expect(exports[0]?.spans[0]).toMatchObject(span);
     expect(producers).toEqual([{ address: "127.0.0.1", userAgent: "test/1" }]);
     const bytes = { wireBytes: body.length, inflatedBytes: body.length };
-    expect(events).toEqual([{ kind: "request", status: 200, spans: 1, otherSpans: 0, rejected: 0, ...bytes }]);
+    const said = { protocol: "http", telemetry: "traces", status: 200 };
+    expect(events).toEqual([{ ...said, kept: 1, other: 0, rejected: 0, ...bytes }]);
   });
 
   it.each([
@@ -103,7 +102,7 @@ describe("POST /v1/traces", () => {
       const wire = compress(body);
       const reply = await send(port, { "content-type": json, "content-encoding": coding }, wire);
       expect([reply.status, reply.body.toString()]).toEqual([200, "{}"]);
-      expect(events.at(-1)).toMatchObject({ wireBytes: wire.length, inflatedBytes: body.length, spans: 1 });
+      expect(events.at(-1)).toMatchObject({ wireBytes: wire.length, inflatedBytes: body.length, kept: 1 });
     }
     expect(exports).toHaveLength(2);
   });
@@ -148,7 +147,7 @@ describe("POST /v1/traces", () => {
           "span 0: it is older than the identity horizon",
       },
     });
-    expect(events[0]).toMatchObject({ status: 200, spans: 1, otherSpans: 1, rejected: 10 });
+    expect(events[0]).toMatchObject({ status: 200, kept: 1, other: 1, rejected: 10 });
   });
 
   it("keeps the partial success message short, however many reasons there are", async () => {

@@ -1,56 +1,31 @@
 /**
- * OTLP/HTTP for traces (https://opentelemetry.io/docs/specs/otlp/#otlphttp): one request in, one export handed on, one
- * answer out. Listening, paths and authentication belong to the server.
+ * OTLP/HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp): one request in, one export handed on, one answer out.
+ * Listening, paths and authentication belong to the server.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AcceptExport, AcceptOutcome } from "../ingest/accept-outcome.ts";
 import {
-  type DecodedExport,
-  type DecodeLimits,
-  defaultDecodeLimits,
-  MalformedExportError,
-  type SpanFilter,
-} from "../ingest/decoded-export.ts";
-import { decodeJsonExport } from "../ingest/otlp-json.ts";
-import { decodeProtobufExport } from "../ingest/otlp-protobuf.ts";
-import { type Answer, failureAnswer, type OtlpEncoding, retryAfter, successAnswer } from "./otlp-answers.ts";
+  type Answer,
+  failureAnswer,
+  type OtlpEncoding,
+  retryAfter,
+  type SignalWords,
+  successAnswer,
+} from "./otlp-answers.ts";
 import { type BodyRead, readBody } from "./otlp-body.ts";
-import { type ByteLease, createInFlightBytes } from "./otlp-in-flight.ts";
+import type { ByteLease } from "./otlp-in-flight.ts";
 import { type ContentCoding, contentCodingOf, inflateBody, supportedCodings } from "./otlp-inflate.ts";
+import type { Intake } from "./otlp-intake.ts";
 import { sendAnswer } from "./otlp-send.ts";
-
-/** One answered request, for counters. Its status is 499 where the client left before its body was complete. */
-export interface OtlpRequestEvent {
-  readonly kind: "request";
-  readonly status: number;
-  readonly spans: number;
-  readonly otherSpans: number;
-  readonly rejected: number;
-  /** Bytes of the body as sent; 0 where it was not read to its end. */
-  readonly wireBytes: number;
-  /** Bytes handed to the decoder. */
-  readonly inflatedBytes: number;
-}
+import { nothingReceived, type OtlpRequestEvent, type OtlpSignal, type ReceivedOutcome } from "./otlp-signal.ts";
 
 export interface OtlpHandlerOptions {
-  readonly accept: AcceptExport;
-  readonly filter: SpanFilter;
-  readonly limits?: DecodeLimits;
-  /** Bytes of all requests held at once, wire and inflated; beyond it requests are answered 429. By default 128 MiB. */
-  readonly inFlightBytesMax?: number;
-  /** Milliseconds a whole body may take to arrive; by default 30 s. */
-  readonly bodyDeadlineMs?: number;
+  readonly signal: OtlpSignal;
+  readonly intake: Intake;
   readonly observe?: (event: OtlpRequestEvent) => void;
-  /** Told of what should never happen: `accept` or `filter` threw. The producer has been told to retry, or 500. */
-  readonly report?: (error: unknown) => void;
 }
 
-interface Receiver extends Required<OtlpHandlerOptions> {
-  readonly limits: DecodeLimits;
-}
-
-type Tally = { -readonly [K in Exclude<keyof OtlpRequestEvent, "kind" | "status">]: number };
+type Tally = { -readonly [K in keyof typeof nothingReceived]: number };
 
 /** What the headers promise. */
 interface Announced {
@@ -59,74 +34,66 @@ interface Announced {
 }
 
 /**
- * The handler of `POST /v1/traces`; the caller routes the path. It answers every request that can still be answered, in
- * the encoding it came in, and 200 only after `accept` has resolved.
- * @throws RangeError when `inFlightBytesMax` is too small for one request of the largest size.
+ * The handler of one signal's path; the caller routes to it. It answers every request that can still be answered, in the
+ * encoding it came in, and 200 only after the signal was accepted.
  */
 export function createOtlpHandler(
   options: OtlpHandlerOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const limits = options.limits ?? defaultDecodeLimits;
+  const { signal, intake, observe = () => {} } = options;
+  const { telemetry } = signal.words;
   const ignore = () => {};
-  const defaults = { inFlightBytesMax: 128 * 1024 * 1024, bodyDeadlineMs: 30_000, observe: ignore, report: ignore };
-  const receiver: Receiver = { ...defaults, ...options, limits };
-  const least = limits.bodyBytesMax + limits.inflatedBytesMax;
-  if (receiver.inFlightBytesMax < least)
-    throw new RangeError(`inFlightBytesMax must be at least ${least}, the largest request with its inflated form`);
-  const inFlight = createInFlightBytes(receiver.inFlightBytesMax);
   return function handleOtlp(request, response) {
     // A connection that breaks is seen by the reader of the body; without listeners it would end the process.
     request.on("error", ignore);
     response.on("error", ignore);
-    const lease = inFlight.lease();
-    const tally: Tally = { spans: 0, otherSpans: 0, rejected: 0, wireBytes: 0, inflatedBytes: 0 };
-    answerTo(receiver, request, lease, tally)
+    const lease = intake.inFlight.lease();
+    const tally: Tally = { ...nothingReceived };
+    answerTo({ signal, intake, lease, tally }, request)
       .catch((error: unknown) => {
-        receiver.report(error);
+        intake.report(error);
         return failureAnswer(encodingOf(request) ?? "json", 500, "the collector failed on this request");
       })
       .then((answer) => {
         lease.release();
-        if (answer !== undefined) sendAnswer(request, response, { answer, drainBytesMax: limits.bodyBytesMax });
-        receiver.observe({ kind: "request", status: answer?.status ?? 499, ...tally });
+        if (answer !== undefined) sendAnswer(request, response, { answer, drainBytesMax: intake.limits.bodyBytesMax });
+        observe({ protocol: "http", telemetry, status: answer?.status ?? 499, ...tally });
       })
-      .catch(receiver.report);
+      .catch(intake.report);
   };
 }
 
+interface Reception {
+  readonly signal: OtlpSignal;
+  readonly intake: Intake;
+  readonly lease: ByteLease;
+  readonly tally: Tally;
+}
+
 /** The answer, or undefined where nobody waits for it. */
-async function answerTo(
-  receiver: Receiver,
-  request: IncomingMessage,
-  lease: ByteLease,
-  tally: Tally,
-): Promise<Answer | undefined> {
-  const announced = readHeaders(request);
+async function answerTo(reception: Reception, request: IncomingMessage): Promise<Answer | undefined> {
+  const { signal, intake, lease, tally } = reception;
+  const announced = readHeaders(request, signal.words);
   if ("status" in announced) return announced;
-  const { limits } = receiver;
+  const { limits, bodyDeadlineMs } = intake;
   const { encoding, coding } = announced;
-  const body = await readBody(request, {
-    bytesMax: limits.bodyBytesMax,
-    deadlineMs: receiver.bodyDeadlineMs,
-    lease,
-  });
+  const body = await readBody(request, { bytesMax: limits.bodyBytesMax, deadlineMs: bodyDeadlineMs, lease });
   if (body.kind !== "body") return refuse(encoding, body);
   tally.wireBytes = body.bytes.length;
   const inflated = await inflateBody(body.bytes, coding, { bytesMax: limits.inflatedBytesMax, lease });
   if (inflated.kind !== "body") return refuse(encoding, inflated);
   tally.inflatedBytes = inflated.bytes.length;
-  const decoded = decode(receiver, encoding, inflated.bytes);
-  if (decoded instanceof MalformedExportError) return failureAnswer(encoding, 400, decoded.message);
-  tally.spans = decoded.spans.length;
-  tally.otherSpans = decoded.otherSpans;
-  tally.rejected = decoded.rejected.length;
-  return handOn(receiver, request, decoded, { encoding, tally });
+  const address = request.socket.remoteAddress ?? "";
+  const producer = { address, userAgent: request.headers["user-agent"] ?? "" };
+  const { outcome, ...counts } = await signal.receive(inflated.bytes, encoding, producer);
+  Object.assign(tally, counts);
+  return answerOf(outcome, encoding, signal.words);
 }
 
-function readHeaders(request: IncomingMessage): Announced | Answer {
+function readHeaders(request: IncomingMessage, { telemetry }: SignalWords): Announced | Answer {
   const encoding = encodingOf(request);
   if (request.method !== "POST")
-    return failureAnswer(encoding ?? "json", 405, "traces are sent by POST", { allow: "POST" });
+    return failureAnswer(encoding ?? "json", 405, `${telemetry} are sent by POST`, { allow: "POST" });
   if (encoding === undefined) {
     const message = "the content type must be application/x-protobuf or application/json";
     return failureAnswer("json", 415, message, { accept: "application/x-protobuf, application/json" });
@@ -149,40 +116,14 @@ function refuse(encoding: OtlpEncoding, read: Exclude<BodyRead, { kind: "body" }
   return failureAnswer(encoding, read.status, read.message, read.status === 429 ? retryAfter(1) : {});
 }
 
-function decode(receiver: Receiver, encoding: OtlpEncoding, bytes: Buffer): DecodedExport | MalformedExportError {
-  try {
-    const decodeExport = encoding === "json" ? decodeJsonExport : decodeProtobufExport;
-    return decodeExport(bytes, receiver.limits, receiver.filter);
-  } catch (error) {
-    if (error instanceof MalformedExportError) return error;
-    throw error;
-  }
-}
-
-async function handOn(
-  receiver: Receiver,
-  request: IncomingMessage,
-  decoded: DecodedExport,
-  { encoding, tally }: { readonly encoding: OtlpEncoding; readonly tally: Tally },
-): Promise<Answer> {
-  const address = request.socket.remoteAddress ?? "";
-  const producer = { address, userAgent: request.headers["user-agent"] ?? "" };
-  let outcome: AcceptOutcome;
-  try {
-    outcome = await receiver.accept(decoded, producer);
-  } catch (error) {
-    receiver.report(error);
-    // Whether the spans are stored is unknown: a repeat is found by its ids, a loss by nobody.
-    outcome = { kind: "unavailable", retryAfterSeconds: 5, message: "the collector failed to store the spans" };
-  }
+function answerOf(outcome: ReceivedOutcome, encoding: OtlpEncoding, words: SignalWords): Answer {
   switch (outcome.kind) {
     case "accepted":
-      tally.rejected += outcome.rejected.length;
-      return successAnswer(encoding, [...decoded.rejected, ...outcome.rejected]);
-    case "overloaded": {
-      const message = "the collector is overloaded; send the same spans again later";
-      return failureAnswer(encoding, 429, message, retryAfter(outcome.retryAfterSeconds));
-    }
+      return successAnswer(encoding, words, outcome.rejected);
+    case "malformed":
+      return failureAnswer(encoding, 400, outcome.message);
+    case "overloaded":
+      return failureAnswer(encoding, 429, outcome.message, retryAfter(outcome.retryAfterSeconds));
     case "unavailable":
       return failureAnswer(encoding, 503, outcome.message, retryAfter(outcome.retryAfterSeconds));
   }
