@@ -24,6 +24,8 @@ import { tailLine } from "./http/tail-line.ts";
 import { Acceptor } from "./ingest/accept.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { decodeUsageEntry, type SpansEntry, type UsageEntry } from "./ingest/log-codec.ts";
+import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
+import { defaultSeriesMax } from "./ingest/metrics/series-limits.ts";
 import { Resolver } from "./ingest/resolver.ts";
 import { findStored } from "./ingest/stored-records.ts";
 import { Writer } from "./ingest/writer.ts";
@@ -97,12 +99,14 @@ export function openPipeline(options: PipelineOptions): Pipeline {
     otlp: createOtlpFronts({
       ...fronts,
       acceptor: workers.acceptor,
+      metricAcceptor: workers.metricAcceptor,
       report: (error) => log.error({ error: String(error) }, "export request failed"),
     }),
     route: createRouter(routesOf(options, { ...fronts, ...workers, state })),
     async stop() {
       clearInterval(trimmer);
       fronts.tail.close();
+      await workers.metricAcceptor.stop();
       for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter]) await worker.stop();
       await logs.spans.close();
       await logs.usage.close();
@@ -166,7 +170,15 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
-  return { acceptor, resolver, writer, detection, alerter };
+  const metricAcceptor = new MetricAcceptor({
+    store: options.store,
+    now,
+    oldestMs: config.rawRetentionDays * dayMs,
+    seriesMax: defaultSeriesMax,
+    pendingPointsMax: 200_000,
+    lingerMs: 500,
+  });
+  return { acceptor, metricAcceptor, resolver, writer, detection, alerter };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {
@@ -208,6 +220,7 @@ function routesOf(
     status: () => state.status(),
     ready: () => state.notReady(),
     checks: () => state.checks(),
+    tokens: () => state.tokens(),
     settle: (timeoutMs) => state.settle(timeoutMs),
     producer: (id) => refusals.of(id),
   });

@@ -1,6 +1,7 @@
 /** The HTTP API: the only way to ask, since the engine locks its directory. */
 
 import { z } from "zod";
+import type { TokenComparison } from "../ingest/metrics/token-check.ts";
 import type { Alert } from "../model/finding.ts";
 import { formatUsd } from "../model/money.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
@@ -20,6 +21,8 @@ export interface Quality {
   readonly completeness: number | null;
   readonly unpriced_share: number | null;
   readonly lag_seconds: number;
+  /** What metrics say of spans that did not come, as one sentence; null where they say nothing. */
+  readonly missing_spans: string | null;
 }
 
 export interface Check {
@@ -41,6 +44,7 @@ export interface ApiOptions {
   readonly status: () => Promise<Record<string, unknown>>;
   readonly ready: () => string | null;
   readonly checks: () => Promise<readonly Check[]>;
+  readonly tokens: () => Promise<readonly TokenComparison[]>;
   /** Resolves once everything acknowledged before the call can be queried and was judged; rejects after the time. */
   readonly settle: (timeoutMs: number) => Promise<void>;
   readonly producer: (id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> };
@@ -69,7 +73,7 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
   return routes;
 }
 
-function operateRoutes({ ready, metrics, status, checks }: ApiOptions): Route[] {
+function operateRoutes({ ready, metrics, status, checks, quality, tokens }: ApiOptions): Route[] {
   return [
     {
       method: "GET",
@@ -108,6 +112,12 @@ function operateRoutes({ ready, metrics, status, checks }: ApiOptions): Route[] 
       path: "/api/v1/doctor",
       summary: "What is wrong with this installation.",
       serve: async ({ response }) => sendJson(response, { checks: await checks() }),
+    },
+    {
+      method: "GET",
+      path: "/api/v1/completeness",
+      summary: "Records numbered and arrived; tokens that metrics count and spans bring, in the last hour, by service.",
+      serve: async ({ response }) => sendJson(response, { tokens: await tokens(), ...(await quality()) }),
     },
   ];
 }

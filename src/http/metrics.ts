@@ -17,6 +17,7 @@ export interface MetricReadings {
   readonly identities: number;
   readonly identityHorizonSeconds: number;
   readonly logBytes: number;
+  readonly metricSeries: number;
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -35,6 +36,9 @@ export function createMetrics(read: () => MetricReadings) {
     spansKept: counter("spans_kept", "LLM spans taken from export requests."),
     spansOther: counter("spans_other", "Spans that are no LLM operation: counted, not kept."),
     spansRejected: counter("spans_rejected", "Spans refused with a reason."),
+    pointsKept: counter("metric_points_kept", "Data points stored: token usage, and readings of model instances."),
+    pointsOther: counter("metric_points_other", "Data points of metrics that nobody keeps: counted, not kept."),
+    pointsRejected: counter("metric_points_rejected", "Data points refused with a reason."),
     records: counter("records", "Usage records resolved, by cost status.", ["cost_status"]),
     repeats: counter("repeats", "Spans that had been seen before: dropped."),
     conflicts: counter("conflicts", "Repeats that claimed other tokens or cost: dropped."),
@@ -86,5 +90,6 @@ function addGauges(registry: Registry, read: () => MetricReadings): void {
     "How far back every repeat is recognised.",
     (r) => r.identityHorizonSeconds,
   );
+  gauge("burnwatch_metric_series", "Series of metrics heard of in the last hour or two.", (r) => r.metricSeries);
   gauge("burnwatch_log_bytes", "Size of both logs on disk.", (r) => r.logBytes);
 }

@@ -7,8 +7,11 @@ import { keepsAttribute, keepsSpan } from "../dialects/dialects.ts";
 import type { Acceptor } from "../ingest/accept.ts";
 import type { AcceptOutcome } from "../ingest/accept-outcome.ts";
 import type { DecodedExport } from "../ingest/decoded-export.ts";
+import type { MetricAcceptor } from "../ingest/metrics/metric-acceptor.ts";
+import { keepsMetric } from "../ingest/metrics/metric-names.ts";
 import { sendJson } from "./answer.ts";
 import { createGrpcReceiver, type GrpcReceiver } from "./grpc-receiver.ts";
+import { metricSignal } from "./metric-signal.ts";
 import type { Metrics } from "./metrics.ts";
 import { createIntake } from "./otlp-intake.ts";
 import { createOtlpHandler } from "./otlp-receiver.ts";
@@ -18,6 +21,7 @@ import { traceSignal } from "./trace-signal.ts";
 
 export interface OtlpFrontsOptions {
   readonly acceptor: Acceptor;
+  readonly metricAcceptor: MetricAcceptor;
   readonly metrics: Metrics;
   readonly refusals: Refusals;
   readonly report: (error: unknown) => void;
@@ -29,7 +33,13 @@ export interface OtlpFronts {
 }
 
 /** Both fronts, not listening yet. They share one budget of memory. */
-export function createOtlpFronts({ acceptor, metrics, refusals, report }: OtlpFrontsOptions): OtlpFronts {
+export function createOtlpFronts({
+  acceptor,
+  metricAcceptor,
+  metrics,
+  refusals,
+  report,
+}: OtlpFrontsOptions): OtlpFronts {
   const intake = createIntake({ report });
   const traces = traceSignal({
     accept: async (decoded) => {
@@ -41,7 +51,11 @@ export function createOtlpFronts({ acceptor, metrics, refusals, report }: OtlpFr
     report,
   });
   const observe = (event: OtlpRequestEvent) => count(metrics, event);
-  const handlers = new Map([["/v1/traces", createOtlpHandler({ signal: traces, intake, observe })]]);
+  const points = metricSignal({ accept: (decoded) => metricAcceptor.accept(decoded), keeps: keepsMetric, report });
+  const handlers = new Map([
+    ["/v1/traces", createOtlpHandler({ signal: traces, intake, observe })],
+    ["/v1/metrics", createOtlpHandler({ signal: points, intake, observe })],
+  ]);
   const http = createServer((request, response) => {
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     const handle = handlers.get(path);
@@ -50,7 +64,7 @@ export function createOtlpFronts({ acceptor, metrics, refusals, report }: OtlpFr
     const taken = [...handlers.keys()].map((known) => `${known.slice(4)} are taken at ${known}`).join(", ");
     sendJson(response, { code: 5, message: `no such path: ${path}; ${taken}` }, 404);
   });
-  return { http, grpc: createGrpcReceiver({ signals: { traces }, intake, observe }) };
+  return { http, grpc: createGrpcReceiver({ signals: { traces, metrics: points }, intake, observe }) };
 }
 
 function count(metrics: Metrics, event: OtlpRequestEvent): void {
@@ -58,10 +72,11 @@ function count(metrics: Metrics, event: OtlpRequestEvent): void {
   const grpc = protocol === "grpc";
   metrics.requests.inc({ protocol, telemetry, status: grpc ? (grpcStatus[status] ?? status) : status });
   metrics.wireBytes.inc({ protocol, telemetry }, wireBytes);
-  if (telemetry !== "traces" || status !== (grpc ? grpcStatus.OK : 200)) return;
-  metrics.spansKept.inc(kept);
-  metrics.spansOther.inc(other);
-  metrics.spansRejected.inc(rejected);
+  if (status !== (grpc ? grpcStatus.OK : 200)) return;
+  const points = telemetry === "metrics";
+  (points ? metrics.pointsKept : metrics.spansKept).inc(kept);
+  (points ? metrics.pointsOther : metrics.spansOther).inc(other);
+  (points ? metrics.pointsRejected : metrics.spansRejected).inc(rejected);
 }
 
 /** The exporter hides partial success from its user; `replay` asks for it by the producer's id. */

@@ -148,7 +148,8 @@ export function oracleSpans(body: Uint8Array, keeps: (key: string) => boolean): 
   return spans;
 }
 
-function plainAttributes(
+/** Attributes as the collector has them, of the keys that `keeps` names. */
+export function plainAttributes(
   list: readonly OtlpAttribute[] | undefined,
   keeps: (key: string) => boolean,
 ): Record<string, AttributeValue> {
