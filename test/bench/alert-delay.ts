@@ -77,7 +77,7 @@ async function spikeUnderLoad(exporters: Exporters, spikes: Spikes): Promise<(nu
     spansPerBody,
   });
   const { tracesUrl } = spikes.server;
-  const load = exporters.send({ tracesUrl, exporters: loadExporters, spansPerSecond: loadSpansPerSecond });
+  const load = exporters.send({ url: tracesUrl, exporters: loadExporters, spansPerSecond: loadSpansPerSecond });
   const [delays] = await Promise.all([spikeSeries("loaded", spikes), load]);
   await spikes.server.settle();
   return delays;

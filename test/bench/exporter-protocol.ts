@@ -3,7 +3,10 @@
 import type { BodiesOptions } from "./payload.ts";
 
 export interface SendOptions {
-  readonly tracesUrl: string;
+  /** `/v1/traces` of OTLP/HTTP, or the server of OTLP/gRPC. */
+  readonly url: string;
+  /** HTTP where absent; gRPC takes bodies of protobuf. */
+  readonly protocol?: "http" | "grpc";
   /** Requests in flight at once, each on a connection of its own. */
   readonly exporters: number;
   /** Spans per second over all exporters; absent for as many as are taken. */

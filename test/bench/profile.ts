@@ -28,7 +28,7 @@ export const profile: Bench = {
       const server = await startServerProcess({ nodeFlags: ["--cpu-prof", `--cpu-prof-dir=${directory}`] });
       const from = clockUs();
       const before = cpuUsByThread(server.pid);
-      const sent = await exporters.send({ tracesUrl: server.tracesUrl, exporters: exportersAtOnce });
+      const sent = await exporters.send({ url: server.tracesUrl, exporters: exportersAtOnce });
       await server.settle();
       const window = { from, to: clockUs() };
       const after = cpuUsByThread(server.pid);

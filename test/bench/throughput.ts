@@ -10,10 +10,19 @@ import { mediansOf, percentile } from "./statistics.ts";
 
 export const spansPerBody = 500;
 
-const loads: readonly { readonly format: PayloadFormat; readonly exporters: number }[] = [
+interface Load {
+  readonly format: PayloadFormat;
+  /** HTTP where absent. */
+  readonly protocol?: "grpc";
+  readonly exporters: number;
+}
+
+const loads: readonly Load[] = [
   { format: "protobuf", exporters: 1 },
   { format: "protobuf", exporters: 10 },
   { format: "protobuf", exporters: 50 },
+  { format: "protobuf", protocol: "grpc", exporters: 10 },
+  { format: "protobuf", protocol: "grpc", exporters: 50 },
   { format: "json", exporters: 10 },
   { format: "json", exporters: 50 },
 ];
@@ -61,16 +70,20 @@ export async function measureThroughput(options: BenchOptions): Promise<{ table:
   const table: Table = {
     title: `${options.spans} spans in bodies of ${spansPerBody} to a fresh server, detection on; medians of ${options.runs}`,
     columns,
-    rows: medians.map((row): Cell[] => [row.format, String(row.exporters), ...measures.map((name) => row[name])]),
+    rows: medians.map((row): Cell[] => [
+      row.protocol ?? row.format,
+      String(row.exporters),
+      ...measures.map((name) => row[name]),
+    ]),
     notes: [
-      "protobuf: gzip; json: plain, as OpenTelemetry's JavaScript exporter sends it, half as many spans.",
+      "protobuf: gzip over HTTP; grpc: the same bodies over gRPC; json: plain, as OpenTelemetry's JavaScript exporter sends it, half as many spans.",
       "acked: on disk, fsync on (lmdb group commit). queryable: until everything acked is stored, fsync on, and judged (POST /api/v1/settle).",
       "us/span: CPU of the server from the first request to settled, all threads (/proc/PID/stat). exp. us: of the exporters, whose process shares the cores. Both run on this one machine.",
       "ack: from the first try to the 200, tries refused with 429 and sent again after Retry-After included. lag: longest event-loop delay (its sampling step of 10 ms included). RSS: peak.",
       "Bodies were made beforehand; synthetic text compresses well (about 140 bytes a span on the wire).",
     ],
   };
-  const reference = medians.find(({ format, exporters }) => format === "protobuf" && exporters === 10);
+  const reference = medians.find((load) => keyOf(load) === keyOf({ format: "protobuf", exporters: 10 }));
   return { table, serverCpuUs: reference?.serverCpuUs ?? null };
 }
 
@@ -90,17 +103,21 @@ async function measureRun({ run, exporters, options, runs }: Run): Promise<void>
       prepared = load.format;
       await exporters.prepare({ format: load.format, bodies: Math.ceil(spans / spansPerBody), spansPerBody });
     }
-    runs.get(keyOf(load))?.push(await measureLoad(exporters, load.exporters));
+    runs.get(keyOf(load))?.push(await measureLoad(exporters, load));
   }
 }
 
-async function measureLoad(exporters: Exporters, concurrency: number): Promise<Measured> {
+async function measureLoad(
+  exporters: Exporters,
+  { protocol = "http", exporters: concurrency }: Load,
+): Promise<Measured> {
   const server = await startServerProcess();
   try {
+    const url = protocol === "grpc" ? server.grpcUrl : server.tracesUrl;
     // Reading the metrics begins the lag's measurement anew.
     await metric(server.apiUrl, "nodejs_eventloop_lag_max_seconds");
     const cpuBefore = cpuUs(server.pid);
-    const sent = await exporters.send({ tracesUrl: server.tracesUrl, exporters: concurrency });
+    const sent = await exporters.send({ url, protocol, exporters: concurrency });
     await server.settle();
     const settledUs = clockUs();
     const cpuAfter = cpuUs(server.pid);
@@ -128,6 +145,6 @@ async function assertStored(apiUrl: string, spans: number): Promise<void> {
   if (Number(row?.stored) !== spans) throw new Error(`${row?.stored} records are stored of ${spans} acknowledged`);
 }
 
-function keyOf({ format, exporters }: (typeof loads)[number]): string {
-  return `${format} ${exporters}`;
+function keyOf({ format, protocol, exporters }: Load): string {
+  return `${protocol ?? format} ${exporters}`;
 }

@@ -125,36 +125,34 @@ describe.each(Object.entries(implementations))("metrics in the %s store", (_name
     ]);
   });
 
-  it("changes nothing twice where an insert happened and its answer was lost", async () => {
-    const resource = { "service.name": "vllm", "service.instance.id": "unsure" };
-    const total = (secondsAgo: number, value: number) =>
-      point({
-        resource,
-        name: "vllm:prompt_tokens_total",
-        kind: "cumulative",
-        startUs: us(300),
-        timeUs: us(secondsAgo),
-        value,
-      });
-    let lose = false;
+  it.each([
+    ["happened and its answer was lost", true],
+    ["did not happen", false],
+  ])("counts once where an insert %s", async (_what, happens) => {
+    const instance = `unsure-${happens}`;
+    const resource = { "service.name": "vllm", "service.instance.id": instance };
+    const stream = { resource, name: "vllm:prompt_tokens_total", kind: "cumulative", startUs: us(300) } as const;
+    const total = (secondsAgo: number, value: number) => point({ ...stream, timeUs: us(secondsAgo), value });
+    let fails = false;
     const unsure: MetricAcceptorOptions["store"] = {
       query: (sql, options) => store.query(sql, options),
       async insertMetrics(rows) {
-        await store.insertMetrics(rows);
-        if (lose) throw new Error("connection reset");
+        if (happens || !fails) await store.insertMetrics(rows);
+        if (fails) throw new Error("connection reset");
       },
     };
     const acceptor = acceptorOf(unsure);
     await acceptor.accept(decoded([total(200, 100)]));
-    lose = true;
-    const lost = await acceptor.accept(decoded([total(140, 130)]));
-    expect(lost).toEqual({ kind: "unavailable", retryAfterSeconds: 5, message: "store of metrics: connection reset" });
-    lose = false;
-    // The newer total overtakes the repeat of the lost one.
+    fails = true;
+    const failed = await acceptor.accept(decoded([total(140, 130)]));
+    const message = "store of metrics: connection reset";
+    expect(failed).toEqual({ kind: "unavailable", retryAfterSeconds: 5, message });
+    fails = false;
+    // The newer total overtakes the repeat of the failed one.
     for (const each of [total(80, 150), total(140, 130)])
       expect(await acceptor.accept(decoded([each]))).toEqual(accepted);
-    const rows = (await minutes("unsure")) as { sum: number }[];
-    expect(rows.map(({ sum }) => sum)).toEqual([100, 30, 20]);
+    const rows = (await minutes(instance)) as { sum: number }[];
+    expect(rows.map(({ sum }) => sum)).toEqual(happens ? [100, 30, 20] : [100, 50]);
   });
 });
 
