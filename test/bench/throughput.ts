@@ -13,7 +13,7 @@ export const spansPerBody = 500;
 interface Load {
   readonly format: PayloadFormat;
   /** HTTP where absent. */
-  readonly protocol?: "grpc";
+  readonly protocol?: "http" | "grpc";
   readonly exporters: number;
 }
 
