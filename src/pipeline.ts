@@ -175,7 +175,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     now,
     oldestMs: config.rawRetentionDays * dayMs,
     seriesMax: defaultSeriesMax,
-    pendingPointsMax: 200_000,
+    pendingPointsMax: 50_000,
     lingerMs: 500,
   });
   return { acceptor, metricAcceptor, resolver, writer, detection, alerter };

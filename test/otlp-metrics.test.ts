@@ -140,6 +140,8 @@ it("notices spans that did not come, in the API, the doctor and the trust line",
   expect(doctor.stdout).toContain(`warn  tokens: ${text}`);
   const cost = await burnwatch(["cost", "--by", "service"], environment);
   expect(cost.stdout).toContain(`· ${text}`);
+  const selected = await burnwatch(["sql", "SELECT 1"], environment);
+  expect(selected.stdout).toContain(`· ${text}`);
 });
 
 it("answers bad points one by one, bad requests whole, and logs with what is taken", async () => {

@@ -154,7 +154,7 @@ function askRoutes(options: ApiOptions): Route[] {
       serve: async ({ response, body }) => {
         const { query, format } = body as { query: string; format: string };
         const answer = await askSql(store, query, format, sqlLimits).catch(badRequest);
-        const { completeness, unpriced_share, lag_seconds } = await quality();
+        const { completeness, unpriced_share, lag_seconds, missing_spans } = await quality();
         sendText(response, {
           contentType: contentTypeOf(answer.format),
           body: answer.bytes,
@@ -162,6 +162,7 @@ function askRoutes(options: ApiOptions): Route[] {
             "x-burnwatch-completeness": String(completeness),
             "x-burnwatch-unpriced-share": String(unpriced_share),
             "x-burnwatch-lag-seconds": String(lag_seconds),
+            ...(missing_spans === null ? {} : { "x-burnwatch-missing-spans": encodeURIComponent(missing_spans) }),
           },
         });
       },

@@ -24,7 +24,7 @@ import { countBatchDays } from "./batch-days.ts";
 import { bindParameters, quote } from "./bind-parameters.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
-import { metricInserts } from "./metric-tables.ts";
+import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
@@ -144,7 +144,8 @@ class EmbeddedStore implements Store {
     return this.#work.start(async () => {
       for (const { table, columns, structure, block } of metricInserts(rows)) {
         const path = join(this.#options.directory, `insert-${this.#inserts++}.native`);
-        const into = `INSERT INTO ${table} (${columns.join(", ")}) SETTINGS async_insert = 0`;
+        const metricSettings = Object.entries(metricInsertSettings).map(([name, value]) => `${name} = ${value}`);
+        const into = `INSERT INTO ${table} (${columns.join(", ")}) SETTINGS ${metricSettings.join(", ")}`;
         await lendAsFile(path, block, (descriptor) =>
           this.#connections.writer.connection.chdb.queryAsync(
             `${into} SELECT * FROM file(${descriptor}, Native, ${quote(structure)})`,

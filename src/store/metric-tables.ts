@@ -95,6 +95,9 @@ SELECT toStartOfMinute(toDateTime(p.ts, 'UTC')) AS minute, p.service AS service,
 FROM resource_points AS p FINAL
 GROUP BY minute, p.service, p.instance, p.device, p.model, p.labels, p.name, p.unit, p.kind, p.series`;
 
+/** Points may be as late as the retention allows, a day each: no limit of the engine's own may refuse their insert. */
+export const metricInsertSettings = { async_insert: 0, max_partitions_per_insert_block: "0" } as const;
+
 /** One insert of rows of metrics. */
 export interface MetricInsert {
   readonly table: string;

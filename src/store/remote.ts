@@ -14,7 +14,7 @@ import {
 } from "@clickhouse/client";
 import type { MetricRows } from "../model/metric-rows.ts";
 import { countBatchDays } from "./batch-days.ts";
-import { metricInserts } from "./metric-tables.ts";
+import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
@@ -112,7 +112,7 @@ class RemoteStore implements Store {
         const { stream } = await this.#client.exec({
           query: `INSERT INTO ${table} (${columns.join(", ")}) FORMAT Native`,
           values: Readable.from([block], { objectMode: false }),
-          clickhouse_settings: { async_insert: 0, wait_end_of_query: 1 },
+          clickhouse_settings: { ...metricInsertSettings, wait_end_of_query: 1 },
         });
         await buffer(stream);
       }

@@ -125,6 +125,14 @@ describe.each(Object.entries(implementations))("metrics in the %s store", (_name
     ]);
   });
 
+  it("takes points of a hundred and fifty days at once", async () => {
+    const resource = { "service.instance.id": "late" };
+    const late = Array.from({ length: 150 }, (_, days) => point({ resource, timeUs: us(days * 86_400 + 60) }));
+    const acceptor = acceptorOf(store, { oldestMs: 200 * 86_400_000, pendingPointsMax: 1000 });
+    expect(await acceptor.accept(decoded(late))).toEqual(accepted);
+    expect(await minutes("late")).toHaveLength(150);
+  });
+
   it.each([
     ["happened and its answer was lost", true],
     ["did not happen", false],

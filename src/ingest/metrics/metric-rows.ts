@@ -1,6 +1,6 @@
 /** From data points to rows. Totals become differences here; everything else is taken as it came. */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { MetricRows, ResourcePoint, TokenClaim } from "../../model/metric-rows.ts";
 import type { Attributes, AttributeValue } from "../../model/span.ts";
 import type { MetricPoint } from "./decoded-metrics.ts";
@@ -23,12 +23,23 @@ export interface StreamTotals {
 const freshStreamMaxUs = 10 * 60_000_000;
 const textLengthMax = 256;
 
+/** Asked for by the limits and again by the rows. */
+const seriesKnown = new WeakMap<MetricPoint, string>();
+
 /** The name of a series: equal for all points of it whatever the order of their attributes. 16 hex digits. */
-export function seriesOf({ name, scope, resource, attributes }: MetricPoint): string {
+export function seriesOf(point: MetricPoint): string {
+  const known = seriesKnown.get(point);
+  if (known !== undefined) return known;
+  const series = hashSeries(point);
+  seriesKnown.set(point, series);
+  return series;
+}
+
+function hashSeries({ name, scope, resource, attributes }: MetricPoint): string {
   const identity = identityKeys.map((key) => [key, resource[key] ?? ""]);
   const own = Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1));
   const text = JSON.stringify([name, scope.split("@", 1)[0], identity, own]);
-  return createHash("sha256").update(text).digest("hex").slice(0, 16);
+  return hash("sha256", text, "hex").slice(0, 16);
 }
 
 /** Who sent a point: service and instance, "" where unknown. */
