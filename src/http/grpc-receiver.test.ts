@@ -1,10 +1,12 @@
 /** What only gRPC can get wrong: frames, services, streams, connections and their end. */
 
 import { once } from "node:events";
-import { type ClientHttp2Session, connect } from "node:http2";
+import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { afterEach, expect, it, vi } from "vitest";
+import { defaultDecodeLimits } from "../ingest/decoded-export.ts";
 import { encodeOracle } from "../ingest/otlp-oracle.ts";
 import { type Face, framed, grpcCall, grpcVerdict, startFace } from "./otlp-test-faces.ts";
 
@@ -83,6 +85,29 @@ it("closes the stream of a client that goes on sending after its answer", { time
   await once(stream, "close");
   clearInterval(trickle);
   expect(face.events[0]).toMatchObject({ status: 4 });
+});
+
+it("gives the memory back of clients that leave while their message is inflated, or before its end", async () => {
+  const text = Array.from({ length: 400_000 }, (_, i) => Math.sin(i).toString(36).slice(-10)).join("");
+  const large = gzipSync(
+    encodeOracle({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...span, traceState: text }] }] }] }),
+  );
+  const limits = { ...defaultDecodeLimits, bodyBytesMax: large.length, inflatedBytesMax: 5_000_000 };
+  await start({ limits, inFlightBytesMax: limits.bodyBytesMax + limits.inflatedBytesMax });
+  const path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+  for (let waitMs = 0; waitMs < 40; waitMs += 2) {
+    const headers = { "content-type": "application/grpc", "grpc-encoding": "gzip" };
+    const stream = session.request({ ":method": "POST", ":path": path, ...headers });
+    stream.on("error", () => {}).resume();
+    await new Promise((sent) => stream.write(framed(large, true), sent));
+    await sleep(waitMs);
+    stream.close(constants.NGHTTP2_CANCEL);
+    await once(stream, "close");
+  }
+  await vi.waitFor(() => expect(face.events).toHaveLength(20));
+  await sleep(200);
+  expect(face.events.filter(({ wireBytes }) => wireBytes > 0).length).toBeGreaterThan(5);
+  expect(grpcVerdict(await grpcCall(session, framed(large, true), { "grpc-encoding": "gzip" }))).toEqual(taken);
 });
 
 it("serves a hundred calls of one connection at once", async () => {
