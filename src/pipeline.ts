@@ -1,7 +1,6 @@
 /** The life of a span as objects: two logs, four workers and two fronts, joined here and nowhere else. */
 
 import { randomUUID } from "node:crypto";
-import type { Server } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { defaultSpendSettings } from "../detectors/spend-per-minute.ts";
@@ -20,7 +19,7 @@ import type { UsageLog } from "./event-log/usage-log.ts";
 import { apiRoutes } from "./http/api.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createPreparer } from "./http/otlp-preparer.ts";
-import { createOtlpServer } from "./http/otlp-server.ts";
+import { createOtlpFronts, type OtlpFronts } from "./http/otlp-server.ts";
 import { Refusals } from "./http/refusals.ts";
 import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
@@ -29,6 +28,8 @@ import { Acceptor } from "./ingest/accept.ts";
 import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { logClock } from "./ingest/log-clock.ts";
+import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
+import { defaultSeriesMax } from "./ingest/metrics/series-limits.ts";
 import { Resolver } from "./ingest/resolver.ts";
 import { findStored } from "./ingest/stored-records.ts";
 import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
@@ -60,7 +61,7 @@ export interface Pipeline {
   readonly state: ServerState;
   /** Rejects when a worker can no longer go on. */
   readonly failed: Promise<never>;
-  readonly otlpServer: Server;
+  readonly otlp: OtlpFronts;
   readonly route: ReturnType<typeof createRouter>;
   /** Finishes the workers in the order in which they feed each other, then closes the logs. The store stays open. */
   stop(): Promise<void>;
@@ -105,9 +106,10 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   return {
     state,
     failed,
-    otlpServer: createOtlpServer({
+    otlp: createOtlpFronts({
       ...fronts,
       acceptor: workers.acceptor,
+      metricAcceptor: workers.metricAcceptor,
       prepare: preparer.prepare,
       now,
       report: (error) => log.error({ error: String(error) }, "export request failed"),
@@ -117,6 +119,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       clearInterval(trimmer);
       fronts.tail.close();
       await preparer.close();
+      await workers.metricAcceptor.stop();
       logs.space.close();
       for (const worker of [workers.resolver, workers.writer, workers.detection, workers.alerter])
         await worker.stop().catch((error: Error) => log.warn({ reason: error.message }, "stopped without saving"));
@@ -180,7 +183,16 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts) {
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
-  return { acceptor, resolver, writer, detection, alerter };
+  const metricAcceptor = new MetricAcceptor({
+    store: options.store,
+    space,
+    now,
+    oldestMs: config.rawRetentionDays * dayMs,
+    seriesMax: defaultSeriesMax,
+    pendingPointsMax: 50_000,
+    lingerMs: 500,
+  });
+  return { acceptor, metricAcceptor, resolver, writer, detection, alerter };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {
@@ -223,6 +235,7 @@ function routesOf(
     status: () => state.status(),
     ready: () => state.notReady(),
     checks: () => state.checks(),
+    tokens: () => state.tokens(),
     settle: (timeoutMs) => state.settle(timeoutMs),
     producer: (id) => refusals.of(id),
   });

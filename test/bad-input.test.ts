@@ -172,6 +172,7 @@ it("refuses a second server on the same directory, and a port in use, in one cle
   const second = await burnwatch(["serve", "--data", server.directory], {
     BURNWATCH_API: "127.0.0.1:0",
     BURNWATCH_OTLP_HTTP: "127.0.0.1:0",
+    BURNWATCH_OTLP_GRPC: "127.0.0.1:0",
   });
   expect(second.code).toBe(1);
   expect(second.stderr.trim().split("\n")).toHaveLength(1);
@@ -181,6 +182,7 @@ it("refuses a second server on the same directory, and a port in use, in one cle
   const taken = await burnwatch(["serve", "--data", directory], {
     BURNWATCH_API: `127.0.0.1:${port}`,
     BURNWATCH_OTLP_HTTP: "off",
+    BURNWATCH_OTLP_GRPC: "off",
   });
   expect(taken.code).toBe(1);
   expect(taken.stderr).toContain(

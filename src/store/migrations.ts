@@ -3,6 +3,7 @@
  * recorded after its last statement: one that was killed halfway runs again from its start.
  */
 
+import { createMetricTables } from "./metric-tables.ts";
 import {
   createRollup,
   createRollupFill,
@@ -33,6 +34,7 @@ const migrations: readonly Migration[] = [
   { version: 3, name: "usage_rollup_1d", statements: (retention) => rollupStatements(rollup1d, retention) },
   { version: 4, name: "usage_views", statements: () => [createUsageView, ...createRollupViews] },
   { version: 5, name: "sealed_days", statements: () => [createSeals] },
+  { version: 6, name: "metrics", statements: createMetricTables },
 ];
 
 function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {
@@ -73,7 +75,12 @@ export async function migrateSchema(connection: SchemaConnection, retention: Ret
 /** Changes the tables' TTL where the configuration has changed since. Parts are dropped later, when merges look at them. */
 async function applyRetention(connection: SchemaConnection, retention: Retention): Promise<void> {
   const wanted = [
-    { table: "usage_records", column: "ts", unit: "Day", count: retention.rawRetentionDays },
+    ...["usage_records", "token_claims", "resource_points"].map((table) => ({
+      table,
+      column: "ts",
+      unit: "Day",
+      count: retention.rawRetentionDays,
+    })),
     ...[rollup15m, rollup1d].map((rollup) => ({
       table: rollup.table,
       column: rollup.time,

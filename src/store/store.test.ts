@@ -75,6 +75,7 @@ for (const { name, open, dispose } of implementations)
         "usage_rollup_1d",
         "usage_views",
         "sealed_days",
+        "metrics",
       ]);
       expect(await store.migrate()).toEqual([]);
       const rows = await store.query("SELECT version, name FROM schema_migrations ORDER BY version");
@@ -84,6 +85,7 @@ for (const { name, open, dispose } of implementations)
         { version: 3, name: "usage_rollup_1d" },
         { version: 4, name: "usage_views" },
         { version: 5, name: "sealed_days" },
+        { version: 6, name: "metrics" },
       ]);
     });
 
