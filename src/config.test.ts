@@ -26,6 +26,7 @@ it("works without a file, on loopback, with stated retention", () => {
   expect(readConfig(undefined, {})).toMatchObject({
     data: ".burnwatch",
     otlpHttp: { host: "127.0.0.1", port: 4318 },
+    otlpGrpc: { host: "127.0.0.1", port: 4317 },
     api: { host: "127.0.0.1", port: 4319 },
     rawRetentionDays: 90,
     rollupRetentionMonths: 13,

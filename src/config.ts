@@ -16,6 +16,7 @@ export interface Address {
 export interface Config {
   readonly data: string;
   readonly otlpHttp: Address | null;
+  readonly otlpGrpc: Address | null;
   readonly api: Address | null;
   readonly clickhouseHttp: Address | null;
   readonly webhook: string | null;
@@ -97,7 +98,14 @@ const keys = {
     "BURNWATCH_OTLP_HTTP",
     "127.0.0.1:4318",
     address,
-    "where OTLP/HTTP is received; off closes it",
+    "where OTLP/HTTP takes traces and metrics; off closes it",
+  ),
+  otlpGrpc: key(
+    "otlp.grpc",
+    "BURNWATCH_OTLP_GRPC",
+    "127.0.0.1:4317",
+    address,
+    "where OTLP/gRPC takes traces and metrics; off closes it",
   ),
   api: key("api", "BURNWATCH_API", "127.0.0.1:4319", address, "where API, metrics and health answer; off closes it"),
   webhook: key("webhook", "BURNWATCH_WEBHOOK", null, httpUrl, "URL that alerts are posted to"),

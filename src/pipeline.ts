@@ -1,7 +1,6 @@
 /** The life of a span as objects: two logs, four workers and two fronts, joined here and nowhere else. */
 
 import { randomUUID } from "node:crypto";
-import type { Server } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { Alerter, type DeliveryEvent } from "./alerting/alerter.ts";
@@ -20,7 +19,7 @@ import type { UsageLog } from "./event-log/usage-log.ts";
 import { apiRoutes } from "./http/api.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createPreparer } from "./http/otlp-preparer.ts";
-import { createOtlpServer } from "./http/otlp-server.ts";
+import { createOtlpFronts, type OtlpFronts } from "./http/otlp-server.ts";
 import { Refusals } from "./http/refusals.ts";
 import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
@@ -31,6 +30,8 @@ import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
 
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { logClock } from "./ingest/log-clock.ts";
+import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
+import { defaultSeriesMax } from "./ingest/metrics/series-limits.ts";
 import { Resolver } from "./ingest/resolver.ts";
 import { findStored } from "./ingest/stored-records.ts";
 import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
@@ -64,7 +65,7 @@ export interface Pipeline {
   readonly state: ServerState;
   /** Rejects when a worker can no longer go on. */
   readonly failed: Promise<never>;
-  readonly otlpServer: Server;
+  readonly otlp: OtlpFronts;
   readonly route: ReturnType<typeof createRouter>;
   /** Finishes the workers in the order in which they feed each other, then closes the logs. The store stays open. */
   stop(): Promise<void>;
@@ -111,9 +112,10 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   return {
     state,
     failed,
-    otlpServer: createOtlpServer({
+    otlp: createOtlpFronts({
       ...fronts,
       acceptor: workers.acceptor,
+      metricAcceptor: workers.metricAcceptor,
       prepare: preparer.prepare,
       now,
       report: (error) => log.error({ error: String(error) }, "export request failed"),
@@ -124,6 +126,7 @@ export function openPipeline(options: PipelineOptions): Pipeline {
       prices.file.stop();
       fronts.tail.close();
       await preparer.close();
+      await workers.metricAcceptor.stop();
       logs.space.close();
       const { repricer, resolver, writer, detection, alerter } = workers;
       for (const worker of [repricer, resolver, writer, detection, alerter])
@@ -202,6 +205,15 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
+  const metricAcceptor = new MetricAcceptor({
+    store: options.store,
+    space,
+    now,
+    oldestMs: config.rawRetentionDays * dayMs,
+    seriesMax: defaultSeriesMax,
+    pendingPointsMax: 50_000,
+    lingerMs: 500,
+  });
   const repricer = new Repricer({
     store: options.store,
     prices,
@@ -219,7 +231,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
         "re-pricing interrupted, goes on where it was",
       ),
   });
-  return { acceptor, resolver, writer, detection, alerter, repricer };
+  return { acceptor, metricAcceptor, resolver, writer, detection, alerter, repricer };
 }
 
 /** The key for spend is the older one; what is said of the detector by its name wins. */
@@ -273,6 +285,7 @@ function routesOf(
     status: () => state.status(),
     ready: () => state.notReady(),
     checks: () => state.checks(),
+    tokens: () => state.tokens(),
     settle: (timeoutMs) => state.settle(timeoutMs),
     producer: (id) => refusals.of(id),
   });

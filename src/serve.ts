@@ -117,9 +117,10 @@ function untilStopped(server: RunningServer): Promise<string> {
   });
 }
 
-function banner(config: Config, { otlpPort, apiPort, clickhousePort }: RunningServer): string {
+function banner(config: Config, { otlpPort, grpcPort, apiPort, clickhousePort }: RunningServer): string {
   const lines = [
     otlpPort === null ? "" : `  send   OTLP/HTTP to http://127.0.0.1:${otlpPort}/v1/traces`,
+    grpcPort === null ? "" : `  send   OTLP/gRPC to http://127.0.0.1:${grpcPort}`,
     apiPort === null
       ? ""
       : "  ask    npm run -s burnwatch -- cost --by model,feature   (or: tail, alerts, sql, doctor)",

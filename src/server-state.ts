@@ -11,6 +11,8 @@ import type { MetricReadings } from "./http/metrics.ts";
 import type { Acceptor } from "./ingest/accept.ts";
 import { arrivedAtMsOf } from "./ingest/entry-bytes.ts";
 import type { FreshEntries } from "./ingest/fresh-entries.ts";
+import type { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
+import { compareTokens, missingSpansText, type TokenComparison } from "./ingest/metrics/token-check.ts";
 import type { Resolver } from "./ingest/resolver.ts";
 import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
 import type { Writer } from "./ingest/writer.ts";
@@ -25,6 +27,7 @@ export interface ServerParts {
   readonly freshUsage: FreshEntries<UsageEntry>;
   readonly space: DiskSpace;
   readonly acceptor: Acceptor;
+  readonly metricAcceptor: MetricAcceptor;
   readonly resolver: Resolver;
   readonly writer: Writer;
   readonly detection: DetectionWorker;
@@ -33,6 +36,7 @@ export interface ServerParts {
 }
 
 const unpricedCacheMs = 10_000;
+const tokensCacheMs = 30_000;
 const freeBytesWarn = 2e9;
 const lagSecondsWarn = 30;
 
@@ -40,6 +44,7 @@ export class ServerState {
   readonly #parts: ServerParts;
   readonly #startedAtMs: number;
   #failure: string | null = null;
+  #tokens: { readonly atMs: number; readonly comparisons: Promise<readonly TokenComparison[]> } | undefined;
   #unpriced: { readonly atMs: number; readonly share: Promise<number | null> } | undefined;
 
   constructor(parts: ServerParts) {
@@ -57,7 +62,7 @@ export class ServerState {
   }
 
   readings(): MetricReadings {
-    const { acceptor, spans, usage, space, writer, detection, resolver, alerter, now } = this.#parts;
+    const { acceptor, metricAcceptor, spans, usage, space, writer, detection, resolver, alerter, now } = this.#parts;
     const identities = usage.identityStats(now());
     return {
       backlogSpans: acceptor.backlogSpans(),
@@ -73,6 +78,7 @@ export class ServerState {
       identities: identities.entries,
       heldTraces: resolver.held().traces,
       identityHorizonSeconds: identities.horizonMs / 1000,
+      metricSeries: metricAcceptor.series(),
       logBytes: spans.sizeBytes() + usage.entries.sizeBytes(),
       diskFreeBytes: space.freeBytes(),
       diskFreeBytesMin: space.freeBytesMin,
@@ -96,7 +102,20 @@ export class ServerState {
       completeness: this.#parts.resolver.completeness(),
       unpriced_share: await this.#unpricedShare(),
       lag_seconds: this.lagSeconds(),
+      missing_spans: missingSpansText(await this.tokens(tokensCacheMs)),
     };
+  }
+
+  /** What producers' own metrics count beside what their spans brought, as of at most so long ago. */
+  tokens(ageMsMax = 0): Promise<readonly TokenComparison[]> {
+    const { store, now } = this.#parts;
+    if (this.#tokens === undefined || now() - this.#tokens.atMs >= ageMsMax) {
+      this.#tokens = { atMs: now(), comparisons: compareTokens(store, now()) };
+      this.#tokens.comparisons.catch(() => {
+        this.#tokens = undefined;
+      });
+    }
+    return this.#tokens.comparisons;
   }
 
   async status(): Promise<Record<string, unknown>> {
@@ -136,6 +155,7 @@ export class ServerState {
     const readings = this.readings();
     const share = await this.#unpricedShare();
     const broken = await store.brokenSeals();
+    const compared = await this.tokens();
     return [
       check(
         "workers",
@@ -164,6 +184,15 @@ export class ServerState {
           ? "no producer numbers its records"
           : `${(readings.completeness * 100).toFixed(2)} % accounted`,
         "a producer was killed, or its exports were refused: see burnwatch_spans_rejected_total",
+      ),
+      check(
+        "tokens",
+        compared.some((comparison) => comparison.spans_missing) ? "warn" : "ok",
+        missingSpansText(compared) ??
+          (compared.length === 0
+            ? "no service sends gen_ai.client.token.usage"
+            : `spans bring what metrics count, ${compared.length} comparisons`),
+        "spans are sampled or lost on their way: see /api/v1/completeness",
       ),
       check(
         "prices",

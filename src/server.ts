@@ -1,7 +1,8 @@
 /** The running server: takes its directory, opens the store and the pipeline, listens, and takes it all down in order. */
 
 import { existsSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server as HttpServer } from "node:http";
+import type { Server } from "node:net";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Terminal } from "./channels/terminal.ts";
@@ -25,6 +26,7 @@ export interface ServerOptions {
 export interface RunningServer {
   /** Ports as bound, null where closed. */
   readonly otlpPort: number | null;
+  readonly grpcPort: number | null;
   readonly apiPort: number | null;
   readonly clickhousePort: number | null;
   readonly state: ServerState;
@@ -58,10 +60,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const pipeline = openPipeline({ ...options, store, logs: openLogs(config) });
     undo.push(() => pipeline.stop());
     const api = createServer((request, response) => void pipeline.route(request, response));
-    const apiPort = await listen(config.api, "api", api, undo);
+    const apiPort = await listenHttp(config.api, "api", api, undo);
     const clickhousePort = await listenForClickhouse(options, store, undo);
-    const otlpPort = await listen(config.otlpHttp, "otlp.http", pipeline.otlpServer, undo);
-    return { otlpPort, apiPort, clickhousePort, state: pipeline.state, failed: pipeline.failed, stop };
+    const { http, grpc } = pipeline.otlp;
+    const otlpPort = await listenHttp(config.otlpHttp, "otlp.http", http, undo);
+    const grpcPort = await listen(config.otlpGrpc, "otlp.grpc", grpc.server);
+    if (grpcPort !== null) undo.push(() => grpc.stop(closeConnectionsAfterMs));
+    return { otlpPort, grpcPort, apiPort, clickhousePort, state: pipeline.state, failed: pipeline.failed, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -96,21 +101,27 @@ async function listenForClickhouse({ config, log }: ServerOptions, store: Store,
     store,
     config.clickhouseUrl === null ? embeddedDatabase : config.clickhouseDatabase,
   );
-  return listen(config.clickhouseHttp, "clickhouse.http", front, undo).catch((error: Error) => {
+  return listenHttp(config.clickhouseHttp, "clickhouse.http", front, undo).catch((error: Error) => {
     if (config.clickhouseHttp?.port !== 8123) throw error;
     log.warn({ reason: error.message }, "the ClickHouse HTTP interface is closed");
     return null;
   });
 }
 
-async function listen(
+async function listenHttp(
   address: Address | null,
   key: string,
-  server: Server,
+  server: HttpServer,
   undo: (() => Promise<void>)[],
 ): Promise<number | null> {
-  if (address === null) return null;
   server.on("clientError", (_error, socket) => socket.destroy());
+  const port = await listen(address, key, server);
+  if (port !== null) undo.push(() => stopListening(server));
+  return port;
+}
+
+async function listen(address: Address | null, key: string, server: Server): Promise<number | null> {
+  if (address === null) return null;
   await new Promise<void>((done, fail) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const reason =
@@ -125,12 +136,11 @@ async function listen(
     });
     server.listen(address.port, address.host, done);
   });
-  undo.push(() => stopListening(server));
   const bound = server.address();
   return typeof bound === "object" && bound !== null ? bound.port : null;
 }
 
-function stopListening(server: Server): Promise<void> {
+function stopListening(server: HttpServer): Promise<void> {
   return new Promise((done) => {
     server.close(() => done());
     server.closeIdleConnections();

@@ -28,6 +28,7 @@ const answerSchema = z.object({
   completeness: z.number().nullable(),
   lag_seconds: z.number().nullable(),
   unpriced_share: z.number().nullish(),
+  missing_spans: z.string().nullish(),
 });
 
 type Alert = z.infer<typeof alertSchema>;
@@ -59,8 +60,15 @@ export const alerts = defineCommand({
     }
     const empty = everything ? "No alerts.\n" : "Nothing is firing. Past alerts: burnwatch alerts --all\n";
     io.stdout.write(shown.length === 0 ? empty : shown.map((alert) => textOf(alert, Date.now())).join("\n"));
-    const { completeness, lag_seconds: lagSeconds, unpriced_share: unpricedShare } = answer;
-    io.stdout.write(`${shown.length === 0 ? "" : "\n"}${trustLine({ completeness, lagSeconds, unpricedShare })}\n`);
+    const {
+      completeness,
+      lag_seconds: lagSeconds,
+      unpriced_share: unpricedShare,
+      missing_spans: missingSpans,
+    } = answer;
+    io.stdout.write(
+      `${shown.length === 0 ? "" : "\n"}${trustLine({ completeness, lagSeconds, unpricedShare, missingSpans })}\n`,
+    );
     return 0;
   },
 });

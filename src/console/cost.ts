@@ -37,6 +37,7 @@ const answerSchema = z.object({
   completeness: z.number().nullable(),
   unpriced_share: z.number().nullish(),
   lag_seconds: z.number().nullable(),
+  missing_spans: z.string().nullish(),
 });
 
 type Row = z.infer<typeof rowSchema>;
@@ -91,8 +92,13 @@ export const cost = defineCommand({
     } else {
       io.stdout.write(tableOf(dimensions, { rows: answer.rows, options: tableOptions(io.stdout, io.env) }));
     }
-    const { completeness, unpriced_share: unpricedShare = null, lag_seconds: lagSeconds } = answer;
-    io.stdout.write(`${trustLine({ completeness, unpricedShare, lagSeconds })}\n`);
+    const {
+      completeness,
+      unpriced_share: unpricedShare = null,
+      lag_seconds: lagSeconds,
+      missing_spans: missingSpans,
+    } = answer;
+    io.stdout.write(`${trustLine({ completeness, unpricedShare, lagSeconds, missingSpans })}\n`);
     return 0;
   },
 });

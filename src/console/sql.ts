@@ -82,10 +82,12 @@ function trustOf(headers: Headers) {
     const value = text === "" ? Number.NaN : Number(text);
     return Number.isFinite(value) ? value : null;
   };
+  const missing = headers.get("x-burnwatch-missing-spans");
   return {
     completeness: number("x-burnwatch-completeness"),
     unpricedShare: number("x-burnwatch-unpriced-share"),
     lagSeconds: number("x-burnwatch-lag-seconds"),
+    missingSpans: missing === null ? null : decodeURIComponent(missing),
   };
 }
 

@@ -10,6 +10,11 @@ test.each([
   ],
   [{ completeness: 0.07, unpricedShare: 0.07, lagSeconds: 99.4 }, "7 % accounted · 7 % unpriced · lag 99 s"],
   [{ completeness: null, unpricedShare: null, lagSeconds: null }, "accounted unknown · unpriced unknown · lag unknown"],
+  [
+    { completeness: 1, lagSeconds: 0, missingSpans: "metrics say 3.0 % more input tokens than spans of service bot" },
+    "100 % accounted · lag 0 s · metrics say 3.0 % more input tokens than spans of service bot",
+  ],
+  [{ completeness: 1, lagSeconds: 0, missingSpans: null }, "100 % accounted · lag 0 s"],
   [{ completeness: null, lagSeconds: 600 }, "accounted unknown · lag 10 min"],
 ])("%j", (trust, line) => {
   expect(trustLine(trust)).toBe(line);

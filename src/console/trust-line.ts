@@ -1,11 +1,15 @@
 /** The line that ends each answer: how far its numbers can be trusted. */
 
+import { plainText } from "./table.ts";
+
 export interface Trust {
   /** Share of the numbered records that have arrived, 0 to 1; null where no producer numbers its records. */
   readonly completeness: number | null;
   /** Share of the calls that no price is known for; undefined where the answer is not about cost. */
   readonly unpricedShare?: number | null | undefined;
   readonly lagSeconds: number | null;
+  /** What metrics say of spans that did not come. */
+  readonly missingSpans?: string | null | undefined;
 }
 
 /** For example `99.97 % accounted · 0.4 % unpriced · lag 2 s`. What is missing is never rounded away. */
@@ -16,6 +20,7 @@ export function trustLine(trust: Trust): string {
     parts.push(unpricedShare === null ? "unpriced unknown" : `${percent(unpricedShare, Math.ceil)} unpriced`);
   }
   parts.push(lagSeconds === null ? "lag unknown" : `lag ${shownSeconds(lagSeconds)}`);
+  if (typeof trust.missingSpans === "string") parts.push(plainText(trust.missingSpans));
   return parts.join(" · ");
 }
 

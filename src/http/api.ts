@@ -1,6 +1,7 @@
 /** The HTTP API: the only way to ask, since the engine locks its directory. */
 
 import { z } from "zod";
+import type { TokenComparison } from "../ingest/metrics/token-check.ts";
 import { formatAmount } from "../model/amount.ts";
 import type { Alert } from "../model/finding.ts";
 import { formatUsd } from "../model/money.ts";
@@ -22,6 +23,8 @@ export interface Quality {
   readonly completeness: number | null;
   readonly unpriced_share: number | null;
   readonly lag_seconds: number;
+  /** What metrics say of spans that did not come, as one sentence; null where they say nothing. */
+  readonly missing_spans: string | null;
 }
 
 export interface Check {
@@ -41,6 +44,7 @@ export interface ApiOptions extends PriceRoutesOptions {
   readonly status: () => Promise<Record<string, unknown>>;
   readonly ready: () => string | null;
   readonly checks: () => Promise<readonly Check[]>;
+  readonly tokens: () => Promise<readonly TokenComparison[]>;
   /** Resolves once everything acknowledged before the call can be queried and was judged; rejects after the time. */
   readonly settle: (timeoutMs: number) => Promise<void>;
   readonly producer: (id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> };
@@ -70,7 +74,7 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
   return routes;
 }
 
-function operateRoutes({ ready, metrics, status, checks }: ApiOptions): Route[] {
+function operateRoutes({ ready, metrics, status, checks, quality, tokens }: ApiOptions): Route[] {
   return [
     {
       method: "GET",
@@ -110,6 +114,12 @@ function operateRoutes({ ready, metrics, status, checks }: ApiOptions): Route[] 
       summary: "What is wrong with this installation.",
       serve: async ({ response }) => sendJson(response, { checks: await checks() }),
     },
+    {
+      method: "GET",
+      path: "/api/v1/completeness",
+      summary: "Records numbered and arrived; tokens that metrics count and spans bring, in the last hour, by service.",
+      serve: async ({ response }) => sendJson(response, { tokens: await tokens(), ...(await quality()) }),
+    },
   ];
 }
 
@@ -145,7 +155,7 @@ function askRoutes(options: ApiOptions): Route[] {
       serve: async ({ response, body }) => {
         const { query, format } = body as { query: string; format: string };
         const answer = await askSql(store, query, format, sqlLimits).catch(badRequest);
-        const { completeness, unpriced_share, lag_seconds } = await quality();
+        const { completeness, unpriced_share, lag_seconds, missing_spans } = await quality();
         sendText(response, {
           contentType: contentTypeOf(answer.format),
           body: answer.bytes,
@@ -153,6 +163,7 @@ function askRoutes(options: ApiOptions): Route[] {
             "x-burnwatch-completeness": String(completeness),
             "x-burnwatch-unpriced-share": String(unpriced_share),
             "x-burnwatch-lag-seconds": String(lag_seconds),
+            ...(missing_spans === null ? {} : { "x-burnwatch-missing-spans": encodeURIComponent(missing_spans) }),
           },
         });
       },

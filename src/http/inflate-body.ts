@@ -10,7 +10,7 @@ import {
   inflateSync,
   zstdDecompressSync,
 } from "node:zlib";
-import type { BodyRead } from "./otlp-body.ts";
+import type { BodyRead, Refused } from "./otlp-body.ts";
 import type { ByteLease } from "./otlp-in-flight.ts";
 
 export type ContentCoding = "identity" | "gzip" | "deflate" | "zstd";
@@ -33,6 +33,9 @@ export function contentCodingOf(header: string | undefined): ContentCoding | und
   return name === "deflate" || name === "zstd" ? name : undefined;
 }
 
+/** An inflated body, or why there is none. */
+type Inflated = Exclude<BodyRead, { kind: "gone" }>;
+
 /** The code of the error that `inflateBytes` throws for bytes that would become too many. */
 export const tooLargeCode = "ERR_BUFFER_TOO_LARGE";
 
@@ -53,12 +56,12 @@ export interface InflateLimits {
  * Inflates a whole body. What it becomes is taken from the lease beside what it was. Refused with 413 beyond `bytesMax`,
  * 429 where the lease ends first, 400 where the bytes are not of that coding.
  */
-export async function inflateBody(body: Buffer, coding: ContentCoding, limits: InflateLimits): Promise<BodyRead> {
+export async function inflateBody(body: Buffer, coding: ContentCoding, limits: InflateLimits): Promise<Inflated> {
   if (coding === "identity") return body.length > limits.bytesMax ? tooLarge(limits) : { kind: "body", bytes: body };
   return body.length <= syncBytesMax ? inflateNow(body, coding, limits) : inflateAside(body, coding, limits);
 }
 
-function inflateNow(body: Buffer, coding: Exclude<ContentCoding, "identity">, limits: InflateLimits): BodyRead {
+function inflateNow(body: Buffer, coding: Exclude<ContentCoding, "identity">, limits: InflateLimits): Inflated {
   const { bytesMax, lease } = limits;
   const room = Math.max(1, Math.min(bytesMax, lease.free));
   try {
@@ -74,12 +77,12 @@ function inflateAside(
   body: Buffer,
   coding: Exclude<ContentCoding, "identity">,
   limits: InflateLimits,
-): Promise<BodyRead> {
+): Promise<Inflated> {
   return new Promise((resolve) => {
     const stream = inflaterOf(coding);
     const chunks: Buffer[] = [];
     let size = 0;
-    const settle = (read: BodyRead) => {
+    const settle = (read: Inflated) => {
       stream.off("data", onData);
       stream.destroy();
       resolve(read);
@@ -103,14 +106,14 @@ function inflaterOf(coding: Exclude<ContentCoding, "identity">): Transform {
   return createZstdDecompress({ chunkSize, params: zstdParams });
 }
 
-const crowded: BodyRead = { kind: "refused", status: 429, message: "too many bytes of other requests are in flight" };
+const crowded: Refused = { kind: "refused", status: 429, message: "too many bytes of other requests are in flight" };
 
-function tooLarge({ bytesMax }: InflateLimits): BodyRead {
+function tooLarge({ bytesMax }: InflateLimits): Refused {
   const message = `the inflated body is larger than ${bytesMax} bytes; lower the batch size of the exporter`;
   return { kind: "refused", status: 413, message };
 }
 
-function corrupt(coding: ContentCoding, error: unknown): BodyRead {
+function corrupt(coding: ContentCoding, error: unknown): Refused {
   return { kind: "refused", status: 400, message: `the body is not ${coding}: ${codeOf(error)}` };
 }
 

@@ -18,6 +18,7 @@ export interface MetricReadings {
   readonly heldTraces: number;
   readonly identityHorizonSeconds: number;
   readonly logBytes: number;
+  readonly metricSeries: number;
   readonly diskFreeBytes: number;
   readonly diskFreeBytesMin: number;
 }
@@ -33,11 +34,14 @@ export function createMetrics(read: () => MetricReadings) {
     new Counter({ name: `burnwatch_${name}_total`, help, labelNames, registers: [registry] });
   return {
     registry,
-    requests: counter("otlp_requests", "Export requests by answer.", ["status"]),
-    wireBytes: counter("otlp_bytes", "Bytes of export bodies on the wire."),
+    requests: counter("otlp_requests", "Export requests by answer.", ["protocol", "telemetry", "status"]),
+    wireBytes: counter("otlp_bytes", "Bytes of export bodies on the wire.", ["protocol", "telemetry"]),
     spansKept: counter("spans_kept", "LLM spans taken from export requests."),
     spansOther: counter("spans_other", "Spans that are no LLM operation: counted, not kept."),
     spansRejected: counter("spans_rejected", "Spans refused with a reason."),
+    pointsKept: counter("metric_points_kept", "Data points stored: token usage, and readings of model instances."),
+    pointsOther: counter("metric_points_other", "Data points of metrics that nobody keeps: counted, not kept."),
+    pointsRejected: counter("metric_points_rejected", "Data points refused with a reason."),
     records: counter("records", "Usage records resolved, by cost status.", ["cost_status"]),
     repeats: counter("repeats", "Spans that had been seen before: dropped."),
     conflicts: counter("conflicts", "Repeats that claimed other tokens or cost: dropped."),
@@ -98,6 +102,7 @@ function addGauges(registry: Registry, read: () => MetricReadings): void {
     "How far back every repeat is recognised.",
     (r) => r.identityHorizonSeconds,
   );
+  gauge("burnwatch_metric_series", "Series of metrics heard of in the last hour or two.", (r) => r.metricSeries);
   gauge("burnwatch_log_bytes", "Size of both logs on disk.", (r) => r.logBytes);
   gauge("burnwatch_disk_free_bytes", "Free bytes on the disk of the data directory.", (r) => r.diskFreeBytes);
   gauge("burnwatch_disk_free_min_bytes", "Free bytes below which spans are refused.", (r) => r.diskFreeBytesMin);

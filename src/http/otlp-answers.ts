@@ -1,9 +1,23 @@
-/** The answers of OTLP/HTTP, in the encoding of the request. */
+/** The answers of OTLP: those of OTLP/HTTP in the encoding of the request, and the messages that OTLP/gRPC shares with it. */
 
 import protobuf from "protobufjs/minimal.js";
-import type { RejectedSpan } from "../ingest/decoded-export.ts";
-
 export type OtlpEncoding = "protobuf" | "json";
+
+/** How one kind of telemetry is called in its answers. */
+export interface SignalWords {
+  readonly telemetry: "traces" | "metrics";
+  readonly item: string;
+  readonly items: string;
+  /** Of its partial success, in JSON. */
+  readonly rejectedField: string;
+}
+
+/** An item of a request that is not kept. */
+export interface Rejection {
+  /** Its place in the request, from 0. */
+  readonly index: number;
+  readonly reason: string;
+}
 
 export interface Answer {
   readonly status: number;
@@ -28,22 +42,27 @@ const rpcCodes: Readonly<Record<number, number>> = {
 const reasonsMax = 5;
 const reasonLengthMax = 300;
 
-/** 200 with an ExportTraceServiceResponse; `partial_success` is set only where spans were rejected, as the spec demands. */
-export function successAnswer(encoding: OtlpEncoding, rejected: readonly RejectedSpan[]): Answer {
-  const partial = rejected.length > 0;
-  const errorMessage = partial ? summarize(rejected) : "";
-  let body: Buffer;
-  if (encoding === "json") {
-    const partialSuccess = { rejectedSpans: String(rejected.length), errorMessage };
-    body = Buffer.from(JSON.stringify(partial ? { partialSuccess } : {}));
-  } else if (partial) {
-    const writer = protobuf.Writer.create().uint32(0x0a).fork();
-    writer.uint32(0x08).int64(rejected.length).uint32(0x12).string(errorMessage).ldelim();
-    body = Buffer.from(writer.finish());
-  } else {
-    body = Buffer.alloc(0);
-  }
+/** 200 with the response message. */
+export function successAnswer(encoding: OtlpEncoding, words: SignalWords, rejected: readonly Rejection[]): Answer {
+  const body = encoding === "json" ? successJson(words, rejected) : successProtobuf(words, rejected);
   return { status: 200, headers: { "content-type": contentTypes[encoding] }, body };
+}
+
+function successJson(words: SignalWords, rejected: readonly Rejection[]): Buffer {
+  if (rejected.length === 0) return Buffer.from("{}");
+  const counted = { [words.rejectedField]: String(rejected.length), errorMessage: summarize(words, rejected) };
+  return Buffer.from(JSON.stringify({ partialSuccess: counted }));
+}
+
+/**
+ * An Export...ServiceResponse, of one shape for all telemetry; `partial_success` is set only where something was rejected,
+ * as the spec demands.
+ */
+export function successProtobuf(words: SignalWords, rejected: readonly Rejection[]): Buffer {
+  if (rejected.length === 0) return Buffer.alloc(0);
+  const writer = protobuf.Writer.create().uint32(0x0a).fork();
+  writer.uint32(0x08).int64(rejected.length).uint32(0x12).string(summarize(words, rejected)).ldelim();
+  return Buffer.from(writer.finish());
 }
 
 /** An error with a google.rpc.Status body. `headers` may add Allow, Retry-After and the like. */
@@ -66,8 +85,8 @@ export function retryAfter(seconds: number): Readonly<Record<string, string>> {
   return { "retry-after": String(Math.max(1, Math.ceil(seconds))) };
 }
 
-/** The first few distinct reasons with how many spans each concerns and where the first one stands. */
-function summarize(rejected: readonly RejectedSpan[]): string {
+/** The first few distinct reasons with how many items each concerns and where the first one stands. */
+function summarize({ item, items }: SignalWords, rejected: readonly Rejection[]): string {
   const groups = new Map<string, { count: number; readonly first: number }>();
   let others = 0;
   for (const { reason, index } of rejected) {
@@ -78,8 +97,8 @@ function summarize(rejected: readonly RejectedSpan[]): string {
   }
   const parts = [...groups].map(([reason, { count, first }]) => {
     const text = reason.length > reasonLengthMax ? `${reason.slice(0, reasonLengthMax)}...` : reason;
-    return count === 1 ? `span ${first}: ${text}` : `${count} spans, the first at ${first}: ${text}`;
+    return count === 1 ? `${item} ${first}: ${text}` : `${count} ${items}, the first at ${first}: ${text}`;
   });
-  if (others > 0) parts.push(`${others} spans for other reasons`);
+  if (others > 0) parts.push(`${others} ${items} for other reasons`);
   return parts.join("; ");
 }

@@ -9,6 +9,9 @@ export type BodyRead =
   | { readonly kind: "refused"; readonly status: 400 | 408 | 413 | 429; readonly message: string }
   | { readonly kind: "gone" };
 
+/** With 429 the same body may come again; otherwise it is dropped. */
+export type Refused = Extract<BodyRead, { kind: "refused" }>;
+
 export interface BodyLimits {
   readonly bytesMax: number;
   /** For the whole body, however it trickles. */

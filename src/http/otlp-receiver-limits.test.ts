@@ -7,36 +7,34 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createGzip, gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type DecodeLimits, defaultDecodeLimits } from "../ingest/decoded-export.ts";
-import { createPreparer, type Preparer } from "./otlp-preparer.ts";
-import { createOtlpHandler, type OtlpHandlerOptions, type OtlpRequestEvent } from "./otlp-receiver.ts";
+import { createIntake } from "./otlp-intake.ts";
+import type { OtlpRequestEvent } from "./otlp-signal.ts";
+import { type FaceOptions, type HttpHandler, httpHandler } from "./otlp-test-faces.ts";
 
 const kibibyte = 1024;
 const mebibyte = 1024 * 1024;
 const small: DecodeLimits = { ...defaultDecodeLimits, bodyBytesMax: 64 * kibibyte, inflatedBytesMax: 256 * kibibyte };
-/** Exactly one largest request. */
-const onlyOne = { limits: small, inFlightBytesMax: 64 * kibibyte };
+/** The least there may be: the largest bodies that are held at once are five. */
+const scarce = { limits: small, inFlightBytesMax: 320 * kibibyte };
 const json = { "content-type": "application/json" };
 const gzipped = { ...json, "content-encoding": "gzip" };
 
 let server: Server | undefined;
-let preparer: Preparer | undefined;
+let handler: HttpHandler | undefined;
 afterEach(async () => {
   server?.closeAllConnections();
   server?.close();
-  await preparer?.close();
+  await handler?.close();
 });
 
-async function start(options: Partial<OtlpHandlerOptions> = {}): Promise<{ port: number; events: OtlpRequestEvent[] }> {
+async function start(options: FaceOptions = {}): Promise<{ port: number; events: OtlpRequestEvent[] }> {
   const events: OtlpRequestEvent[] = [];
-  const filter = { keepsAttribute: () => true, keepsSpan: () => true };
-  preparer = createPreparer({ limits: options.limits ?? defaultDecodeLimits, oldestMs: 86_400_000, filter });
-  const handler = createOtlpHandler({
+  handler = httpHandler({
     accept: async () => ({ kind: "accepted", rejected: [] }),
-    prepare: preparer.prepare,
     observe: (event) => events.push(event),
     ...options,
   });
-  server = createServer(handler).listen(0, "127.0.0.1");
+  server = createServer(handler.handle).listen(0, "127.0.0.1");
   await once(server, "listening");
   return { port: (server.address() as AddressInfo).port, events };
 }
@@ -69,7 +67,7 @@ function endless(chunkBytes: number): Readable {
 
 describe("limits of size", () => {
   it("answers 413 to a body declared or found too large, also to a client that never stops sending", async () => {
-    const { port, events } = await start(onlyOne);
+    const { port, events } = await start(scarce);
     const large = Buffer.alloc(small.bodyBytesMax + 1, " ");
     const declared = await post(port, json, large);
     expect([declared.status, declared.headers.connection]).toEqual([413, "close"]);
@@ -89,7 +87,7 @@ describe("limits of size", () => {
   });
 
   it("lets a client read the 413 that has sent all before it reads, then closes", async () => {
-    const { port } = await start(onlyOne);
+    const { port } = await start(scarce);
     const socket = await open(port, `Content-Length: ${4 * mebibyte}`);
     socket.pause();
     for (let sent = 0; sent < 4 * mebibyte; sent += 64 * kibibyte) {
@@ -101,7 +99,7 @@ describe("limits of size", () => {
   });
 
   it("closes on a client that goes on sending after its 413", { timeout: 15_000 }, async () => {
-    const { port } = await start(onlyOne);
+    const { port } = await start(scarce);
     const socket = await open(port, `Content-Length: ${1024 * mebibyte}`);
     const body = endless(64 * kibibyte);
     body.pipe(socket);
@@ -130,7 +128,7 @@ describe("limits of size", () => {
   });
 
   it("answers 413 to bombs small enough to inflate on the spot", async () => {
-    const { port } = await start(onlyOne);
+    const { port } = await start(scarce);
     const zeros = Buffer.alloc(mebibyte);
     expect((await post(port, gzipped, gzipSync(zeros))).status).toBe(413);
     expect((await post(port, { ...json, "content-encoding": "zstd" }, zstdCompressSync(zeros))).status).toBe(413);
@@ -152,9 +150,9 @@ describe("limits of time and memory", () => {
   });
 
   it("answers 429 at once while other requests hold the memory, and serves again when they leave", async () => {
-    const { port, events } = await start(onlyOne);
+    const { port, events } = await start(scarce);
     const held: Socket[] = [];
-    held.push(await open(port, `Content-Length: ${small.bodyBytesMax}`));
+    for (let i = 0; i < 5; i++) held.push(await open(port, `Content-Length: ${small.bodyBytesMax}`));
     await sleep(50);
     const refused = await post(port, json, Buffer.from("{}"));
     expect([refused.status, refused.headers["retry-after"], refused.headers.connection]).toEqual([
@@ -165,7 +163,7 @@ describe("limits of time and memory", () => {
     const trickled = await post(port, { ...json, "transfer-encoding": "chunked" }, Readable.from([Buffer.from("{}")]));
     expect(trickled.status).toBe(429);
     for (const socket of held) socket.destroy();
-    await vi.waitFor(() => expect(events.filter(({ status }) => status === 499)).toHaveLength(1));
+    await vi.waitFor(() => expect(events.filter(({ status }) => status === 499)).toHaveLength(5));
     expect((await post(port, json, Buffer.from("{}"))).status).toBe(200);
   });
 
@@ -194,7 +192,7 @@ describe("limits of time and memory", () => {
   it("gives the memory back after every kind of answer and departure", async () => {
     let hang = true;
     const { port, events } = await start({
-      ...onlyOne,
+      ...scarce,
       bodyDeadlineMs: 200,
       accept: async () => {
         if (hang) await sleep(100);
@@ -212,12 +210,13 @@ describe("limits of time and memory", () => {
     hang = false;
     const largest = gzipSync(Buffer.from(`{"unknown":"${" ".repeat(small.inflatedBytesMax - 20)}"}`));
     const padded = Buffer.concat([largest, Buffer.alloc(small.bodyBytesMax - largest.length)]);
+    // The rest of the memory can be held as well.
+    for (let i = 0; i < 4; i++) await open(port, `Content-Length: ${small.bodyBytesMax}`);
+    await sleep(20);
     for (let i = 0; i < 3; i++) expect((await post(port, gzipped, padded)).status).toBe(200);
   });
 
   it("refuses a memory limit below one largest request", () => {
-    const accept = async () => ({ kind: "accepted" as const, rejected: [] });
-    const prepare = () => ({ kind: "overloaded" as const });
-    expect(() => createOtlpHandler({ accept, prepare, inFlightBytesMax: 1000 })).toThrow("must be at least 16777216");
+    expect(() => createIntake({ inFlightBytesMax: 1000 })).toThrow("must be at least 83886080");
   });
 });

@@ -6,12 +6,10 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AcceptOutcome, Producer } from "../ingest/accept-outcome.ts";
-import { defaultDecodeLimits, type SpanFilter } from "../ingest/decoded-export.ts";
 import { decodeOracle, encodeOracle, type OtlpRequest } from "../ingest/otlp-oracle.ts";
-import { decodeSpansEntry } from "../ingest/spans-codec.ts";
 import type { Span } from "../model/span.ts";
-import { createPreparer, type Preparer } from "./otlp-preparer.ts";
-import { createOtlpHandler, type OtlpHandlerOptions, type OtlpRequestEvent } from "./otlp-receiver.ts";
+import type { OtlpRequestEvent } from "./otlp-signal.ts";
+import { type FaceOptions, type HttpHandler, httpHandler, spansOf } from "./otlp-test-faces.ts";
 
 const span = { traceId: "01".repeat(16), spanId: "02".repeat(8), name: "chat" };
 const attributes = [{ key: "gen_ai.operation.name", value: { stringValue: "chat" } }];
@@ -21,18 +19,12 @@ const json = "application/json";
 const protobuf = "application/x-protobuf";
 
 let server: Server | undefined;
-let preparer: Preparer | undefined;
+let handler: HttpHandler | undefined;
 afterEach(async () => {
   server?.closeAllConnections();
   server?.close();
-  await preparer?.close();
+  await handler?.close();
 });
-
-/** In the threads every span that a dialect reads is kept, on the spot what `filter` says. */
-function prepareWith(filter: SpanFilter) {
-  preparer = createPreparer({ limits: defaultDecodeLimits, oldestMs: Number.MAX_SAFE_INTEGER, filter });
-  return preparer.prepare;
-}
 
 interface Running {
   readonly port: number;
@@ -42,24 +34,21 @@ interface Running {
   readonly reports: unknown[];
 }
 
-async function start(
-  outcome: () => AcceptOutcome = accepted,
-  options: Partial<OtlpHandlerOptions> = {},
-): Promise<Running> {
+async function start(outcome: () => AcceptOutcome = accepted, options: FaceOptions = {}): Promise<Running> {
   const running = { exports: [] as (readonly Span[])[], producers: [] as Producer[], events: [] as OtlpRequestEvent[] };
   const reports: unknown[] = [];
-  const handler = createOtlpHandler({
-    accept: async ({ payload }, producer) => {
-      running.exports.push(payload === null ? [] : decodeSpansEntry(payload).spans);
+  handler = httpHandler({
+    accept: async (received, producer) => {
+      running.exports.push(spansOf(received));
       running.producers.push(producer);
       return outcome();
     },
-    prepare: prepareWith({ keepsAttribute: () => true, keepsSpan: (found) => found.name.startsWith("chat") }),
+    filter: { keepsAttribute: () => true, keepsSpan: (found) => found.name.startsWith("chat") },
     observe: (event) => running.events.push(event),
     report: (error) => reports.push(error),
     ...options,
   });
-  server = createServer(handler).listen(0, "127.0.0.1");
+  server = createServer(handler.handle).listen(0, "127.0.0.1");
   await once(server, "listening");
   return { ...running, reports, port: (server.address() as AddressInfo).port };
 }
@@ -97,7 +86,8 @@ describe("POST /v1/traces", () => {
     expect(exports[0]?.[0]).toMatchObject(span);
     expect(producers).toEqual([{ address: "127.0.0.1", userAgent: "test/1" }]);
     const bytes = { wireBytes: body.length, inflatedBytes: body.length };
-    expect(events).toEqual([{ kind: "request", status: 200, spans: 1, otherSpans: 0, rejected: 0, ...bytes }]);
+    const said = { protocol: "http", telemetry: "traces", status: 200 };
+    expect(events).toEqual([{ ...said, kept: 1, other: 0, rejected: 0, ...bytes }]);
   });
 
   it.each([
@@ -115,7 +105,7 @@ describe("POST /v1/traces", () => {
       const wire = compress(body);
       const reply = await send(port, { "content-type": json, "content-encoding": coding }, wire);
       expect([reply.status, reply.body.toString()]).toEqual([200, "{}"]);
-      expect(events.at(-1)).toMatchObject({ wireBytes: wire.length, inflatedBytes: body.length, spans: 1 });
+      expect(events.at(-1)).toMatchObject({ wireBytes: wire.length, inflatedBytes: body.length, kept: 1 });
     }
     expect(exports).toHaveLength(2);
   });
@@ -160,7 +150,7 @@ describe("POST /v1/traces", () => {
           "span 0: it is older than the identity horizon",
       },
     });
-    expect(events[0]).toMatchObject({ status: 200, spans: 1, otherSpans: 1, rejected: 10 });
+    expect(events[0]).toMatchObject({ status: 200, kept: 1, other: 1, rejected: 10 });
   });
 
   it("keeps the partial success message short, however many reasons there are", async () => {
@@ -238,7 +228,7 @@ describe("POST /v1/traces", () => {
     const keepsSpan = () => {
       throw failure;
     };
-    const broken = await start(accepted, { prepare: prepareWith({ keepsAttribute: () => true, keepsSpan }) });
+    const broken = await start(accepted, { filter: { keepsAttribute: () => true, keepsSpan } });
     for (const [contentType, body] of [[json, bodies.json] as const, [protobuf, bodies.protobuf] as const])
       expect((await send(broken.port, { "content-type": contentType }, body)).status).toBe(500);
     expect(broken.reports).toEqual([failure, failure]);

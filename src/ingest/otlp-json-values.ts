@@ -147,7 +147,7 @@ function exactInt64(value: bigint): number | string | undefined {
 }
 
 /** A double as the proto3 JSON mapping allows it: number, numeric string, or one of three names. */
-function readDouble(value: unknown): number | undefined {
+export function readDouble(value: unknown): number | undefined {
   if (typeof value === "number") return value;
   if (value === "NaN") return Number.NaN;
   if (value === "Infinity" || value === "-Infinity") return Number(value);

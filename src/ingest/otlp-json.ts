@@ -58,12 +58,14 @@ export function decodeJsonExport(body: Uint8Array, limits: DecodeLimits, filter:
   return { spans: walk.spans, otherSpans: walk.otherSpans, rejected: walk.rejected };
 }
 
-function objectAt(value: unknown, path: string): JsonObject {
+/** @throws MalformedExportError for what is no object. */
+export function objectAt(value: unknown, path: string): JsonObject {
   if (isObject(value)) return value;
   throw new MalformedExportError(`${path}: expected an object, got ${kindOf(value)}`);
 }
 
-function listAt(value: unknown, path: string): readonly unknown[] {
+/** The list, empty where it is absent. @throws MalformedExportError for what is no list. */
+export function listAt(value: unknown, path: string): readonly unknown[] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value;
   throw new MalformedExportError(`${path}: expected an array, got ${kindOf(value)}`);
@@ -89,7 +91,8 @@ function readResourceSpans(walk: Walk, json: unknown, path: string): void {
   }
 }
 
-function readScope(walk: Walk, json: unknown, path: string): string {
+/** A scope as `name@version`. @throws MalformedExportError for wrong types. */
+export function readScope(walk: JsonCursor, json: unknown, path: string): string {
   const scope = objectAt(json, path);
   sound(walk);
   const name = readText(walk, scope["name"], `${path}.name`);
@@ -98,7 +101,8 @@ function readScope(walk: Walk, json: unknown, path: string): string {
   return version === "" ? name : `${name}@${version}`;
 }
 
-function sound(walk: Walk): void {
+/** Forgets the fault of the item before. */
+export function sound(walk: JsonCursor): void {
   walk.fault = "";
   walk.limited = false;
 }
@@ -148,14 +152,15 @@ function readParentId(walk: Walk, value: unknown): string {
   return readId(walk, value, "parentSpanId", spanIdPattern, refusals.parentSpanId);
 }
 
-function readText(walk: Walk, value: unknown, path: string): string {
+/** A text, cut to the limit; a wrong type is noted under `path`. */
+export function readText(walk: JsonCursor, value: unknown, path: string): string {
   if (value === undefined || value === null) return "";
   walk.room = walk.limits.attributeBytesMax;
   return typeof value === "string" ? cutText(walk, value) : (misfit(walk, path, "a string", value) ?? "");
 }
 
 /** Unix nanoseconds as whole microseconds: of a decimal string the last three digits are dropped, which is exact. */
-function readUnixMicros(walk: Walk, value: unknown, field: string): number {
+export function readUnixMicros(walk: JsonCursor, value: unknown, field: string): number {
   if (value === undefined || value === null) return 0;
   let micros = -1;
   if (typeof value === "string" && /^\d{1,20}$/.test(value)) micros = Number(value.slice(0, -3));

@@ -13,7 +13,10 @@ package otlp;
 message ExportTraceServiceRequest { repeated ResourceSpans resource_spans = 1; }
 message ExportTraceServiceResponse { ExportTracePartialSuccess partial_success = 1; }
 message ExportTracePartialSuccess { int64 rejected_spans = 1; string error_message = 2; }
-message RpcStatus { int32 code = 1; string message = 2; }
+message RpcStatus { int32 code = 1; string message = 2; repeated Any details = 3; }
+message Any { string type_url = 1; bytes value = 2; }
+message RetryInfo { Duration retry_delay = 1; }
+message Duration { int64 seconds = 1; int32 nanos = 2; }
 message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; string schema_url = 3; }
 message ScopeSpans { InstrumentationScope scope = 1; repeated Span spans = 2; string schema_url = 3; }
 message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2; repeated EntityRef entity_refs = 3; }
@@ -145,7 +148,8 @@ export function oracleSpans(body: Uint8Array, keeps: (key: string) => boolean): 
   return spans;
 }
 
-function plainAttributes(
+/** Attributes as the collector has them, of the keys that `keeps` names. */
+export function plainAttributes(
   list: readonly OtlpAttribute[] | undefined,
   keeps: (key: string) => boolean,
 ): Record<string, AttributeValue> {

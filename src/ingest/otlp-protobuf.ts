@@ -101,7 +101,8 @@ function readResourceSpans(walk: Walk): void {
   }
 }
 
-function readResource(walk: Walk, resource: Record<string, AttributeValue>): void {
+/** Reads a Resource message into `resource`; `walk.fault` says why it cannot be kept. */
+export function readResource(walk: Cursor, resource: Record<string, AttributeValue>): void {
   const { reader, limits } = walk;
   const outer = enter(reader, "a Resource");
   let count = 0;
@@ -141,7 +142,8 @@ function readScopeSpans(walk: Walk, resource: Attributes, resourceFault: string)
   }
 }
 
-function readScope(walk: Walk): string {
+/** Reads an InstrumentationScope message as `name@version`. */
+export function readScope(walk: Cursor): string {
   const { reader } = walk;
   const outer = enter(reader, "an InstrumentationScope");
   let name = "";
@@ -237,7 +239,7 @@ function readId(walk: Walk, length: number, zero: string, refusal: string): stri
 }
 
 /** Reads fixed64 nanoseconds as whole microseconds, exactly: no step leaves the integers a JS number holds. */
-function readUnixMicros(walk: Walk): number {
+export function readUnixMicros(walk: Cursor): number {
   const low = walk.reader.fixed32();
   const high = walk.reader.fixed32();
   const micros = Math.floor(high / 1000) * 2 ** 32 + Math.floor(((high % 1000) * 2 ** 32 + low) / 1000);

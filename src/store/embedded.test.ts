@@ -134,7 +134,7 @@ describe("the embedded store", () => {
     const connection = createChdbConnection({ path: directory });
     const retention = { rawRetentionDays: 36_500, rollupRetentionMonths: 1200 };
     const { command, query } = schemaConnection(connection);
-    const statementsAll = 30;
+    const statementsAll = 34;
     for (let cutAfter = 0; cutAfter <= statementsAll; cutAfter++) {
       await command(`CREATE DATABASE cut_${cutAfter}`);
       await command(`USE cut_${cutAfter}`);
@@ -152,7 +152,7 @@ describe("the embedded store", () => {
       const [tables] = await query<{ count: number }>(
         "SELECT count() AS count FROM system.tables WHERE database = currentDatabase()",
       );
-      expect(tables).toEqual({ count: 12 });
+      expect(tables).toEqual({ count: 15 });
       await command(`DROP DATABASE cut_${cutAfter} SYNC`);
     }
     await connection.close();
@@ -217,7 +217,7 @@ describe("the embedded store", () => {
     await command("INSERT INTO schema_migrations (version, name) VALUES (99, 'from_the_future')");
     await expect(
       migrateSchema({ command, query }, { rawRetentionDays: 90, rollupRetentionMonths: 13 }),
-    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 7: start the newer version");
+    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 8: start the newer version");
     await command("DROP DATABASE retention SYNC");
     await connection.close();
   });

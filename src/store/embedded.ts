@@ -19,10 +19,12 @@ import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import type { ChdbConnection, createChdbConnection } from "chdb/connection";
+import type { MetricRows } from "../model/metric-rows.ts";
 import { countBatchDays } from "./batch-days.ts";
 import { bindParameters, quote } from "./bind-parameters.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
+import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
 import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
@@ -136,6 +138,21 @@ class EmbeddedStore implements Store {
       await lendAsFile(path, await encodeUsageRows(token, records), (descriptor) =>
         this.#connections.writer.connection.chdb.queryAsync(insertFrom(descriptor, token)),
       );
+    });
+  }
+
+  insertMetrics(rows: MetricRows): Promise<void> {
+    return this.#work.start(async () => {
+      for (const { table, columns, structure, block } of await metricInserts(rows)) {
+        const path = join(this.#options.directory, `insert-${this.#inserts++}.native`);
+        const metricSettings = Object.entries(metricInsertSettings).map(([name, value]) => `${name} = ${value}`);
+        const into = `INSERT INTO ${table} (${columns.join(", ")}) SETTINGS ${metricSettings.join(", ")}`;
+        await lendAsFile(path, block, (descriptor) =>
+          this.#connections.writer.connection.chdb.queryAsync(
+            `${into} SELECT * FROM file(${descriptor}, Native, ${quote(structure)})`,
+          ),
+        );
+      }
     });
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { costParts } from "./cost-split.ts";
+import { createMetricTables } from "./metric-tables.ts";
 import { createReprices } from "./reprices.ts";
 import {
   createRollup,
@@ -40,6 +41,7 @@ const migrations: readonly Migration[] = [
   { version: 5, name: "sealed_days", statements: () => [createSeals] },
   { version: 6, name: "cost_split", statements: addCostSplit },
   { version: 7, name: "reprices", statements: () => [createReprices] },
+  { version: 8, name: "metrics", statements: createMetricTables },
 ];
 
 function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {
@@ -100,7 +102,12 @@ export async function migrateSchema(connection: SchemaConnection, retention: Ret
 /** Changes the tables' TTL where the configuration has changed since. Parts are dropped later, when merges look at them. */
 async function applyRetention(connection: SchemaConnection, retention: Retention): Promise<void> {
   const wanted = [
-    { table: "usage_records", column: "ts", unit: "Day", count: retention.rawRetentionDays },
+    ...["usage_records", "token_claims", "resource_points"].map((table) => ({
+      table,
+      column: "ts",
+      unit: "Day",
+      count: retention.rawRetentionDays,
+    })),
     ...[rollup15m, rollup1d].map((rollup) => ({
       table: rollup.table,
       column: rollup.time,

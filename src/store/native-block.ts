@@ -85,6 +85,22 @@ export function nullableInt64<Row>(type: string, read: (row: Row) => number | nu
   };
 }
 
+/** Numbers as they are, with every bit. */
+export function float64<Row>(read: (row: Row) => number): ColumnType<Row> {
+  return {
+    type: "Float64",
+    open: (count) => {
+      const bytes = Buffer.alloc(8 * count);
+      return {
+        append: (rows, from, to) => {
+          for (let row = from; row < to; row++) bytes.writeDoubleLE(read(rows[row] as Row), 8 * row);
+        },
+        finish: () => [bytes],
+      };
+    },
+  };
+}
+
 /** Whole numbers of one or two bytes. */
 export function smallInt<Row>(type: "Int8" | "UInt16", read: (row: Row) => number): ColumnType<Row> {
   return {

@@ -12,7 +12,9 @@ import {
   createClient,
   type DataFormat,
 } from "@clickhouse/client";
+import type { MetricRows } from "../model/metric-rows.ts";
 import { countBatchDays } from "./batch-days.ts";
+import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
 import { migrateSchema, type SchemaConnection } from "./migrations.ts";
 import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
@@ -102,6 +104,19 @@ class RemoteStore implements Store {
         clickhouse_settings: { ...insertSettings, insert_deduplication_token: token, wait_end_of_query: 1 },
       });
       await buffer(stream);
+    });
+  }
+
+  insertMetrics(rows: MetricRows): Promise<void> {
+    return this.#work.start(async () => {
+      for (const { table, columns, block } of await metricInserts(rows)) {
+        const { stream } = await this.#client.exec({
+          query: `INSERT INTO ${table} (${columns.join(", ")}) FORMAT Native`,
+          values: Readable.from([block], { objectMode: false }),
+          clickhouse_settings: { ...metricInsertSettings, wait_end_of_query: 1 },
+        });
+        await buffer(stream);
+      }
     });
   }
 

@@ -77,6 +77,7 @@ for (const { name, open, dispose } of implementations)
         "sealed_days",
         "cost_split",
         "reprices",
+        "metrics",
       ]);
       expect(await store.migrate()).toEqual([]);
       const rows = await store.query("SELECT version, name FROM schema_migrations ORDER BY version");
@@ -88,6 +89,7 @@ for (const { name, open, dispose } of implementations)
         { version: 5, name: "sealed_days" },
         { version: 6, name: "cost_split" },
         { version: 7, name: "reprices" },
+        { version: 8, name: "metrics" },
       ]);
     });
 

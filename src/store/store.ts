@@ -3,6 +3,7 @@
  * implementation (`embedded.ts`, `remote.ts`), one suite over both (`store.test.ts`).
  */
 
+import type { MetricRows } from "../model/metric-rows.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { RepriceAudit } from "./reprices.ts";
 
@@ -42,6 +43,8 @@ export interface Store {
    * nothing. Resolves when the parts are on disk. A batch may touch at most 20 day partitions.
    */
   insert(batch: Batch): Promise<void>;
+  /** Stores what is kept of metrics. Rows of the same series and time replace each other. Resolves when they are on disk. */
+  insertMetrics(rows: MetricRows): Promise<void>;
   /** Rows of that batch in the table, by UTC day: the check for a plan that may be older than the window. */
   batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /**

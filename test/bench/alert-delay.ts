@@ -75,7 +75,7 @@ async function spikeUnderLoad(exporters: Exporters, spikes: Spikes): Promise<(nu
   await exporters.prepare({ format: "protobuf", bodies, spansPerBody });
   const { tracesUrl } = spikes.server;
   const load = exporters.send({
-    tracesUrl,
+    url: tracesUrl,
     exporters: loadExporters,
     spansPerSecond: loadSpansPerSecond,
     from: 0,

@@ -3,7 +3,10 @@
 import type { BodiesOptions } from "./payload.ts";
 
 export interface SendOptions {
-  readonly tracesUrl: string;
+  /** `/v1/traces` of OTLP/HTTP, or the server of OTLP/gRPC. */
+  readonly url: string;
+  /** HTTP where absent; gRPC takes bodies of protobuf. */
+  readonly protocol?: "http" | "grpc";
   /** The first of the prepared bodies to send, and the one after the last. */
   readonly from: number;
   readonly to: number;

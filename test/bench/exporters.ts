@@ -2,6 +2,7 @@
 
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { FromExporters, SendOptions, Sent, ToExporters } from "./exporter-protocol.ts";
+import { openGrpc, type Posted } from "./grpc-post.ts";
 import { type BodiesOptions, payloadBodies, payloadHeaders } from "./payload.ts";
 import { clockUs } from "./process-stats.ts";
 
@@ -26,7 +27,7 @@ function tell(message: FromExporters): void {
   process.send?.(message);
 }
 
-async function send({ tracesUrl, exporters, spansPerSecond, from, to }: SendOptions): Promise<Sent> {
+async function send({ url, protocol, exporters, spansPerSecond, from, to }: SendOptions): Promise<Sent> {
   if (prepared === undefined) throw new Error("nothing is prepared to be sent");
   const { options, bodies } = prepared;
   const agent = new Agent({ keepAlive: true, maxSockets: exporters });
@@ -37,12 +38,15 @@ async function send({ tracesUrl, exporters, spansPerSecond, from, to }: SendOpti
   const cpu = process.cpuUsage();
   const usPerBody = spansPerSecond === undefined ? 0 : (options.spansPerBody / spansPerSecond) * 1e6;
   const exporter = async () => {
+    const grpc = protocol === "grpc" ? openGrpc(url) : undefined;
+    const post = grpc?.post ?? ((body: Buffer) => postOverHttp({ url, headers, agent, body }));
     for (let index = next++; index < to; index = next++) {
       await sleepUntil(firstSentUs + (index - from) * usPerBody);
       const startedUs = clockUs();
-      repeats += await postUntilAcked({ tracesUrl, headers, agent, body: bodies[index] ?? Buffer.alloc(0) });
+      repeats += await postUntilAcked(post, bodies[index] ?? Buffer.alloc(0));
       latenciesMs.push((clockUs() - startedUs) / 1000);
     }
+    grpc?.close();
   };
   await Promise.all(Array.from({ length: exporters }, exporter));
   const lastAckedUs = clockUs();
@@ -53,16 +57,16 @@ async function send({ tracesUrl, exporters, spansPerSecond, from, to }: SendOpti
 }
 
 interface Post {
-  readonly tracesUrl: string;
+  readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly agent: Agent;
   readonly body: Buffer;
 }
 
 /** @returns how often it had to be sent again before it was acknowledged. */
-async function postUntilAcked(post: Post): Promise<number> {
+async function postUntilAcked(post: (body: Buffer) => Promise<Posted>, body: Buffer): Promise<number> {
   for (let repeats = 0; ; repeats++) {
-    const answer = await postOnce(post).catch((error: Error) => error);
+    const answer = await post(body).catch((error: Error) => error);
     if (answer instanceof Error) {
       // A kept connection that the server closes as it is used again: exporters send once more, and so does this one.
       if (repeats === triesMax) throw answer;
@@ -76,9 +80,9 @@ async function postUntilAcked(post: Post): Promise<number> {
   }
 }
 
-async function postOnce({ tracesUrl, headers, agent, body }: Post) {
+async function postOverHttp({ url, headers, agent, body }: Post): Promise<Posted> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const asked = request(tracesUrl, { method: "POST", agent, headers: { ...headers, "content-length": body.length } });
+    const asked = request(url, { method: "POST", agent, headers: { ...headers, "content-length": body.length } });
     asked.on("response", resolve).on("error", reject).end(body);
   });
   let text = "";

@@ -62,7 +62,7 @@ async function measureRun(
 ): Promise<void> {
   const server = await startServerProcess();
   try {
-    await exporters.send({ tracesUrl: server.tracesUrl, exporters: 10, from: 0, to: warmUpBodies });
+    await exporters.send({ url: server.tracesUrl, exporters: 10, from: 0, to: warmUpBodies });
     let from = warmUpBodies;
     for (const load of loads) {
       progress(`${load.spansPerSecond} spans/s from ${load.exporters} exporters, run ${run} of ${all}`);
@@ -85,7 +85,7 @@ async function measureLoad(
 ): Promise<Measured> {
   // Reading the metrics begins the lag's measurement anew.
   await metric(apiUrl, "nodejs_eventloop_lag_max_seconds");
-  const sent = await exporters.send({ tracesUrl, ...load });
+  const sent = await exporters.send({ url: tracesUrl, ...load });
   const lagSeconds = await metric(apiUrl, "nodejs_eventloop_lag_max_seconds");
   return {
     takenPerSecond: sent.spans / ((sent.lastAckedUs - sent.firstSentUs) / 1e6),

@@ -29,7 +29,7 @@ export const profile: Bench = {
       progress(`profiling ${spans} spans from ${exportersAtOnce} exporters`);
       const server = await startServerProcess({ nodeFlags: ["--cpu-prof", `--cpu-prof-dir=${directory}`] });
       const send = (from: number, to: number) =>
-        exporters.send({ tracesUrl: server.tracesUrl, exporters: exportersAtOnce, from, to });
+        exporters.send({ url: server.tracesUrl, exporters: exportersAtOnce, from, to });
       await send(0, warmUp);
       await server.settle();
       const from = clockUs();

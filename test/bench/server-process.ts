@@ -22,6 +22,8 @@ export interface ServerProcess {
   readonly pid: number;
   readonly apiUrl: string;
   readonly tracesUrl: string;
+  /** Of OTLP/gRPC. */
+  readonly grpcUrl: string;
   /** From spawn to the first 200 of /readyz, asked every 10 ms. */
   readonly readyMs: number;
   /**
@@ -35,7 +37,7 @@ export interface ServerProcess {
 
 export async function startServerProcess(options: ServerOptions = {}): Promise<ServerProcess> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), "burnwatch-bench-"));
-  const [api, otlp] = [await freePort(), await freePort()];
+  const [api, otlp, grpc] = [await freePort(), await freePort(), await freePort()];
   const flags = ["--disable-warning=ExperimentalWarning", ...(options.nodeFlags ?? [])];
   const spawnedUs = clockUs();
   const child = spawn(process.execPath, [...flags, main, "serve", "--data", directory], {
@@ -48,6 +50,7 @@ export async function startServerProcess(options: ServerOptions = {}): Promise<S
       BURNWATCH_CLICKHOUSE_HTTP: "off",
       BURNWATCH_API: `127.0.0.1:${api}`,
       BURNWATCH_OTLP_HTTP: `127.0.0.1:${otlp}`,
+      BURNWATCH_OTLP_GRPC: `127.0.0.1:${grpc}`,
       ...options.environment,
     },
   });
@@ -67,6 +70,7 @@ export async function startServerProcess(options: ServerOptions = {}): Promise<S
     pid: child.pid ?? 0,
     apiUrl,
     tracesUrl: `http://127.0.0.1:${otlp}/v1/traces`,
+    grpcUrl: `http://127.0.0.1:${grpc}`,
     readyMs: (clockUs() - spawnedUs) / 1000,
     async settle() {
       await settle(apiUrl).catch(async (error: Error) => {

@@ -10,10 +10,19 @@ import { mediansOf, percentile } from "./statistics.ts";
 
 export const spansPerBody = 500;
 
-const loads: readonly { readonly format: PayloadFormat; readonly exporters: number }[] = [
+interface Load {
+  readonly format: PayloadFormat;
+  /** HTTP where absent. */
+  readonly protocol?: "http" | "grpc";
+  readonly exporters: number;
+}
+
+const loads: readonly Load[] = [
   { format: "protobuf", exporters: 1 },
   { format: "protobuf", exporters: 10 },
   { format: "protobuf", exporters: 50 },
+  { format: "protobuf", protocol: "grpc", exporters: 10 },
+  { format: "protobuf", protocol: "grpc", exporters: 50 },
   { format: "json", exporters: 10 },
   { format: "json", exporters: 50 },
 ];
@@ -64,16 +73,20 @@ export async function measureThroughput(options: BenchOptions): Promise<{ table:
   const table: Table = {
     title: `${options.spans} spans in bodies of ${spansPerBody} to a warm server, detection on; medians of ${options.runs}`,
     columns,
-    rows: medians.map((row): Cell[] => [row.format, String(row.exporters), ...measures.map((name) => row[name])]),
+    rows: medians.map((row): Cell[] => [
+      row.protocol ?? row.format,
+      String(row.exporters),
+      ...measures.map((name) => row[name]),
+    ]),
     notes: [
-      "Each load has a server and data of its own, warmed up with a quarter as many spans. protobuf: gzip; json: plain, as OpenTelemetry's JavaScript exporter sends it, half as many spans.",
+      "Each load has a server and data of its own, warmed up with a quarter as many spans. protobuf: gzip over HTTP; grpc: the same bodies over gRPC; json: plain, as OpenTelemetry's JavaScript exporter sends it, half as many spans.",
       "acked: on disk, fsync on (lmdb group commit). queryable: until everything acked is stored, fsync on, and judged (POST /api/v1/settle).",
       "us/span: CPU of the server from the first request to settled, all threads (/proc/PID/stat). exp. us: of the exporters, whose process shares the cores. Both run on this one machine.",
       "ack: from the first try to the 200, tries refused with 429 and sent again after Retry-After included. lag: longest event-loop delay (its sampling step of 10 ms included). RSS: peak.",
       "Bodies were made beforehand; synthetic text compresses well (about 140 bytes a span on the wire).",
     ],
   };
-  const reference = medians.find(({ format, exporters }) => format === "protobuf" && exporters === 10);
+  const reference = medians.find((load) => keyOf(load) === keyOf({ format: "protobuf", exporters: 10 }));
   return { table, serverCpuUs: reference?.serverCpuUs ?? null };
 }
 
@@ -94,25 +107,26 @@ async function measureRun({ run, exporters, options, runs }: Run): Promise<void>
       const bodies = Math.ceil((spans * (1 + warmUpShare)) / spansPerBody);
       await exporters.prepare({ format: load.format, bodies, spansPerBody });
     }
-    runs.get(keyOf(load))?.push(await measureLoad(exporters, load.exporters, Math.ceil(spans / spansPerBody)));
+    runs.get(keyOf(load))?.push(await measureLoad(exporters, load, Math.ceil(spans / spansPerBody)));
   }
 }
 
-async function measureLoad(exporters: Exporters, concurrency: number, bodies: number): Promise<Measured> {
+async function measureLoad(
+  exporters: Exporters,
+  { protocol = "http", exporters: concurrency }: Load,
+  bodies: number,
+): Promise<Measured> {
   const server = await startServerProcess();
   const warmUp = Math.floor(bodies * warmUpShare);
   try {
-    await exporters.send({ tracesUrl: server.tracesUrl, exporters: concurrency, from: 0, to: warmUp });
+    const url = protocol === "grpc" ? server.grpcUrl : server.tracesUrl;
+    const load = { url, protocol, exporters: concurrency };
+    await exporters.send({ ...load, from: 0, to: warmUp });
     await server.settle();
     // Reading the metrics begins the lag's measurement anew.
     await metric(server.apiUrl, "nodejs_eventloop_lag_max_seconds");
     const cpuBefore = cpuUs(server.pid);
-    const sent = await exporters.send({
-      tracesUrl: server.tracesUrl,
-      exporters: concurrency,
-      from: warmUp,
-      to: warmUp + bodies,
-    });
+    const sent = await exporters.send({ ...load, from: warmUp, to: warmUp + bodies });
     await server.settle();
     const settledUs = clockUs();
     const cpuAfter = cpuUs(server.pid);
@@ -140,6 +154,6 @@ export async function assertStored(apiUrl: string, spans: number): Promise<void>
   if (Number(row?.stored) !== spans) throw new Error(`${row?.stored} records are stored of ${spans} acknowledged`);
 }
 
-function keyOf({ format, exporters }: (typeof loads)[number]): string {
-  return `${format} ${exporters}`;
+function keyOf({ format, protocol, exporters }: Load): string {
+  return `${protocol ?? format} ${exporters}`;
 }

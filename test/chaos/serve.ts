@@ -57,9 +57,9 @@ async function run(): Promise<void> {
   });
   const api = createServer((request, response) => void pipeline.route(request, response));
   await listen(api, config.api);
-  await listen(pipeline.otlpServer, config.otlpHttp);
+  await listen(pipeline.otlp.http, config.otlpHttp);
   const code = await untilStopped(pipeline.failed);
-  for (const server of [api, pipeline.otlpServer]) await close(server);
+  for (const server of [api, pipeline.otlp.http]) await close(server);
   await pipeline.stop();
   await opened.close();
   await lock.release();

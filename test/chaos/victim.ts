@@ -89,6 +89,7 @@ export class Victim {
         BURNWATCH_CLICKHOUSE_HTTP: "off",
         BURNWATCH_API: `127.0.0.1:${this.#ports.api}`,
         BURNWATCH_OTLP_HTTP: `127.0.0.1:${this.#ports.otlp}`,
+        BURNWATCH_OTLP_GRPC: "off",
         ...this.#options.environment,
         ...environment,
       },

@@ -14,6 +14,8 @@ export interface Burnwatch {
   readonly apiUrl: string;
   readonly otlpUrl: string;
   readonly tracesUrl: string;
+  /** Of OTLP/gRPC. */
+  readonly grpcUrl: string;
   /** Everything the process wrote so far. */
   output(): string;
   /** Starts the process again on the same directory and ports. */
@@ -36,7 +38,7 @@ const readyWithinMs = 60_000;
 /** Starts a server on free loopback ports; resolves when it is ready. */
 export async function startBurnwatch(options: BurnwatchOptions = {}): Promise<Burnwatch> {
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-test-"));
-  const [api, otlp] = [await freePort(), await freePort()];
+  const [api, otlp, grpc] = [await freePort(), await freePort(), await freePort()];
   let child: ChildProcess | undefined;
   let output = "";
   const exited = () =>
@@ -49,6 +51,7 @@ export async function startBurnwatch(options: BurnwatchOptions = {}): Promise<Bu
     apiUrl: `http://127.0.0.1:${api}`,
     otlpUrl: `http://127.0.0.1:${otlp}`,
     tracesUrl: `http://127.0.0.1:${otlp}/v1/traces`,
+    grpcUrl: `http://127.0.0.1:${grpc}`,
     output: () => output,
     async start() {
       child = spawn(process.execPath, [main, "serve", "--data", directory, ...(options.words ?? [])], {
@@ -57,6 +60,7 @@ export async function startBurnwatch(options: BurnwatchOptions = {}): Promise<Bu
           UV_THREADPOOL_SIZE: "16",
           BURNWATCH_API: `127.0.0.1:${api}`,
           BURNWATCH_OTLP_HTTP: `127.0.0.1:${otlp}`,
+          BURNWATCH_OTLP_GRPC: `127.0.0.1:${grpc}`,
           BURNWATCH_CLICKHOUSE_HTTP: "off",
           ...options.environment,
         },
