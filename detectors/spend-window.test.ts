@@ -14,7 +14,7 @@ function decide(perMinute: readonly number[]): Decision[] {
   const state = newWindowState();
   const decisions: Decision[] = [];
   for (const [minute, spend] of perMinute.entries()) {
-    const verdict = addSpend(state, minute, spend * usd, settings);
+    const verdict = addSpend(state, minute, { nanoUsd: spend * usd, corrects: false }, settings);
     if (verdict !== null) decisions.push({ ...verdict, minute });
   }
   return decisions;
@@ -75,21 +75,24 @@ describe("fires", () => {
 
 it("resolves by the passing of time alone", () => {
   const state = newWindowState();
-  for (const [minute, spend] of [...noisy(30), 10].entries()) addSpend(state, minute, spend * usd, settings);
+  for (const [minute, spend] of [...noisy(30), 10].entries())
+    addSpend(state, minute, { nanoUsd: spend * usd, corrects: false }, settings);
   expect(closeUntil(state, 33, settings)?.status).toBe("firing");
   expect(closeUntil(state, 40, settings)?.status).toBe("resolved");
 });
 
 it("forgets its history after a gap of more than an hour", () => {
   const state = newWindowState();
-  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, settings);
-  expect(addSpend(state, 200, 50 * usd, settings)).toBeNull();
+  for (const [minute, spend] of noisy(30).entries())
+    addSpend(state, minute, { nanoUsd: spend * usd, corrects: false }, settings);
+  expect(addSpend(state, 200, { nanoUsd: 50 * usd, corrects: false }, settings)).toBeNull();
 });
 
 it("adds late records to the minute they belong to", () => {
   const state = newWindowState();
-  for (const [minute, spend] of noisy(30).entries()) addSpend(state, minute, spend * usd, settings);
-  addSpend(state, 20, 5 * usd, settings);
+  for (const [minute, spend] of noisy(30).entries())
+    addSpend(state, minute, { nanoUsd: spend * usd, corrects: false }, settings);
+  addSpend(state, 20, { nanoUsd: 5 * usd, corrects: false }, settings);
   expect(state.closed[20]).toBeGreaterThan(5.7 * usd);
 });
 
@@ -104,7 +107,7 @@ it("sees a lasting doubling although a fifth of each minute arrives just after t
       [minute - 1, late],
       [minute, spend * 0.7],
     ] as const) {
-      const verdict = at < 0 ? null : addSpend(state, at, part * usd, settings);
+      const verdict = at < 0 ? null : addSpend(state, at, { nanoUsd: part * usd, corrects: false }, settings);
       if (verdict !== null) statuses.push(`${verdict.status} ${verdict.onset}`);
     }
   }
@@ -115,8 +118,8 @@ it("is plain data: a state that went through JSON decides the same", () => {
   const live = newWindowState();
   let saved = newWindowState();
   for (const [minute, spend] of [...noisy(30), 3, 3, 3, 3, 1, 1, 1, 1].entries()) {
-    const expected = addSpend(live, minute, spend * usd, settings);
-    expect(addSpend(saved, minute, spend * usd, settings)).toEqual(expected);
+    const expected = addSpend(live, minute, { nanoUsd: spend * usd, corrects: false }, settings);
+    expect(addSpend(saved, minute, { nanoUsd: spend * usd, corrects: false }, settings)).toEqual(expected);
     saved = JSON.parse(JSON.stringify(saved));
   }
 });

@@ -134,18 +134,21 @@ export function newWindowState(): WindowState {
   };
 }
 
-/** Adds one record's spend at its window. Records later than one window are added to theirs while it is kept. */
+/**
+ * Adds one record's spend at its window. Records later than one window are added to theirs while it is kept, and so is
+ * what corrects a record of a closed window: it says what that window was, and nothing of this one.
+ */
 export function addSpend(
   state: WindowState,
   window: number,
-  nanoUsd: number,
+  { nanoUsd, corrects }: { readonly nanoUsd: number; readonly corrects: boolean },
   settings: WindowSettings,
 ): WindowVerdict | null {
   if (state.window === -1) state.window = window;
   const closing = window > state.window ? closeUntil(state, window, settings) : null;
   // What comes just after its window has closed counts in the next: a window that was judged incomplete must not be compared
   // with a history that was made complete later.
-  if (window === state.window || window === state.window - 1) {
+  if (window === state.window || (window === state.window - 1 && !corrects)) {
     state.open += nanoUsd / state.factor;
     state.paid += nanoUsd;
   } else addLate(state, window, nanoUsd / state.factor);

@@ -88,7 +88,11 @@ export const spend: Detector<SpendState, SpendSettings> = {
     noteActivity(state.activity, observation, state.telling === -1);
     noteSeason(state.season, observation.atMs, observation.nanoUsd);
     applySeason(state, observation.atMs, context);
-    const told = decide(state, context, observation.atMs, observation.nanoUsd);
+    const { calls, record } = observation;
+    const told = decide(state, context, observation.atMs, {
+      nanoUsd: observation.nanoUsd,
+      corrects: calls === 0 && record.revision > 0,
+    });
     if (state.telling !== -1) addExemplar(state.traceIds, observation.record.traceId);
     return told === null ? calm : [claim(state, told, observation.atMs)];
   },
@@ -144,7 +148,7 @@ function decide(
   state: SpendState,
   context: Context<SpendSettings>,
   atMs: number,
-  nanoUsd: number | null,
+  spend: { readonly nanoUsd: number; readonly corrects: boolean } | null,
 ): Scaled | null {
   const settings = settingsOfScales(context.settings);
   let told: Scaled | null = null;
@@ -154,7 +158,7 @@ function decide(
     if (scale === undefined || window === undefined || ofScale === undefined) continue;
     const calmBefore = window.incident === null;
     const at = Math.floor(atMs / scale.windowMs);
-    const verdict = nanoUsd === null ? closeUntil(window, at, ofScale) : addSpend(window, at, nanoUsd, ofScale);
+    const verdict = spend === null ? closeUntil(window, at, ofScale) : addSpend(window, at, spend, ofScale);
     if (verdict === null) continue;
     const begins = calmBefore && verdict.status === "firing" && verdict.onset * scale.windowMs >= state.overMs;
     if (state.telling === -1 && begins) {

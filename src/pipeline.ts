@@ -10,6 +10,7 @@ import { webhookChannel } from "./channels/webhook.ts";
 import type { Config } from "./config.ts";
 import { DetectionWorker } from "./detection/detection-worker.ts";
 import type { DetectorChoices } from "./detection/detector-plan.ts";
+import { judgeInThread } from "./detection/judge.ts";
 import { keepsAttribute, keepsSpan } from "./dialects/dialects.ts";
 import { DiskSpace, NoRoomError } from "./event-log/disk-space.ts";
 import type { EventLog } from "./event-log/event-log.ts";
@@ -34,7 +35,7 @@ import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
 import { defaultSeriesMax } from "./ingest/metrics/series-limits.ts";
 import { Resolver } from "./ingest/resolver.ts";
 import { findStored } from "./ingest/stored-records.ts";
-import { decodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
+import type { UsageEntry } from "./ingest/usage-codec.ts";
 import { Writer } from "./ingest/writer.ts";
 import type { UsageRecord } from "./model/usage-record.ts";
 import { PriceFile } from "./price-file.ts";
@@ -198,9 +199,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
   });
   const detection = new DetectionWorker({
     usage,
-    decode: (offset, payload) => freshUsage.get(offset) ?? decodeUsageEntry(payload),
-    choices: choicesOf(config),
-    seriesMax,
+    judge: judgeInThread({ choices: choicesOf(config), seriesMax }, new URL("./judge-thread.ts", import.meta.url)),
     saveEveryMs: 10_000,
     now,
     report: (findings, offset) => alerter.report(findings, offset),

@@ -18,6 +18,7 @@ const floors: Readonly<Record<string, number>> = {
   "src/serve.ts": 5,
   "src/server.ts": 5,
   "src/pipeline.ts": 5,
+  "src/judge-thread.ts": 5,
   "src/server-state.ts": 5,
   "src/config.ts": 5,
   "src/price-file.ts": 5,

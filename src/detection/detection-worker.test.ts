@@ -6,7 +6,8 @@ import { LmdbUsageLog } from "../event-log/lmdb-usage-log.ts";
 import type { Finding } from "../model/finding.ts";
 import { noUsage } from "../model/usage.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
-import { DetectionWorker, type WatchedEntry } from "./detection-worker.ts";
+import { DetectionWorker } from "./detection-worker.ts";
+import { judgeHere, type WatchedEntry } from "./judge.ts";
 
 const minuteMs = 60_000;
 const startMs = Date.UTC(2026, 0, 5, 9);
@@ -28,9 +29,10 @@ async function live(log: LmdbUsageLog, until: number): Promise<readonly [number,
   const told: [number, Finding][] = [];
   const worker = new DetectionWorker({
     usage: log,
-    decode: (_offset, payload) => JSON.parse(Buffer.from(payload).toString()) as WatchedEntry,
-    choices: {},
-    seriesMax: 100,
+    judge: judgeHere(
+      { choices: {}, seriesMax: 100 },
+      (_, payload) => JSON.parse(Buffer.from(payload).toString()) as WatchedEntry,
+    ),
     saveEveryMs: 0,
     now: () => 0,
     report: async (findings, offset) => {

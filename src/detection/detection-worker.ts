@@ -3,27 +3,14 @@
  * comes from the log, so that the same log gives the same findings, before or after a restart.
  */
 
-import { detectors } from "../../detectors/detectors.ts";
+import type { LogEntry } from "../event-log/event-log.ts";
 import type { UsageLog } from "../event-log/usage-log.ts";
 import type { Finding } from "../model/finding.ts";
-import type { UsageRecord } from "../model/usage-record.ts";
-import type { DetectorChoices } from "./detector-plan.ts";
-import { differences } from "./differences.ts";
-import { Watcher } from "./watcher.ts";
-
-/** One entry of the usage log: records that arrived together, or none, when it only tells the time. */
-export interface WatchedEntry {
-  readonly arrivedAtMs: number;
-  readonly records: readonly UsageRecord[];
-}
+import type { Judge, OpenJudge } from "./judge.ts";
 
 export interface DetectionOptions {
   readonly usage: UsageLog;
-  readonly decode: (offset: number, payload: Uint8Array) => WatchedEntry;
-  /** What the operator says about single detectors. */
-  readonly choices: DetectorChoices;
-  /** Series kept at most, and as many runs, sessions and users; the smallest are forgotten first. */
-  readonly seriesMax: number;
+  readonly judge: OpenJudge;
   readonly saveEveryMs: number;
   readonly now: () => number;
   /** Takes the findings of one entry. May be called again for an entry after a restart: the offset tells. */
@@ -41,12 +28,11 @@ const markName = "detection";
 const entriesPerRead = 64;
 /** Saving takes at most this share of the time: with many series it comes less often, and a restart reads more. */
 const savingShareMax = 0.05;
-const recordsPerTurn = 2048;
 
 export class DetectionWorker {
   readonly #options: DetectionOptions;
   readonly #stopping = new AbortController();
-  readonly #watcher: Watcher;
+  readonly #judge: Judge;
   #offset: number;
   #savedOffset: number;
   #nextSaveMs = 0;
@@ -59,8 +45,7 @@ export class DetectionWorker {
     const saved = mark?.version === 2 ? mark : undefined;
     this.#offset = saved?.offset ?? 0;
     this.#savedOffset = this.#offset;
-    const { choices, seriesMax } = options;
-    this.#watcher = new Watcher({ detectors, choices, limits: { seriesMax, passingMax: seriesMax } }, saved?.watcher);
+    this.#judge = options.judge(saved?.watcher);
   }
 
   start(): { failed: Promise<void> } {
@@ -72,7 +57,7 @@ export class DetectionWorker {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running?.catch(() => undefined);
-    await this.#save();
+    await this.#save().finally(() => this.#judge.close());
   }
 
   /** Every entry up to here has been judged. */
@@ -86,40 +71,34 @@ export class DetectionWorker {
   }
 
   seriesCount(): number {
-    return this.#watcher.seriesCount;
+    return this.#judge.seriesCount();
   }
 
   async #run(): Promise<void> {
-    const { usage, decode, now } = this.#options;
+    const { usage, now } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await usage.entries.waitFor(this.#offset, signal);
-      for (const { offset, payload } of usage.entries.read(this.#offset, entriesPerRead)) {
-        const entry = decode(offset, payload);
-        const findings = await this.#judge(entry);
-        if (findings.length > 0) await this.#options.report(findings, offset);
-        this.#offset = offset;
-        if (signal.aborted) return;
-      }
+      const entries = usage.entries.read(this.#offset, entriesPerRead);
+      if (entries.length > 0) await this.#take(entries);
       if (now() >= this.#nextSaveMs) await this.#save();
     }
   }
 
-  async #judge(entry: WatchedEntry): Promise<readonly Finding[]> {
-    if (entry.records.length === 0) return this.#watcher.tick(entry.arrivedAtMs);
-    const findings: Finding[] = [];
-    for (const [index, record] of differences(entry.records).entries()) {
-      if (index > 0 && index % recordsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
-      for (const finding of this.#watcher.observe(record, entry.arrivedAtMs)) findings.push(finding);
+  async #take(entries: readonly LogEntry[]): Promise<void> {
+    const findings = await this.#judge.judge(entries);
+    for (const [index, { offset }] of entries.entries()) {
+      const found = findings[index] ?? [];
+      if (found.length > 0) await this.#options.report(found, offset);
     }
-    return findings;
+    this.#offset = entries.at(-1)?.offset ?? this.#offset;
   }
 
   async #save(): Promise<void> {
     if (this.#offset === this.#savedOffset) return;
     const { now, saveEveryMs, usage } = this.#options;
     const startedMs = now();
-    const state: DetectionState = { version: 2, offset: this.#offset, watcher: this.#watcher.snapshot() };
+    const state: DetectionState = { version: 2, offset: this.#offset, watcher: await this.#judge.snapshot() };
     await usage.saveMark(markName, state);
     this.#savedOffset = state.offset;
     this.#nextSaveMs = now() + Math.max(saveEveryMs, (now() - startedMs) / savingShareMax);

@@ -7,6 +7,7 @@
 import type { Scope } from "../../detectors/detector.ts";
 import type { Series } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
+import { type Met, meet, type Newcomers } from "./newcomers.ts";
 import { scopeNames, scopeRules } from "./scopes.ts";
 
 export interface SeriesNode {
@@ -33,8 +34,15 @@ export interface SeriesNode {
   alarmAt: number;
 }
 
+/** A series that was just made, and what it must be told of before the record that made it. */
+export interface Promoted {
+  readonly node: SeriesNode;
+  readonly earlier: readonly Met[];
+}
+
 interface Step {
   readonly scope: Scope;
+  readonly passing: boolean;
   readonly key: (record: UsageRecord) => string | null;
   readonly above: number;
 }
@@ -53,18 +61,22 @@ const forgottenShare = 0.1;
 
 export class SeriesTree {
   readonly root: SeriesNode;
+  readonly newcomers: Newcomers;
+  /** Of the last call of `nodesOf`. */
+  readonly promoted: Promoted[] = [];
   readonly #limits: TreeLimits;
   /** Wider scopes first; `above` is the position of each one's parent. */
   readonly #steps: readonly Step[];
   readonly #counts = { lasting: 0, passing: 0 };
 
   /** @param scopes those that a detector asks for; their ancestors come along. */
-  constructor(scopes: ReadonlySet<Scope>, limits: TreeLimits, root?: SeriesNode) {
+  constructor(scopes: ReadonlySet<Scope>, limits: TreeLimits, root?: SeriesNode, newcomers?: Newcomers) {
     this.#limits = limits;
+    this.newcomers = newcomers ?? new Map();
     const ordered = withAncestors(scopes);
     this.#steps = ordered.slice(1).map((scope) => {
-      const { parent, key } = scopeRules[scope];
-      return { scope, key, above: parent === null ? -1 : ordered.indexOf(parent) };
+      const { parent, key, passing } = scopeRules[scope];
+      return { scope, key, passing, above: parent === null ? -1 : ordered.indexOf(parent) };
     });
     this.root = root ?? newNode("fleet", "", {}, null, 0, 0);
     for (const node of this.nodes()) this.#counts[scopeRules[node.scope].passing ? "passing" : "lasting"]++;
@@ -74,22 +86,34 @@ export class SeriesTree {
     return this.#counts.lasting + this.#counts.passing;
   }
 
-  /** The nodes that a record belongs to, widest first, made where they are new. The array is overwritten by the next call. */
+  /**
+   * The nodes that a record belongs to, widest first, made where they are new; those of passing scopes with their third
+   * record (`promoted`). The array is overwritten by the next call.
+   */
   nodesOf(record: UsageRecord, atMs: number, arrivedAtMs: number): readonly SeriesNode[] {
     const { found, byStep } = this.#lastFound;
     found.length = 0;
     byStep.length = 0;
     byStep.push(this.root);
     found.push(this.root);
-    for (const { scope, key, above } of this.#steps) {
+    this.promoted.length = 0;
+    for (const { scope, key, above, passing } of this.#steps) {
       const name = key(record);
       const parent = byStep[above] ?? null;
       if (name === null || parent === null) {
         byStep.push(null);
         continue;
       }
-      const node =
-        parent.children[scope]?.get(name) ?? this.#add({ scope, key: name, above: parent, record, atMs, arrivedAtMs });
+      let node = parent.children[scope]?.get(name);
+      if (node === undefined) {
+        const earlier = passing ? meet(this.newcomers, nameOf(scope, name, record), { record, arrivedAtMs }) : [];
+        if (earlier === null) {
+          byStep.push(null);
+          continue;
+        }
+        node = this.#add({ scope, key: name, above: parent, record, atMs, arrivedAtMs });
+        if (earlier.length > 0) this.promoted.push({ node, earlier });
+      }
       byStep.push(node);
       found.push(node);
     }
@@ -152,6 +176,10 @@ export class SeriesTree {
       this.#counts[passing ? "passing" : "lasting"]--;
     }
   }
+}
+
+function nameOf(scope: Scope, name: string, { tenant, feature }: UsageRecord): string {
+  return `${scope} ${name} ${tenant} ${feature}`;
 }
 
 function newNode(

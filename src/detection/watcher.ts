@@ -4,12 +4,13 @@
  */
 
 import { deserialize, serialize } from "node:v8";
-import type { Context, Detector, Scope, Verdict } from "../../detectors/detector.ts";
+import type { Context, Detector, Observation, Scope, Verdict } from "../../detectors/detector.ts";
 import type { Finding } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { type AlertBudget, alarmLevel, defaultBudget, spendWeight } from "./alert-budget.ts";
 import { type DetectorChoices, type PlannedDetector, planDetectors } from "./detector-plan.ts";
 import { defaultFold, type FoldSettings, type IncidentState, newIncidents, passTime, raise } from "./incidents.ts";
+import type { Newcomers } from "./newcomers.ts";
 import { observationOf } from "./observation-of.ts";
 import { type SeriesNode, SeriesTree, type TreeLimits } from "./series-tree.ts";
 
@@ -23,6 +24,7 @@ export interface WatcherOptions {
 
 interface Saved {
   readonly root: SeriesNode;
+  readonly newcomers: Newcomers;
   readonly incidents: IncidentState;
   readonly weightSum: number;
   readonly minute: number;
@@ -50,7 +52,7 @@ export class Watcher {
   constructor(options: WatcherOptions, snapshot?: Uint8Array) {
     const saved = snapshot === undefined ? undefined : (deserialize(snapshot) as Saved);
     this.#plan = planDetectors(options.detectors, options.choices);
-    this.#tree = new SeriesTree(new Set(this.#plan.keys()), options.limits, saved?.root);
+    this.#tree = new SeriesTree(new Set(this.#plan.keys()), options.limits, saved?.root, saved?.newcomers);
     this.#incidents = saved?.incidents ?? newIncidents();
     this.#fold = options.fold ?? defaultFold;
     this.#budget = options.budget ?? defaultBudget;
@@ -66,6 +68,7 @@ export class Watcher {
   snapshot(): Uint8Array {
     const saved: Saved = {
       root: this.#tree.root,
+      newcomers: this.#tree.newcomers,
       incidents: this.#incidents,
       weightSum: this.#weightSum,
       minute: this.#minute,
@@ -75,21 +78,24 @@ export class Watcher {
 
   /** Judges one record that arrived at `arrivedAtMs`. */
   observe(record: UsageRecord, arrivedAtMs: number): readonly Finding[] {
-    let findings: Finding[] | null = null;
+    const findings: Finding[] = [];
     const observation = observationOf(record, arrivedAtMs);
     const nodes = this.#tree.nodesOf(record, observation.atMs, arrivedAtMs);
-    for (const node of nodes) {
-      const plan = this.#plan.get(node.scope);
-      if (plan === undefined) continue;
-      for (const planned of plan) {
-        const state = stateOf(node, planned.detector);
-        const verdicts = planned.detector.observe(state, observation, this.#contextOf(node, planned));
-        if (verdicts.length === 0) continue;
-        findings ??= [];
-        this.#raise(verdicts, node, planned, arrivedAtMs, findings);
-      }
+    for (const { node, earlier } of this.#tree.promoted) {
+      for (const met of earlier) this.#tell(node, observationOf(met.record, met.arrivedAtMs), arrivedAtMs, findings);
     }
-    return findings ?? nothing;
+    for (const node of nodes) this.#tell(node, observation, arrivedAtMs, findings);
+    return findings.length === 0 ? nothing : findings;
+  }
+
+  #tell(node: SeriesNode, observation: Observation, nowMs: number, findings: Finding[]): void {
+    const plan = this.#plan.get(node.scope);
+    if (plan === undefined) return;
+    for (const planned of plan) {
+      const state = stateOf(node, planned.detector);
+      const verdicts = planned.detector.observe(state, observation, this.#contextOf(node, planned));
+      if (verdicts.length > 0) this.#raise(verdicts, node, planned, nowMs, findings);
+    }
   }
 
   /** Lets time pass, as a tick of the log tells it. */

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DetectionWorker } from "../../src/detection/detection-worker.ts";
+import { judgeHere } from "../../src/detection/judge.ts";
 import { keepsAttribute, keepsSpan } from "../../src/dialects/dialects.ts";
 import { DiskSpace } from "../../src/event-log/disk-space.ts";
 import { LmdbLog } from "../../src/event-log/lmdb-log.ts";
@@ -178,12 +179,10 @@ async function measureInserts(directory: string, batches: readonly Batch[], meas
   }
 }
 
-async function detect({ usage, freshUsage }: Logs): Promise<void> {
+async function detect({ usage }: Logs): Promise<void> {
   const detection = new DetectionWorker({
     usage,
-    decode: (offset, payload) => freshUsage.get(offset) ?? decodeUsageEntry(payload),
-    choices: {},
-    seriesMax: 100_000,
+    judge: judgeHere({ choices: {}, seriesMax: 100_000 }, (_, payload) => decodeUsageEntry(payload)),
     saveEveryMs: 10_000,
     now: Date.now,
     report: async () => {},

@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { deserialize } from "node:v8";
 import { AlertBook, type AlertBookState } from "../../src/alerting/alert-book.ts";
 import { DetectionWorker } from "../../src/detection/detection-worker.ts";
+import { judgeHere } from "../../src/detection/judge.ts";
 import type { SeriesNode } from "../../src/detection/series-tree.ts";
 import type { LogEntry } from "../../src/event-log/event-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
@@ -90,9 +91,10 @@ async function judge(
   const log = logInMemory(entries.filter(({ offset }) => offset <= last));
   const worker = new DetectionWorker({
     usage: log.usage,
-    decode: (_offset, payload) => decodeUsageEntry(payload),
-    choices: { spend: { settings: { excess_usd_per_minute_min: excessUsdPerMinuteMin } } },
-    seriesMax: 100_000,
+    judge: judgeHere(
+      { choices: { spend: { settings: { excess_usd_per_minute_min: excessUsdPerMinuteMin } } }, seriesMax: 100_000 },
+      (_, payload) => decodeUsageEntry(payload),
+    ),
     saveEveryMs: Number.MAX_SAFE_INTEGER,
     now: () => 0,
     report: async (findings, offset) => void book.apply(findings, offset),

@@ -1,0 +1,112 @@
+/** What judges the entries of the usage log: here, or in a thread of its own, where its work keeps nobody waiting. */
+
+import { Worker } from "node:worker_threads";
+import { detectors } from "../../detectors/detectors.ts";
+import type { Finding } from "../model/finding.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
+import type { DetectorChoices } from "./detector-plan.ts";
+import { differences } from "./differences.ts";
+import { Watcher } from "./watcher.ts";
+
+/** One entry of the usage log: records that arrived together, or none, when it only tells the time. */
+export interface WatchedEntry {
+  readonly arrivedAtMs: number;
+  readonly records: readonly UsageRecord[];
+}
+
+export interface LoggedEntry {
+  readonly offset: number;
+  readonly payload: Uint8Array;
+}
+
+export interface JudgeOptions {
+  /** What the operator says about single detectors. */
+  readonly choices: DetectorChoices;
+  /** Series kept at most, and as many runs, sessions and users; the smallest are forgotten first. */
+  readonly seriesMax: number;
+}
+
+/** Asked for one thing at a time. */
+export interface Judge {
+  /** Judges entries in the order of the log. @returns the findings of each. */
+  judge(entries: readonly LoggedEntry[]): Promise<readonly (readonly Finding[])[]>;
+  /** Everything that findings to come depend on. */
+  snapshot(): Promise<Uint8Array>;
+  seriesCount(): number;
+  close(): Promise<void>;
+}
+
+/** Opens a judge where a snapshot left off. */
+export type OpenJudge = (snapshot: Uint8Array | undefined) => Judge;
+
+/** A judge in this thread. */
+export function judgeHere(
+  { choices, seriesMax }: JudgeOptions,
+  decode: (offset: number, payload: Uint8Array) => WatchedEntry,
+): OpenJudge {
+  return (snapshot) => {
+    const watcher = new Watcher({ detectors, choices, limits: { seriesMax, passingMax: seriesMax } }, snapshot);
+    const judgeEntry = ({ arrivedAtMs, records }: WatchedEntry): Finding[] => {
+      if (records.length === 0) return watcher.tick(arrivedAtMs);
+      const findings: Finding[] = [];
+      for (const record of differences(records)) {
+        for (const finding of watcher.observe(record, arrivedAtMs)) findings.push(finding);
+      }
+      return findings;
+    };
+    return {
+      judge: async (entries) => entries.map(({ offset, payload }) => judgeEntry(decode(offset, payload))),
+      snapshot: async () => watcher.snapshot(),
+      seriesCount: () => watcher.seriesCount,
+      close: async () => {},
+    };
+  };
+}
+
+/** What is said to a thread, and what it says; the same number of answers as of questions, in their order. */
+export type ToJudge =
+  | { readonly kind: "judge"; readonly entries: readonly LoggedEntry[] }
+  | { readonly kind: "snapshot" };
+export type FromJudge =
+  | { readonly kind: "judged"; readonly findings: readonly (readonly Finding[])[]; readonly seriesCount: number }
+  | { readonly kind: "snapshot"; readonly snapshot: Uint8Array };
+
+/** What a thread is started with. */
+export interface JudgeThreadData extends JudgeOptions {
+  readonly snapshot: Uint8Array | undefined;
+}
+
+/** A judge in a thread of its own. @param script answers `ToJudge` with `FromJudge`. */
+export function judgeInThread(options: JudgeOptions, script: URL): OpenJudge {
+  return (snapshot) => {
+    const workerData: JudgeThreadData = { ...options, snapshot };
+    const thread = new Worker(script, { workerData });
+    let seriesCount = 0;
+    // Whatever ends the thread ends the question at hand, and every one after it.
+    const ended = new Promise<never>((_, reject) => {
+      thread.once("error", reject);
+      thread.once("exit", (code) => reject(new Error(`the thread of the detectors ended with code ${code}`)));
+    });
+    ended.catch(() => undefined);
+    const ask = (question: ToJudge) => {
+      const answer = new Promise<FromJudge>((resolve) => thread.once("message", resolve));
+      thread.postMessage(question);
+      return Promise.race([answer, ended]);
+    };
+    return {
+      async judge(entries) {
+        const answer = await ask({ kind: "judge", entries });
+        if (answer.kind !== "judged") throw new Error(`the thread of the detectors answered ${answer.kind}`);
+        seriesCount = answer.seriesCount;
+        return answer.findings;
+      },
+      async snapshot() {
+        const answer = await ask({ kind: "snapshot" });
+        if (answer.kind !== "snapshot") throw new Error(`the thread of the detectors answered ${answer.kind}`);
+        return answer.snapshot;
+      },
+      seriesCount: () => seriesCount,
+      close: async () => void (await thread.terminate()),
+    };
+  };
+}
