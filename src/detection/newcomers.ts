@@ -1,6 +1,6 @@
 /**
- * Runs, sessions and users that were met once or twice. Most are never met again, and a series of their own would cost
- * more than all else about their records: they get one with the third record, and then it is told of the first two.
+ * Runs, sessions and users that were met once. Most are never met again, and a series of their own would cost more than
+ * all else about their record: they get one with the second record, and it is told of the first.
  */
 
 import type { UsageRecord } from "../model/usage-record.ts";
@@ -10,25 +10,38 @@ export interface Met {
   readonly arrivedAtMs: number;
 }
 
-/** By name, those met earliest first. Plain data. */
-export type Newcomers = Map<string, Met[]>;
+/** Plain data, each in the order of the meetings. */
+export interface Newcomers {
+  readonly recent: Map<string, Met>;
+  /** Names alone, of those met before the recent ones. */
+  readonly older: Set<string>;
+}
 
-const meetingsMin = 3;
-/** Beyond it the one that was first met first is forgotten: its next record is its first again. */
-const newcomersMax = 4096;
+/** Records kept, some 10 MB. */
+const recentMax = 8192;
+/** In a flood of new names beyond it the oldest is forgotten: its next record is its first again. */
+const olderMax = 200_000;
 
-/** @returns what came before, oldest first, when this is the meeting that makes a series; null before. */
-export function meet(newcomers: Newcomers, name: string, met: Met): readonly Met[] | null {
-  const earlier = newcomers.get(name);
-  if (earlier === undefined) {
-    if (newcomers.size >= newcomersMax) for (const oldest of newcomers.keys()) if (newcomers.delete(oldest)) break;
-    newcomers.set(name, [met]);
-    return null;
+export function newNewcomers(): Newcomers {
+  return { recent: new Map(), older: new Set() };
+}
+
+/** @returns what a new series must be told of before this record, at the second meeting; null at the first. */
+export function meet({ recent, older }: Newcomers, name: string, met: Met): readonly Met[] | null {
+  const first = recent.get(name);
+  if (first !== undefined) {
+    recent.delete(name);
+    return [first];
   }
-  if (earlier.length < meetingsMin - 1) {
-    earlier.push(met);
-    return null;
+  if (older.delete(name)) return [];
+  recent.set(name, met);
+  if (recent.size > recentMax) {
+    for (const oldest of recent.keys()) {
+      recent.delete(oldest);
+      older.add(oldest);
+      break;
+    }
   }
-  newcomers.delete(name);
-  return earlier;
+  if (older.size > olderMax) for (const oldest of older) if (older.delete(oldest)) break;
+  return null;
 }

@@ -7,7 +7,7 @@
 import type { Scope } from "../../detectors/detector.ts";
 import type { Series } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
-import { type Met, meet, type Newcomers } from "./newcomers.ts";
+import { type Met, meet, type Newcomers, newNewcomers } from "./newcomers.ts";
 import { scopeNames, scopeRules } from "./scopes.ts";
 
 export interface SeriesNode {
@@ -72,7 +72,7 @@ export class SeriesTree {
   /** @param scopes those that a detector asks for; their ancestors come along. */
   constructor(scopes: ReadonlySet<Scope>, limits: TreeLimits, root?: SeriesNode, newcomers?: Newcomers) {
     this.#limits = limits;
-    this.newcomers = newcomers ?? new Map();
+    this.newcomers = newcomers ?? newNewcomers();
     const ordered = withAncestors(scopes);
     this.#steps = ordered.slice(1).map((scope) => {
       const { parent, key, passing } = scopeRules[scope];
@@ -87,7 +87,7 @@ export class SeriesTree {
   }
 
   /**
-   * The nodes that a record belongs to, widest first, made where they are new; those of passing scopes with their third
+   * The nodes that a record belongs to, widest first, made where they are new; those of passing scopes with their second
    * record (`promoted`). The array is overwritten by the next call.
    */
   nodesOf(record: UsageRecord, atMs: number, arrivedAtMs: number): readonly SeriesNode[] {
