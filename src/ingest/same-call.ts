@@ -17,6 +17,7 @@ export function overlap(one: SeenSpan, other: SeenSpan): boolean {
   return one.startUs <= other.endUs + toleranceUs && other.startUs <= one.endUs + toleranceUs;
 }
 
+/** May have the request to the provider, or a retelling of it, beneath it. */
 export function isWrapper({ bits }: SeenSpan): boolean {
   return (bits & spanBits.wrapper) !== 0;
 }

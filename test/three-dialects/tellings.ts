@@ -9,7 +9,7 @@ import { genaiTokens, just, openinferenceTokens, requested, type Telling, type T
 const chat = { "gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic" };
 const openinferenceLlm = { "openinference.span.kind": "LLM", "llm.system": "anthropic", "llm.provider": "anthropic" };
 
-/** Anthropic's own SDK, with spans of HTTP in between that nobody keeps. */
+/** Anthropic's own SDK. */
 function nativeCall(call: Call, parent: string): Told {
   const values = {
     ...chat,
@@ -71,25 +71,38 @@ function langsmithRun(call: Call, parent: string): Told {
   return { scope: "langsmith", key: `langsmith ${call.row}`, parent, ...just(call, 400), values };
 }
 
+/** OpenLIT's, of a stream: the usage that comes last, which has no input. Only the response id says which call it is. */
+function openlitStream(call: Call, parent: string): Told {
+  const values = {
+    ...chat,
+    "gen_ai.request.model": requested(call.model),
+    "gen_ai.response.id": `msg_${call.row}`,
+    "gen_ai.usage.output_tokens": call.output,
+  };
+  return { scope: "openlit.instrumentation.anthropic", key: `openlit ${call.row}`, parent, ...just(call, 100), values };
+}
+
 const native: Telling = {
   dialect: "anthropic-native",
-  call(call, parent) {
-    // Half of the requests stand under a span of HTTP, which is no LLM operation.
-    const under = call.row % 2 === 0 ? parent : `http ${call.row}`;
+  call(call, turn) {
+    // In every other turn the requests stand under spans of HTTP, which are no LLM operations: no parent leads to a sum.
+    const parent = /[13579]$/.test(turn) ? `http ${call.row}` : turn;
     const wrapped = `openinference ${call.row}`;
-    switch (call.row % 7) {
+    switch (call.row % 8) {
       case 1:
         return [nativeCall(call, wrapped), openinferenceAnthropic(call, parent)];
       case 2:
-        return [nativeCall(call, under), openinferenceAnthropic(call, parent)];
+        return [nativeCall(call, parent), openinferenceAnthropic(call, parent)];
       case 3:
-        return [nativeCall(call, under), traceloopAnthropic(call, parent)];
+        return [nativeCall(call, parent), traceloopAnthropic(call, parent)];
       case 4:
-        return [nativeCall(call, under), fetchCall(call, `http ${call.row}`)];
+        return [nativeCall(call, parent), fetchCall(call, `http ${call.row}`)];
       case 5:
         return [nativeCall(call, wrapped), openinferenceAnthropic(call, parent), traceloopAnthropic(call, parent)];
+      case 6:
+        return [nativeCall(call, parent), openlitStream(call, parent)];
       default:
-        return [nativeCall(call, under)];
+        return [nativeCall(call, parent)];
     }
   },
   turn: ({ agent }, sum) => ({
@@ -131,6 +144,12 @@ const openinference: Telling = {
         return [frameworkCall(call, parent), nativeCall(call, framework)];
       case 4:
         return [frameworkCall(call, parent), nativeCall(call, `http ${call.row}`)];
+      case 5:
+        // The framework takes what was not cached for all: neither tokens nor parents tell that the two are one.
+        return [
+          frameworkCall({ ...call, input: call.input - call.cached, cached: 0 }, parent),
+          nativeCall(call, `http ${call.row}`),
+        ];
       default:
         return [frameworkCall(call, parent)];
     }
