@@ -4,18 +4,16 @@
  */
 
 import { readFileSync } from "node:fs";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Reading } from "../src/dialects/dialect.ts";
 import { dialectOf } from "../src/dialects/dialects.ts";
 import { exampleSpan } from "../src/dialects/example-span.ts";
 import type { Attributes } from "../src/model/span.ts";
 import type { Usage } from "../src/model/usage.ts";
-import { PriceBook } from "../src/pricing/price-book.ts";
-import { priceCall } from "../src/pricing/price-call.ts";
-import { billedReadings, type ReadSpan } from "./conformance/billed-readings.ts";
+import type { UsageRecord } from "../src/model/usage-record.ts";
 import { arrived, type RecordedCase, recordedCases, trueNanoUsd, trueUsage } from "./conformance/recorded.ts";
+import { dialectOfRecord, type ResolvedCases, resolveCases } from "./conformance/resolved.ts";
 
-const prices = new PriceBook();
 const columns = ["plain", "cached", "cache_write", "reasoning", "stream", "tool", "embedding", "agent"];
 const cases = recordedCases();
 const rows = new Map<string, Map<string, string>>();
@@ -46,73 +44,64 @@ const notDerivable: Readonly<Record<string, Readonly<Record<string, readonly str
   "ai 7.0.173 openai": { reasoning: ["reasoning_unreported"], stream: ["reasoning_unreported"] },
 };
 
-interface Verdict {
-  readonly cell: string;
-  readonly billed: readonly ReadSpan[];
+let resolved: ResolvedCases;
+beforeAll(async () => {
+  resolved = await resolveCases(cases, "together");
+});
+
+function billedOf(recorded: RecordedCase): readonly UsageRecord[] {
+  return resolved.billed.get(recorded) ?? [];
 }
 
-function readingsOf(recorded: RecordedCase): {
-  readonly all: readonly ReadSpan[];
-  readonly billed: readonly ReadSpan[];
-} {
-  const spans = recorded.spans.map(arrived);
-  const all = spans.flatMap((span) => {
-    const reading = dialectOf(span)?.read(span);
-    return reading == null ? [] : [{ span, reading }];
-  });
-  return { all, billed: billedReadings(all, spans) };
+/** Usage and cost of each call, as one text each. */
+function toldBy(records: readonly UsageRecord[]): readonly string[] {
+  return records.map(({ usage, costNanoUsd }) => JSON.stringify([usage, costNanoUsd])).sort();
 }
 
-function nanoUsdOf({ span, reading }: ReadSpan): number | null {
-  if (reading.usage === null) return null;
-  const { provider, model, operation, serviceTier, usage } = reading;
-  const call = { tenant: "t", provider, model, operation, serviceTier, startUs: span.startUs, status: span.status };
-  const price = priceCall({ ...call, usage, images: 0, audioMs: 0, reportedNanoUsd: null, flags: [] }, prices);
-  return price.costNanoUsd;
+function truthOf({ truths }: RecordedCase): readonly string[] {
+  return truths.map((call) => JSON.stringify([trueUsage(call), trueNanoUsd(trueUsage(call), call.model)])).sort();
 }
 
-function judge(recorded: RecordedCase): Verdict {
-  const { billed } = readingsOf(recorded);
-  const read = billed.map((one) => JSON.stringify([one.reading.usage, nanoUsdOf(one)])).sort();
-  const truth = recorded.truths.map((call) => [trueUsage(call), trueNanoUsd(trueUsage(call), call.model)]);
-  if (JSON.stringify(read) === JSON.stringify(truth.map((one) => JSON.stringify(one)).sort())) {
-    return { cell: "exact", billed };
-  }
-  const doubts = new Set(billed.flatMap(({ reading }) => reading.flags));
-  return { cell: doubts.size === 0 ? "WRONG" : [...doubts].sort().join(" "), billed };
+function judge(recorded: RecordedCase): string {
+  const billed = billedOf(recorded);
+  if (toldBy(billed).join() === truthOf(recorded).join()) return "exact";
+  const doubts = new Set(billed.flatMap(({ flags }) => flags));
+  return doubts.size === 0 ? "WRONG" : [...doubts].sort().join(" ");
 }
 
 describe("recorded spans", () => {
   it.each(cases.map((recorded) => [recorded.emitter, recorded.case, recorded] as const))(
     "%s, %s: exact, or known not to be and flagged",
     (emitter, name, recorded) => {
-      const { cell, billed } = judge(recorded);
-      const dialect = billed[0]?.reading.dialect ?? "none";
+      const cell = judge(recorded);
+      const dialect = dialectOfRecord(recorded, billedOf(recorded)[0]);
       const row = rows.get(`${dialect}\t${emitter}`) ?? new Map<string, string>();
       rows.set(`${dialect}\t${emitter}`, row.set(name, cell));
       const expected = notDerivable[emitter]?.[name];
       expect(cell).toBe(expected === undefined ? "exact" : [...expected].sort().join(" "));
-      if (expected !== undefined) for (const { reading } of billed) expect(reading.flags).not.toEqual([]);
+      if (expected !== undefined) for (const { flags } of billedOf(recorded)) expect(flags).not.toEqual([]);
     },
   );
 });
 
 it("bills as many calls as the provider did", () => {
-  for (const recorded of cases) {
-    const { billed } = readingsOf(recorded);
-    expect([recorded.emitter, recorded.case, billed.length]).toEqual([
-      recorded.emitter,
-      recorded.case,
-      recorded.truths.length,
-    ]);
-  }
+  const calls = cases.map((one) => [one.emitter, one.case, billedOf(one).length]);
+  expect(calls).toEqual(cases.map((one) => [one.emitter, one.case, one.truths.length]));
 });
 
+it.each(["parents first", "late"] as const)(
+  "bills the same where the spans come one by one, %s",
+  async (arrival) => {
+    const { billed } = await resolveCases(cases, arrival);
+    const told = (all: ResolvedCases["billed"]) =>
+      cases.map((one) => [one.emitter, one.case, toldBy(all.get(one) ?? [])]);
+    expect(told(billed)).toEqual(told(resolved.billed));
+  },
+  60_000,
+);
+
 it("reports no unknown usage key of any recorded package", () => {
-  const unknown = cases.flatMap((recorded) =>
-    readingsOf(recorded).all.flatMap(({ reading }) => reading.unknownUsageKeys),
-  );
-  expect(unknown).toEqual([]);
+  expect(resolved.unknownUsageKeys).toEqual([]);
 });
 
 it("lets no prompt, answer or tool argument of a recorded span through", () => {

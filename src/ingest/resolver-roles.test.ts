@@ -128,6 +128,24 @@ describe("a span that wraps a call", () => {
     await rig.quiet();
     expect(billed()).toEqual([70, 1]);
   });
+  it("is told from the span of a parallel call by its tokens, else by standing closest", async () => {
+    const client = leaf(9, 70, { parent: 5, from: 20, to: 80 });
+    const other = retold(2, 50, { from: 15, to: 85 });
+    await rig.send(client, retold(1, 70, { from: 10, to: 90 }), other);
+    await rig.send({ ...client, traceId: "2".repeat(32) }, { ...other, traceId: "2".repeat(32) });
+    await rig.send(retold(3, 60, { from: 10, to: 90, trace: "2".repeat(32) }));
+    await rig.quiet();
+    expect(billed()).toEqual([70 + 50 + 70 + 60, 4]);
+  });
+  it("is found around calls without known parents however many there are", async () => {
+    const turns = Array.from({ length: 600 }, (_, turn) => [
+      leaf(2 * turn + 1, 7, { parent: 9000 + turn, from: turn * 10 + 2, to: turn * 10 + 8 }),
+      agent(2 * turn + 2, 7, { from: turn * 10, to: turn * 10 + 9 }),
+    ]);
+    await rig.send(...turns.flat());
+    await rig.quiet();
+    expect(billed()).toEqual([7 * 600, 600]);
+  });
   it("of another trace, another tenant or another time is billed", async () => {
     const other = "1".repeat(32);
     await rig.send(leaf(9, 70, { parent: 5 }), agent(1, 70, { trace: other }));

@@ -8,18 +8,18 @@
  * 3. a better span of the same operation, tokens and model family, written by somebody else, at the same time: two
  *    instrumentations at once. Response ids that differ rule it out.
  * 4. Where a billed span's chain of parents leaves what is known (spans that are no LLM operation are not kept), by that
- *    span, if it may be a wrapper's: within its time, of its model, or the wrapper is a sum over several models.
+ *    span, if it may be a wrapper's: within the time of a sum; of the spans of its model around it, one.
  *
  * Better: closer to the provider, then with a response id, then with more told of its tokens, then the lower id.
  */
 
 import { type SeenSpan, spanBits } from "../event-log/usage-log.ts";
+import { dropAroundAdrift } from "./around-adrift.ts";
+import { isSameCall, isWrapper, overlap } from "./same-call.ts";
 
 /** Parents followed at most; loops end there, too. */
 const depthMax = 64;
-/** Clocks of one process may differ by this much between two instrumentations. */
-const toleranceUs = 1000;
-/** Spans of one trace that are compared in pairs; in a trace with more only ancestry and response ids tell. */
+/** Spans that tell of equal tokens and are compared in pairs. */
 const pairsMax = 256;
 
 /** The span ids that are not to be billed. Spans that nobody bills are neither superseded nor supersede. */
@@ -41,7 +41,8 @@ export function superseded(spans: ReadonlyMap<string, SeenSpan>): ReadonlySet<st
     ({ callHash }) => callHash,
     (group) => keepBestOfEmitters(group, out),
   );
-  dropAroundAdrift(billable, adrift, out);
+  const leaves = adrift.filter((span) => !isWrapper(span));
+  dropAroundAdrift(leaves, billable.filter(isWrapper), out);
   return out;
 }
 
@@ -91,32 +92,6 @@ function keepBestOfEmitters(group: readonly SeenSpan[], out: Set<string>): void 
     if (better.some((one) => one.emitterHash !== span.emitterHash && isSameCall(one, span) && overlap(one, span)))
       out.add(span.spanId);
   }
-}
-
-function dropAroundAdrift(billable: readonly SeenSpan[], adrift: readonly SeenSpan[], out: Set<string>): void {
-  const leaves = adrift.filter((span) => !isWrapper(span)).slice(0, pairsMax);
-  if (leaves.length === 0) return;
-  const wrappers = billable.filter((span) => isWrapper(span) && !out.has(span.spanId)).slice(0, pairsMax);
-  for (const wrapper of wrappers) if (leaves.some((leaf) => mayBeWithin(leaf, wrapper))) out.add(wrapper.spanId);
-}
-
-function mayBeWithin(leaf: SeenSpan, wrapper: SeenSpan): boolean {
-  const inTime = leaf.startUs >= wrapper.startUs - toleranceUs && leaf.endUs <= wrapper.endUs + toleranceUs;
-  return inTime && ((wrapper.bits & spanBits.aggregated) !== 0 || wrapper.modelHash === leaf.modelHash);
-}
-
-function isSameCall(one: SeenSpan, other: SeenSpan): boolean {
-  const sameTokens = one.callHash !== 0 && one.callHash === other.callHash && one.modelHash === other.modelHash;
-  const differ = one.responseHash !== 0 && other.responseHash !== 0 && one.responseHash !== other.responseHash;
-  return sameTokens && !differ;
-}
-
-function overlap(one: SeenSpan, other: SeenSpan): boolean {
-  return one.startUs <= other.endUs + toleranceUs && other.startUs <= one.endUs + toleranceUs;
-}
-
-function isWrapper({ bits }: SeenSpan): boolean {
-  return (bits & spanBits.wrapper) !== 0;
 }
 
 function bestFirst(group: readonly SeenSpan[]): readonly SeenSpan[] {

@@ -5,6 +5,7 @@ import { decode } from "./decode.ts";
 import { detection } from "./detection.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { identity } from "./identity.ts";
+import { ingest } from "./ingest.ts";
 import { instrumentation } from "./instrumentation.ts";
 import { profile } from "./profile.ts";
 import { queries } from "./queries.ts";
@@ -12,6 +13,7 @@ import { start } from "./start.ts";
 
 export const benches: readonly Bench[] = [
   decode,
+  ingest,
   detection,
   endToEnd,
   identity,

@@ -108,15 +108,16 @@ async function measureRound(): Promise<Costs> {
   return costs;
 }
 
-type Logs = ReturnType<typeof openLogs>;
+export type Logs = ReturnType<typeof openLogs>;
 
-function openLogs(directory: string) {
+/** A day, and more spans than any bench sends. */
+export const identities = { horizonMs: 86_400_000, entriesMax: 50_000_000 };
+
+/** The two logs of a server, empty, under a directory. */
+export function openLogs(directory: string) {
   return {
     spans: new LmdbLog({ directory: join(directory, "spans") }),
-    usage: new LmdbUsageLog({
-      directory: join(directory, "usage"),
-      identities: { horizonMs: 86_400_000, entriesMax: 50_000_000 },
-    }),
+    usage: new LmdbUsageLog({ directory: join(directory, "usage"), identities }),
     freshUsage: new FreshEntries<UsageEntry>(freshEntriesMax),
   };
 }
@@ -125,11 +126,13 @@ function inflate(bodies: readonly Buffer[]): Buffer[] {
   return bodies.map((body) => inflateBytes(body, "gzip", defaultDecodeLimits.inflatedBytesMax));
 }
 
-function encode(exports: readonly DecodedExport[]): EncodedExport[] {
+/** As they go into the spans log. */
+export function encode(exports: readonly DecodedExport[]): EncodedExport[] {
   return exports.map((one) => encodeExport(one, { arrivedAtMs: Date.now(), oldestMs: 90 * 86_400_000 }));
 }
 
-async function accept({ spans }: Logs, exports: readonly EncodedExport[]): Promise<void> {
+/** Puts exports into the spans log, some at once. */
+export async function accept({ spans }: Logs, exports: readonly EncodedExport[]): Promise<void> {
   const space = new DiskSpace({ directory: tmpdir(), freeBytesMin: 0 });
   const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: Number.MAX_SAFE_INTEGER });
   let next = 0;
@@ -142,7 +145,8 @@ async function accept({ spans }: Logs, exports: readonly EncodedExport[]): Promi
   await Promise.all(Array.from({ length: exportersAtOnce }, exporter));
 }
 
-async function resolve({ spans, usage, freshUsage }: Logs): Promise<void> {
+/** Runs a resolver until it has read all of the spans log. */
+export async function resolve({ spans, usage, freshUsage }: Logs): Promise<void> {
   const observe = () => {};
   const prices = new PriceBook();
   const findStored = async () => new Map<string, UsageRecord>();
