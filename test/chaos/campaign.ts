@@ -58,7 +58,8 @@ type Counts = { -readonly [Name in Exclude<keyof PlaceResult, "place">]: number 
 const exporters = 4;
 /** Each check reads everything that was ever stored: more load would be more to read, and no more kills. */
 const pauseMsMax = 80;
-const reachedWithinMs = 12_000;
+/** The fifth batch takes five seconds on an idle machine and more than fifteen on a crowded one. */
+const reachedWithinMs = 40_000;
 const faultsMax = 40;
 const unexpectedEndsMax = 3;
 const rowsMaxByDefault = [400, 2000, 20_000];
