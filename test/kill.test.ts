@@ -30,7 +30,8 @@ it(`keeps the multiset of (trace, span, cost) exact through ${kills} kills, and 
   for (let kill = 0; kill < kills; kill++) {
     const before = acked.length;
     await new Promise((resolve) => setTimeout(resolve, 1000 + 400 * kill));
-    expect(acked.length).toBeGreaterThan(before);
+    // On a busy machine a second may bring no answer yet; the kill shall come under load all the same.
+    await expect.poll(() => acked.length, { timeout: 30_000 }).toBeGreaterThan(before);
     await server.kill();
     await server.start();
   }

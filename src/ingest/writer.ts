@@ -103,7 +103,7 @@ export class Writer {
     const { rowsMax, lingerMs } = this.#options;
     const deadline = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(lingerMs)]);
     for (;;) {
-      const entries = this.#read(Number.MAX_SAFE_INTEGER);
+      const entries = this.#read({ to: Number.MAX_SAFE_INTEGER, rowsMax });
       const take = entriesToPlan(entries, { rowsMax });
       const rows = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
       if (take < entries.length || rows >= rowsMax || deadline.aborted) return entries.slice(0, take);
@@ -111,8 +111,8 @@ export class Writer {
     }
   }
 
-  #read(to: number): OffsetEntry[] {
-    const { usage, fresh, rowsMax } = this.#options;
+  #read({ to, rowsMax }: { readonly to: number; readonly rowsMax: number }): OffsetEntry[] {
+    const { usage, fresh } = this.#options;
     const found: OffsetEntry[] = [];
     let rows = 0;
     let after = this.#mark.offset;
@@ -145,7 +145,8 @@ export class Writer {
    */
   async #recover(plan: Plan): Promise<void> {
     const { store, now } = this.#options;
-    const entries = this.#read(plan.to);
+    // All of it, whatever the limit is now: what is left out here would be left out for ever.
+    const entries = this.#read({ to: plan.to, rowsMax: Number.MAX_SAFE_INTEGER });
     const days = daysOf(entries.flatMap(({ entry }) => entry.records));
     const old = now() - plan.plannedAtMs > windowTrustedMs;
     const done = old ? await this.#untilDone(() => store.batchDays(plan.token, days)) : new Map<string, number>();

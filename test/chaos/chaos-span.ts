@@ -13,6 +13,8 @@ export interface ChaosSpan {
   /** Who made it; its number among the records of that producer, 0 when it is not numbered. */
   readonly producer: string;
   readonly otlp: unknown;
+  /** An agent's span around it, which tells the same tokens and must not be billed; null where there is none. */
+  readonly wrapper: unknown;
 }
 
 export interface SpanOptions {
@@ -25,6 +27,8 @@ export interface SpanOptions {
   readonly input: number;
   readonly output: number;
   readonly model?: "gpt-4o" | "nobody-knows-1";
+  /** True for a span with an agent's span around it. */
+  readonly wrapped?: boolean;
 }
 
 /** gpt-4o at $2.50 and $10 per million tokens, in nano-dollars per token. */
@@ -32,43 +36,68 @@ const [inputNanoUsd, outputNanoUsd] = [2500, 10_000];
 
 /** One chat span with ids of the seed. */
 export function chaosSpan(options: SpanOptions, random: Random): ChaosSpan {
-  const { producer, sequence, tenant, feature, atMs, input, output, model = "gpt-4o" } = options;
-  const [traceId, spanId] = [hex(random, 4), hex(random, 2)];
+  const { producer, sequence, input, output, model = "gpt-4o", wrapped = false } = options;
+  const [traceId, spanId, parentSpanId] = [hex(random, 4), hex(random, 2), wrapped ? hex(random, 2) : ""];
   const nanoUsd = BigInt(input * inputNanoUsd + output * outputNanoUsd);
+  const around: Place = { traceId, spanId: parentSpanId, parentSpanId: "", operation: "invoke_agent", sequence: 0 };
   return {
-    identity: `${tenant} ${traceId} ${spanId}`,
+    identity: `${options.tenant} ${traceId} ${spanId}`,
     costUsd: model === "gpt-4o" ? dollars(nanoUsd) : "null",
     input,
     output,
     producer,
-    otlp: {
-      traceId,
-      spanId,
-      name: `chat ${model}`,
-      kind: 3,
-      startTimeUnixNano: `${atMs - 100}000000`,
-      endTimeUnixNano: `${atMs}000000`,
-      attributes: [
-        text("gen_ai.operation.name", "chat"),
-        text("gen_ai.provider.name", "openai"),
-        text("gen_ai.request.model", model),
-        text("burnwatch.tenant", tenant),
-        text("burnwatch.feature", feature),
-        integer("gen_ai.usage.input_tokens", input),
-        integer("gen_ai.usage.output_tokens", output),
-        ...(sequence > 0 ? [integer(completenessKeys.sequence, sequence)] : []),
-      ],
-    },
+    otlp: otlpSpan(options, { traceId, spanId, parentSpanId, operation: "chat", sequence }),
+    wrapper: wrapped ? otlpSpan(options, around) : null,
+  };
+}
+
+interface Place {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string;
+  readonly operation: "chat" | "invoke_agent";
+  readonly sequence: number;
+}
+
+function otlpSpan(options: SpanOptions, { traceId, spanId, parentSpanId, operation, sequence }: Place): unknown {
+  const { tenant, feature, atMs, input, output, model = "gpt-4o" } = options;
+  return {
+    traceId,
+    spanId,
+    parentSpanId,
+    name: `${operation} ${model}`,
+    kind: 3,
+    startTimeUnixNano: `${atMs - 100}000000`,
+    endTimeUnixNano: `${atMs}000000`,
+    attributes: [
+      text("gen_ai.operation.name", operation),
+      text("gen_ai.provider.name", "openai"),
+      text("gen_ai.request.model", model),
+      text("burnwatch.tenant", tenant),
+      text("burnwatch.feature", feature),
+      integer("gen_ai.usage.input_tokens", input),
+      integer("gen_ai.usage.output_tokens", output),
+      ...(sequence > 0 ? [integer(completenessKeys.sequence, sequence)] : []),
+    ],
   };
 }
 
 /** An export request; each span keeps the resource of its own producer, whoever sends it again. */
 export function requestOf(spans: readonly ChaosSpan[]): string {
+  return request(spans, ({ otlp, wrapper }) => (wrapper === null ? [otlp] : [wrapper, otlp]));
+}
+
+/** A request with nothing but the wrappers of these spans, as of an exporter that flushes in the middle of a run. */
+export function wrappersOf(spans: readonly ChaosSpan[]): string {
+  return request(spans, ({ wrapper }) => (wrapper === null ? [] : [wrapper]));
+}
+
+function request(spans: readonly ChaosSpan[], sentOf: (span: ChaosSpan) => readonly unknown[]): string {
   const byProducer = Map.groupBy(spans, ({ producer }) => producer);
   return JSON.stringify({
     resourceSpans: [...byProducer].map(([producer, own]) => ({
       resource: { attributes: [text("service.name", "chaos"), text(completenessKeys.producer, producer)] },
-      scopeSpans: [{ scope: { name: "chaos" }, spans: own.map(({ otlp }) => otlp) }],
+      scopeSpans: [{ scope: { name: "chaos" }, spans: own.flatMap(sentOf) }],
     })),
   });
 }

@@ -1,7 +1,7 @@
 /** Exporters as the field has them: they repeat until acknowledged, repeat what was acknowledged, and sometimes give up. */
 
 import { type Random, seededRandom } from "../../src/ingest/otlp-random.ts";
-import { type ChaosSpan, chaosSpan, requestOf } from "./chaos-span.ts";
+import { type ChaosSpan, chaosSpan, requestOf, wrappersOf } from "./chaos-span.ts";
 import type { Ledger } from "./ledger.ts";
 import { VictimError } from "./victim.ts";
 
@@ -96,6 +96,8 @@ export class Fleet {
         const again = random(6) === 0 ? this.#anyOld(random) : [];
         const body = requestOf([...fresh, ...again]);
         ledger.sent(fresh);
+        // Wrappers may come before what they wrap: held until then, through any kill.
+        if (random(3) === 0) await this.#untilAcked(wrappersOf(fresh));
         await this.#untilAcked(body);
         ledger.acked(fresh);
         this.#remember(fresh, random);
@@ -151,6 +153,7 @@ export class Fleet {
           input: 1 + random(400),
           output: 1 + random(40),
           ...(random(25) === 0 ? { model: "nobody-knows-1" as const } : {}),
+          wrapped: random(6) === 0,
         },
         random,
       ),

@@ -38,13 +38,15 @@ export interface DetectionFaults {
 export async function detectionFaults(directory: string, journal: string): Promise<DetectionFaults> {
   const { detection, alerts, entries } = await savedState(directory, journal);
   if (detection === undefined) return { differences: [], entries: 0, alerts: 0 };
-  const { saved: fresh } = await judge(entries, detection.offset);
-  const differences = [...gaps(entries, detection.offset), ...compare("series", bySeries(detection), bySeries(fresh))];
+  const undisturbed = await judge(entries, detection.offset);
+  const series = compare("series", bySeries(detection), bySeries(undisturbed.saved));
+  const differences = [...gaps(entries, detection.offset), ...series];
   // After a kill the book may know more than the saved detector, which will tell it again.
-  const { book } = await judge(entries, Math.max(detection.offset, alerts?.appliedOffset ?? 0));
+  const told = alerts?.appliedOffset ?? 0;
+  const { book } = told <= detection.offset ? undisturbed : await judge(entries, told);
   const known = new Map((alerts?.entries ?? []).map(({ alert }) => [alert.fingerprint, alert]));
   const expected = new Map(book.entries.map(({ alert }) => [alert.fingerprint, alert]));
-  const marks = ` (detector saved at ${detection.offset}, alerts at ${alerts?.appliedOffset ?? 0})`;
+  const marks = ` (detector saved at ${detection.offset}, alerts at ${told})`;
   differences.push(...compare("alert", known, expected).map((line) => line + marks));
   return { differences, entries: entries.length, alerts: known.size };
 }

@@ -29,7 +29,8 @@ export function printCampaign(result: CampaignResult & { readonly seed: number; 
     })),
   ];
   const table = renderTable(columns, rows, tableOptions(process.stdout, process.env));
-  const summary = `seed ${seed}: ${kills} kills in ${seconds} s; ${acked} spans acknowledged in ${requests} requests, ${repeats} sent again later; ${incidents} incidents, one alert each, ${toldTwice} told twice\n`;
+  const missed = places.reduce((sum, place) => sum + place.missed, 0);
+  const summary = `seed ${seed}: ${kills} kills in ${seconds} s, ${missed} of them from outside as their place was not reached in time; ${acked} spans acknowledged in ${requests} requests, ${repeats} sent again later; ${incidents} incidents, one alert each, ${toldTwice} told twice\n`;
   return `${table}${summary}${faults.map((fault) => `fault: ${fault}\n`).join("")}`;
 }
 
