@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -7,6 +8,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "test/chaos/**", "test/bench/**"],
     // The ClickHouse engine and lmdb are native and one per process: forks keep them apart.
     pool: "forks",
+    // Many suites wait for processes of their own: on two cores one file at a time would leave one idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },

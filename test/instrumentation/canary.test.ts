@@ -4,9 +4,10 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -74,9 +75,13 @@ beforeAll(async () => {
   provider = await startFakeProvider();
   for (const server of [webhook, relay]) await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   const url = (server: typeof relay) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  burnwatch = await startBurnwatch({
-    environment: { BURNWATCH_WEBHOOK: url(webhook), BURNWATCH_EXCESS_USD_PER_MINUTE_MIN: "0.01" },
-  });
+  // At a thousand times the list price a dozen calls are worth a page.
+  const prices = join(mkdtempSync(join(tmpdir(), "burnwatch-canary-")), "prices.yaml");
+  writeFileSync(
+    prices,
+    "prices:\n  - { model: gpt-4o*, provider: openai, per_million: { input: 2500, output: 10000 } }\n",
+  );
+  burnwatch = await startBurnwatch({ environment: { BURNWATCH_WEBHOOK: url(webhook), BURNWATCH_PRICES: prices } });
   await sendCalmHour();
   const env = { PROVIDER: provider.url, OTEL_EXPORTER_OTLP_ENDPOINT: url(relay), OTEL_SERVICE_NAME: "shop" };
   ran = await runNode(["--input-type=module", "--eval", application], { cwd: packageFolder, env });
@@ -88,7 +93,7 @@ afterAll(async () => {
   await burnwatch.remove();
 });
 
-/** An hour of the same series at a fortieth of a cent a minute, so that the application's calls stand out. */
+/** An hour of the same series at a quarter of a dollar a minute, so that the application's calls stand out. */
 async function sendCalmHour(): Promise<void> {
   const attribute = (key: string, value: object) => ({ key, value });
   const spans = Array.from({ length: 60 }, (_, minute) => {
