@@ -28,7 +28,6 @@ import { tailLine } from "./http/tail-line.ts";
 import { Acceptor } from "./ingest/accept.ts";
 import { Corrections } from "./ingest/corrections.ts";
 import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
-
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { logClock } from "./ingest/log-clock.ts";
 import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";

@@ -82,16 +82,21 @@ export function judgeInThread(options: JudgeOptions, script: URL): OpenJudge {
     const workerData: JudgeThreadData = { ...options, snapshot };
     const thread = new Worker(script, { workerData });
     let seriesCount = 0;
+    let asked: PromiseWithResolvers<FromJudge> | undefined;
+    let ended: Error | undefined;
     // Whatever ends the thread ends the question at hand, and every one after it.
-    const ended = new Promise<never>((_, reject) => {
-      thread.once("error", reject);
-      thread.once("exit", (code) => reject(new Error(`the thread of the detectors ended with code ${code}`)));
-    });
-    ended.catch(() => undefined);
-    const ask = (question: ToJudge) => {
-      const answer = new Promise<FromJudge>((resolve) => thread.once("message", resolve));
+    const end = (error: Error) => {
+      ended ??= error;
+      asked?.reject(ended);
+    };
+    thread.on("error", end);
+    thread.on("exit", (code) => end(new Error(`the thread of the detectors ended with code ${code}`)));
+    thread.on("message", (answer: FromJudge) => asked?.resolve(answer));
+    const ask = (question: ToJudge): Promise<FromJudge> => {
+      if (ended !== undefined) return Promise.reject(ended);
+      asked = Promise.withResolvers<FromJudge>();
       thread.postMessage(question);
-      return Promise.race([answer, ended]);
+      return asked.promise;
     };
     return {
       async judge(entries) {

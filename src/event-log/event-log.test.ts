@@ -106,6 +106,20 @@ it("moves output, index, state and input offset together, and finds them again a
   await again.close();
 });
 
+it("keeps few traces in memory, also through steps that change none", async () => {
+  const log = new LmdbUsageLog({ directory: temporaryDirectory(), identities });
+  const keyOf = (n: number) => ({ tenant: "t", traceId: n.toString(16).padStart(32, "0") });
+  const nothing = { entries: [], traces: new Map(), wrappers: new Map(), state: {} };
+  const first = log.trace(keyOf(0));
+  for (let n = 1; n <= 10_000; n++) {
+    log.trace(keyOf(n));
+    if (n % 1000 === 0) await log.commit({ ...nothing, inputOffset: n, arrivedAtMs: n });
+  }
+  expect(log.trace(keyOf(10_000))).toBe(log.trace(keyOf(10_000)));
+  expect(log.trace(keyOf(0))).not.toBe(first);
+  await log.close();
+});
+
 it("knows every identity for the horizon, forgets the oldest generation after it, and says when size cuts it", async () => {
   const log = new LmdbUsageLog({ directory: temporaryDirectory(), identities: { horizonMs: 1000, entriesMax: 30 } });
   const identityOf = (n: number) => ({

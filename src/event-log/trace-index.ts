@@ -89,13 +89,13 @@ export class TraceIndex {
 
   /** Puts spans into the transaction that is being collected. Call it inside the step's batch. */
   save(traces: ReadonlyMap<SeenTrace, readonly SeenSpan[]>, arrivedAtMs: number): void {
+    this.#unload();
     if (traces.size === 0) return;
     let adding = 0;
     for (const changed of traces.values()) adding += changed.length;
     const generation = this.#fillingGeneration(adding, arrivedAtMs);
     for (const [trace, changed] of traces) this.#saveTrace(trace as LoadedTrace, changed, generation);
     this.#marks.put(generationsMark, this.#generations);
-    this.#unload();
   }
 
   stats(nowMs: number): IdentityStats {
@@ -164,8 +164,10 @@ export class TraceIndex {
     }
   }
 
-  /** Between steps nobody holds a trace. */
+  /** Once a step is saved nobody holds a trace: of those that are saved now, only their objects go on. */
   #unload(): void {
+    // It may be one of those that go, and a second object of one trace must never be.
+    this.#last = undefined;
     for (const name of this.#loaded.keys()) {
       if (this.#loaded.size <= loadedMax) return;
       this.#loaded.delete(name);

@@ -86,7 +86,7 @@ export interface ResolverStep {
   readonly entries: readonly Uint8Array[];
   /** Traces with those of their spans that are new or changed. */
   readonly traces: ReadonlyMap<SeenTrace, readonly SeenSpan[]>;
-  /** Wrappers to keep, as entries of the usage log, or to forget (null), by `wrapperKey`. */
+  /** Wrappers to keep, as entries of the usage log, or to forget (null), by `identityKey`. */
   readonly wrappers: ReadonlyMap<string, Uint8Array | null>;
   /** Named small values, replaced whole. */
   readonly state: Readonly<Record<string, unknown>>;
@@ -114,7 +114,7 @@ export interface UsageLog {
   close(): Promise<void>;
 }
 
-/** Text under which a wrapper is kept. */
-export function wrapperKey({ tenant, traceId, spanId }: Identity): string {
+/** Text under which a record is looked for, and a wrapper kept. */
+export function identityKey({ tenant, traceId, spanId }: Identity): string {
   return `${traceId}${spanId}${tenant}`;
 }

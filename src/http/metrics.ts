@@ -44,7 +44,10 @@ export function createMetrics(read: () => MetricReadings) {
     pointsRejected: counter("metric_points_rejected", "Data points refused with a reason."),
     records: counter("records", "Usage records resolved, by cost status.", ["cost_status"]),
     repeats: counter("repeats", "Spans that had been seen before: dropped."),
-    conflicts: counter("conflicts", "Repeats that claimed other tokens or cost: dropped."),
+    conflicts: counter(
+      "conflicts",
+      "Repeats that claimed other tokens or cost, dropped; or whose record was not found, so that they count twice.",
+    ),
     corrections: counter(
       "corrections",
       "Records corrected or taken back: a higher revision, or what they repeat came late.",

@@ -1,11 +1,10 @@
 /** Corrections of records that are resolved already, committed between two steps of the resolver in one transaction. */
 
-import type { UsageLog } from "../event-log/usage-log.ts";
+import { identityKey, type UsageLog } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { correctionOf } from "./correction.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { splitByDays } from "./split-by-days.ts";
-import { identityKey } from "./stored-records.ts";
 import { decodeUsageEntry, encodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
 export interface CorrectionsOptions {

@@ -7,21 +7,30 @@ const quietMs = 30_000;
 /** A wrapper's record is kept for this long, for the leaf that comes late. */
 const keptMs = 3_600_000;
 /** Beyond these the oldest is decided, or forgotten, early. */
-const tracesMax = 50_000;
-const wrappersMax = 200_000;
-/** Taken in one step at most. */
-const batchMax = 2000;
+export interface HeldLimits {
+  readonly tracesMax: number;
+  readonly wrappersMax: number;
+}
+export const heldLimitsDefault: HeldLimits = { tracesMax: 50_000, wrappersMax: 200_000 };
+/** Taken in one step at most; `due` and `expired` are asked again until they give less. */
+export const heldBatchMax = 2000;
 
 export class HeldTraces {
+  readonly #limits: HeldLimits;
   /** By trace, the one that was quiet for longest first. */
   readonly #traces = new Map<string, { readonly key: TraceKey; readonly lastArrivalMs: number }>();
   /** By wrapper, the oldest first: when it arrived. */
   readonly #wrappers = new Map<string, number>();
 
-  hold(key: TraceKey, arrivedAtMs: number): void {
-    const name = nameOf(key);
+  constructor(limits: HeldLimits) {
+    this.#limits = limits;
+  }
+
+  hold({ tenant, traceId }: TraceKey, arrivedAtMs: number): void {
+    const name = nameOf({ tenant, traceId });
     this.#traces.delete(name);
-    this.#traces.set(name, { key, lastArrivalMs: arrivedAtMs });
+    // The names alone: the trace itself is loaded again when it is due.
+    this.#traces.set(name, { key: { tenant, traceId }, lastArrivalMs: arrivedAtMs });
   }
 
   release(key: TraceKey): void {
@@ -36,19 +45,19 @@ export class HeldTraces {
   due(nowMs: number): readonly TraceKey[] {
     const due: TraceKey[] = [];
     for (const { key, lastArrivalMs } of this.#traces.values()) {
-      const crowded = this.#traces.size - due.length > tracesMax;
-      if ((nowMs - lastArrivalMs < quietMs && !crowded) || due.length >= batchMax) break;
+      const crowded = this.#traces.size - due.length > this.#limits.tracesMax;
+      if ((nowMs - lastArrivalMs < quietMs && !crowded) || due.length >= heldBatchMax) break;
       due.push(key);
     }
     return due;
   }
 
-  /** Takes out the wrappers that need not be kept any longer. */
+  /** Takes out the wrappers that need not be kept any longer; what is still held of them must be decided now. */
   expired(nowMs: number): readonly string[] {
     const expired: string[] = [];
     for (const [wrapper, arrivedAtMs] of this.#wrappers) {
-      const crowded = this.#wrappers.size - expired.length > wrappersMax;
-      if ((nowMs - arrivedAtMs < keptMs && !crowded) || expired.length >= batchMax) break;
+      const crowded = this.#wrappers.size - expired.length > this.#limits.wrappersMax;
+      if ((nowMs - arrivedAtMs < keptMs && !crowded) || expired.length >= heldBatchMax) break;
       expired.push(wrapper);
     }
     for (const wrapper of expired) this.#wrappers.delete(wrapper);

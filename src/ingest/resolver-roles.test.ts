@@ -155,6 +155,35 @@ describe("a span that wraps a call", () => {
   });
 });
 
+describe("a flood of spans that may wrap others", () => {
+  for (const heldLimits of [
+    { tracesMax: 20, wrappersMax: 1000 },
+    { tracesMax: 1000, wrappersMax: 20 },
+  ]) {
+    it(`is billed early and whole beyond ${JSON.stringify(heldLimits)}`, async () => {
+      await rig.close();
+      rig = openResolverRig(startMs, heldLimits);
+      const traceOf = (index: number) => (Math.floor(index / 3) + 1).toString(16).padStart(32, "0");
+      const flood = Array.from({ length: 300 }, (_, i) => agent(i + 1, 7, { trace: traceOf(i), from: i * 200 }));
+      await rig.send(...flood);
+      await rig.quiet();
+      await rig.send(...flood);
+      await rig.quiet();
+      expect(billed()).toEqual([300 * 7, 300]);
+    });
+  }
+});
+
+it("goes on where what it would take back is nowhere any more, and says so", async () => {
+  await rig.send(twin(2, 100, { from: 1, to: 99 }));
+  rig.table.length = 0;
+  await rig.send(leaf(1, 100, { responseId: "r1" }));
+  await rig.send(leaf(3, 5, { from: 900, to: 950 }));
+  expect(billed()).toEqual([105, 2]);
+  // Said with each arrival in its trace: it may be found yet.
+  expect(rig.steps.reduce((sum, { conflicts }) => sum + conflicts, 0)).toBe(2);
+});
+
 describe("two instrumentations at once", () => {
   it("count one call once, by its response id, side by side", async () => {
     await rig.send(

@@ -6,24 +6,22 @@
 import { completenessKeys, finalMarkSpanName } from "../../instrumentation/protocol.ts";
 import { dialectOf } from "../dialects/dialects.ts";
 import type { EventLog } from "../event-log/event-log.ts";
-import { spanBits, type UsageLog, wrapperKey } from "../event-log/usage-log.ts";
+import { identityKey, spanBits, type TraceKey, type UsageLog } from "../event-log/usage-log.ts";
 import type { Span } from "../model/span.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import { BetweenSteps } from "./between-steps.ts";
 import { Completeness, type CompletenessState } from "./completeness.ts";
-
 import { correctionOf, revised } from "./correction.ts";
 import { decideRoles } from "./decide-roles.ts";
 import { arrivedAtMsOf } from "./entry-bytes.ts";
-
 import type { FreshEntries } from "./fresh-entries.ts";
-import { HeldTraces } from "./held-traces.ts";
+import { type HeldLimits, HeldTraces, heldBatchMax, heldLimitsDefault } from "./held-traces.ts";
 import { seenSpanOf } from "./seen-span.ts";
 import { decodeSpansEntry } from "./spans-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
 import { StepDraft } from "./step-draft.ts";
-import { identityKey, type Wanted } from "./stored-records.ts";
+import type { Wanted } from "./stored-records.ts";
 import { decodeUsageEntry, encodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 import { usageRecord } from "./usage-record.ts";
 
@@ -37,6 +35,7 @@ export interface ResolverOptions {
   readonly now: () => number;
   /** How often the log is told the time; by default each second. */
   readonly tickEveryMs?: number;
+  readonly heldLimits?: HeldLimits;
   /** Told after each committed step. */
   readonly observe: (step: ResolvedStep) => void;
 }
@@ -68,7 +67,7 @@ export class Resolver {
   readonly #options: ResolverOptions;
   readonly #completeness: Completeness;
   readonly #stopping = new AbortController();
-  readonly #held = new HeldTraces();
+  readonly #held: HeldTraces;
   readonly #between = new BetweenSteps();
   #lastRecordAtMs: number;
   /** Entries of the usage log never go back in time, though a large export is longer on its way than a small one. */
@@ -77,6 +76,7 @@ export class Resolver {
 
   constructor(options: ResolverOptions) {
     this.#options = options;
+    this.#held = new HeldTraces(options.heldLimits ?? heldLimitsDefault);
     this.#completeness = new Completeness(options.usage.state("completeness") as CompletenessState | undefined);
     this.#lastRecordAtMs = (options.usage.state("last_record_at_ms") as number | undefined) ?? 0;
     this.#lastEntryAtMs = this.#lastRecordAtMs;
@@ -215,10 +215,9 @@ export class Resolver {
     for (const { trace, span } of draft.takeBacks) {
       const identity = { tenant: trace.tenant, traceId: trace.traceId, spanId: span.spanId };
       const record =
-        draft.recordOf(span) ?? stored.get(identityKey(identity)) ?? this.#keptWrapper(wrapperKey(identity));
-      if (record === undefined)
-        throw new Error(`span ${span.spanId} of trace ${trace.traceId} was billed and is not found`);
-      draft.takeBack(record, span, arrivedAtMs);
+        draft.recordOf(span) ?? stored.get(identityKey(identity)) ?? this.#keptWrapper(identityKey(identity));
+      if (record === undefined) draft.keepBilled(trace, span);
+      else draft.takeBack(record, span, arrivedAtMs);
     }
   }
 
@@ -236,35 +235,47 @@ export class Resolver {
     );
     for (const { key, arrivedAtMs } of entries.sort((a, b) => a.arrivedAtMs - b.arrivedAtMs)) {
       this.#held.keep(key, arrivedAtMs);
-      const record = this.#keptWrapper(key);
-      if (record === undefined) continue;
-      const trace = usage.trace(record);
-      if (((trace.spans.get(record.spanId)?.bits ?? 0) & spanBits.held) !== 0) this.#held.hold(trace, arrivedAtMs);
+      for (const trace of this.#waitingFor(key)) this.#held.hold(trace, arrivedAtMs);
     }
   }
 
   /** Bills the wrappers of traces that have become quiet, and forgets those that need not be kept any longer. */
   async #decideQuiet(nowMs: number): Promise<void> {
-    const { usage } = this.#options;
-    const due = this.#held.due(nowMs);
-    const expired = this.#held.expired(nowMs);
-    if (due.length === 0 && expired.length === 0) return;
-    const draft = this.#newDraft();
-    for (const key of due) {
-      const trace = usage.trace(key);
-      const { bill, takeBack, changed } = decideRoles(trace, { quiet: true });
-      for (const span of changed) draft.change(trace, span);
-      for (const span of takeBack) draft.takeBacks.push({ trace, span });
-      for (const span of bill) {
-        const record = this.#keptWrapper(wrapperKey({ ...key, spanId: span.spanId }));
-        if (record !== undefined) draft.add(span, record);
-      }
+    for (let full = true; full; ) {
+      const due = this.#held.due(nowMs);
+      const expired = this.#held.expired(nowMs);
+      if (due.length === 0 && expired.length === 0) return;
+      full = due.length === heldBatchMax || expired.length === heldBatchMax;
+      const draft = this.#newDraft();
+      // A flood may push out what still waits: it is decided early, and not lost.
+      const decided = [...due, ...expired.flatMap((key) => this.#waitingFor(key))];
+      for (const key of decided) this.#decideNow(key, draft);
+      for (const key of expired) draft.wrappers.set(key, null);
+      await this.#takeBack(draft, nowMs);
+      await this.#commit(draft, this.#options.usage.inputOffset(), Math.max(nowMs, this.#lastEntryAtMs));
+      this.#options.observe(draft.resolved());
+      for (const key of decided) this.#held.release(key);
     }
-    for (const key of expired) draft.wrappers.set(key, null);
-    await this.#takeBack(draft, nowMs);
-    await this.#commit(draft, usage.inputOffset(), Math.max(nowMs, this.#lastEntryAtMs));
-    this.#options.observe(draft.resolved());
-    for (const key of due) this.#held.release(key);
+  }
+
+  #decideNow(key: TraceKey, draft: StepDraft): void {
+    const trace = this.#options.usage.trace(key);
+    const { bill, takeBack, changed } = decideRoles(trace, { quiet: true });
+    for (const span of changed) draft.change(trace, span);
+    for (const span of takeBack) draft.takeBacks.push({ trace, span });
+    for (const span of bill) {
+      const record = this.#keptWrapper(identityKey({ ...key, spanId: span.spanId }));
+      if (record !== undefined) draft.add(span, record);
+    }
+  }
+
+  /** The trace of a kept wrapper that is not decided yet. */
+  #waitingFor(key: string): readonly TraceKey[] {
+    const record = this.#keptWrapper(key);
+    if (record === undefined) return [];
+    const { tenant, traceId, spanId } = record;
+    const bits = this.#options.usage.trace(record).spans.get(spanId)?.bits ?? 0;
+    return (bits & spanBits.held) === 0 ? [] : [{ tenant, traceId }];
   }
 
   /** Tries until the store answers: without it a repeat cannot be told, and what was acknowledged waits in the log. */

@@ -1,12 +1,12 @@
 /** What one step of the resolver has decided so far: spans taken, records to add, what the index shall remember. */
 
 import {
+  identityKey,
   type SeenSpan,
   type SeenTrace,
   spanBits,
   spansPerTraceMax,
   type UsageLog,
-  wrapperKey,
 } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { takenBack } from "./correction.ts";
@@ -38,7 +38,7 @@ export class StepDraft {
   readonly #held: HeldTraces;
   readonly #horizonMs: number;
   #arrivals: Arrival[] = [];
-  /** Spans beyond those that their trace holds together, by `wrapperKey`. */
+  /** Spans beyond those that their trace holds together, by `identityKey`. */
   readonly #alone = new Map<string, SeenSpan>();
   readonly #added = new Map<SeenSpan, UsageRecord>();
   readonly records: UsageRecord[] = [];
@@ -134,6 +134,13 @@ export class StepDraft {
     this.#keepWrapper({ ...record, revision: revision + 2, repricings: repricings + 2 }, span, arrivedAtMs);
   }
 
+  /** A repeat whose record is nowhere any more, so that it cannot be taken back: said, and no reason to stop for ever. */
+  keepBilled(trace: SeenTrace, span: SeenSpan): void {
+    span.bits |= spanBits.billed;
+    this.change(trace, span);
+    this.counts.conflicts++;
+  }
+
   /** The index shall remember what this span is now. */
   change(trace: SeenTrace, span: SeenSpan): void {
     const changed = this.traces.get(trace);
@@ -143,7 +150,8 @@ export class StepDraft {
 
   #seen(trace: SeenTrace, record: UsageRecord): SeenSpan | undefined {
     return (
-      this.#usage.seen(trace, record.spanId) ?? (this.#alone.size > 0 ? this.#alone.get(wrapperKey(record)) : undefined)
+      this.#usage.seen(trace, record.spanId) ??
+      (this.#alone.size > 0 ? this.#alone.get(identityKey(record)) : undefined)
     );
   }
 
@@ -163,7 +171,7 @@ export class StepDraft {
 
   /** Its trace is too large for comparisons: what a provider tells is billed, what may repeat it is not. */
   #admitAlone(record: UsageRecord, span: SeenSpan): void {
-    this.#alone.set(wrapperKey(record), span);
+    this.#alone.set(identityKey(record), span);
     if ((span.bits & spanBits.wrapper) !== 0) {
       this.counts.rollups++;
       return;
@@ -174,7 +182,7 @@ export class StepDraft {
 
   #keepWrapper(record: UsageRecord, span: SeenSpan, arrivedAtMs: number): void {
     if ((span.bits & spanBits.wrapper) === 0) return;
-    const key = wrapperKey(record);
+    const key = identityKey(record);
     this.wrappers.set(key, encodeUsageEntry({ arrivedAtMs, records: [record] }));
     this.#held.keep(key, arrivedAtMs);
   }

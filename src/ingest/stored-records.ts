@@ -3,7 +3,7 @@
  * table. Asked for corrections (which need the record they correct) and for spans older than the index's horizon.
  */
 
-import type { Identity, UsageLog } from "../event-log/usage-log.ts";
+import { type Identity, identityKey, type UsageLog } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import { recordOfRow, type StoredRow, storedColumns } from "../store/stored-row.ts";
@@ -25,11 +25,6 @@ export interface Wanted extends Identity {
 
 const idsPerQuery = 1000;
 const entriesPerRead = 64;
-
-/** Text under which a record is looked for. */
-export function identityKey({ tenant, traceId, spanId }: Identity): string {
-  return `${traceId}${spanId}${tenant}`;
-}
 
 /**
  * The newest revision of each wanted record that was resolved before, by `identityKey`. The log is read before the

@@ -1,5 +1,6 @@
 /** The records of a window whose price is no longer what the lists say. Reads; decides; writes nothing. */
 
+import { identityKey } from "../event-log/usage-log.ts";
 import { ratesOfTag } from "../model/price-tag.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
@@ -37,12 +38,11 @@ export async function priceWindow(window: RepriceRange, store: Store, prices: Pr
 /** Of each identity the newest revision, unless what is newest takes the record back: then it stands elsewhere. */
 function standing(records: readonly UsageRecord[]): readonly UsageRecord[] {
   const newest = new Map<string, number>();
-  const keyOf = ({ traceId, spanId, tenant }: UsageRecord) => `${traceId}${spanId}${tenant}`;
   for (const record of records) {
-    const key = keyOf(record);
+    const key = identityKey(record);
     newest.set(key, Math.max(newest.get(key) ?? 0, record.revision));
   }
-  return records.filter((record) => record.calls > 0 && record.revision === newest.get(keyOf(record)));
+  return records.filter((record) => record.calls > 0 && record.revision === newest.get(identityKey(record)));
 }
 
 /** Another version of a list that says the same is no reason for a correction. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { dialectOf, keepsAttribute, keepsSpan } from "../../src/dialects/dialects.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import { type DecodedExport, defaultDecodeLimits as limits } from "../../src/ingest/decoded-export.ts";
-import { HeldTraces } from "../../src/ingest/held-traces.ts";
+import { HeldTraces, heldLimitsDefault } from "../../src/ingest/held-traces.ts";
 import { decodeJsonExport } from "../../src/ingest/otlp-json.ts";
 import { decodeProtobufExport } from "../../src/ingest/otlp-protobuf.ts";
 import { StepDraft } from "../../src/ingest/step-draft.ts";
@@ -117,7 +117,7 @@ function measureNormalise(bodies: readonly Buffer[], format: Format): Promise<nu
 async function measureRoles(bodies: readonly Buffer[], format: Format): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-ingest-"));
   const usage = new LmdbUsageLog({ directory, identities });
-  const held = new HeldTraces();
+  const held = new HeldTraces(heldLimitsDefault);
   const prices = new PriceBook();
   try {
     return await cpuUsOf(() => {

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { DiskSpace } from "../../src/event-log/disk-space.ts";
 import { LmdbLog } from "../../src/event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
+import { identityKey } from "../../src/event-log/usage-log.ts";
 import { Acceptor } from "../../src/ingest/accept.ts";
 import { encodeExport } from "../../src/ingest/encoded-export.ts";
 import { FreshEntries } from "../../src/ingest/fresh-entries.ts";
+import type { HeldLimits } from "../../src/ingest/held-traces.ts";
 import { type ResolvedStep, Resolver } from "../../src/ingest/resolver.ts";
-import { identityKey } from "../../src/ingest/stored-records.ts";
 import type { UsageEntry } from "../../src/ingest/usage-codec.ts";
 import type { Span } from "../../src/model/span.ts";
 import type { UsageRecord } from "../../src/model/usage-record.ts";
@@ -34,7 +35,8 @@ export interface ResolverRig {
   close(): Promise<void>;
 }
 
-export function openResolverRig(startMs: number): ResolverRig {
+/** @param heldLimits smaller bounds than a server has, so that a test can reach them. */
+export function openResolverRig(startMs: number, heldLimits?: HeldLimits): ResolverRig {
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-resolver-"));
   const table: UsageRecord[] = [];
   const steps: ResolvedStep[] = [];
@@ -58,18 +60,18 @@ export function openResolverRig(startMs: number): ResolverRig {
     },
     async restart() {
       await open.close();
-      open = openParts(directory, rig);
+      open = openParts(directory, rig, heldLimits);
     },
     async close() {
       await open.close();
       rmSync(directory, { recursive: true, force: true });
     },
   };
-  let open = openParts(directory, rig);
+  let open = openParts(directory, rig, heldLimits);
   return rig;
 }
 
-function openParts(directory: string, rig: ResolverRig) {
+function openParts(directory: string, rig: ResolverRig, heldLimits?: HeldLimits) {
   const now = () => rig.clockMs;
   const spans = new LmdbLog({ directory: join(directory, "spans") });
   const usage = new LmdbUsageLog({
@@ -85,6 +87,7 @@ function openParts(directory: string, rig: ResolverRig) {
     prices: new PriceBook(),
     now,
     tickEveryMs: 5,
+    ...(heldLimits === undefined ? {} : { heldLimits }),
     findStored: async (wanted) => newestStored(rig.table, new Set(wanted.map(identityKey))),
     observe: (step) => {
       rig.table.push(...step.records);
