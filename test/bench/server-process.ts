@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly directory?: string;
   readonly nodeFlags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** All its threads on the first core, by `taskset` (Linux). */
+  readonly oneCore?: boolean;
 }
 
 export interface ServerProcess {
@@ -40,7 +42,9 @@ export async function startServerProcess(options: ServerOptions = {}): Promise<S
   const [api, otlp, grpc] = [await freePort(), await freePort(), await freePort()];
   const flags = ["--disable-warning=ExperimentalWarning", ...(options.nodeFlags ?? [])];
   const spawnedUs = clockUs();
-  const child = spawn(process.execPath, [...flags, main, "serve", "--data", directory], {
+  const command = [process.execPath, ...flags, main, "serve", "--data", directory];
+  const [program = "", ...words] = options.oneCore === true ? ["taskset", "--cpu-list", "0", ...command] : command;
+  const child = spawn(program, words, {
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       ...process.env,

@@ -1,5 +1,7 @@
 /** Exporters at full speed against a fresh server: what is acknowledged, what can be queried, and what it costs. */
 
+import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { sql } from "../support/burnwatch.ts";
 import type { BenchOptions, Cell, Table } from "./bench.ts";
 import { type Exporters, startExporters } from "./load.ts";
@@ -15,9 +17,15 @@ interface Load {
   /** HTTP where absent. */
   readonly protocol?: "http" | "grpc";
   readonly exporters: number;
+  /** The server on one core, the exporters where they please; on all cores where absent. */
+  readonly oneCore?: boolean;
 }
 
+/** Without `taskset` a server cannot be held on one core, and that row is left out. */
+const canPin = spawnSync("taskset", ["--version"]).status === 0;
+
 const loads: readonly Load[] = [
+  ...(canPin ? [{ format: "protobuf", exporters: 10, oneCore: true } as const] : []),
   { format: "protobuf", exporters: 1 },
   { format: "protobuf", exporters: 10 },
   { format: "protobuf", exporters: 50 },
@@ -49,6 +57,7 @@ type Measured = Readonly<Record<(typeof measures)[number], number | null>>;
 const columns = [
   { title: "format" },
   { title: "exp." },
+  { title: "cores" },
   { title: "acked/s", digits: 0 },
   { title: "queryable/s", digits: 0 },
   { title: "us/span", digits: 1 },
@@ -76,10 +85,12 @@ export async function measureThroughput(options: BenchOptions): Promise<{ table:
     rows: medians.map((row): Cell[] => [
       row.protocol ?? row.format,
       String(row.exporters),
+      row.oneCore === true ? "1" : String(availableParallelism()),
       ...measures.map((name) => row[name]),
     ]),
     notes: [
       "Each load has a server and data of its own, warmed up with a quarter as many spans. protobuf: gzip over HTTP; grpc: the same bodies over gRPC; json: plain, as OpenTelemetry's JavaScript exporter sends it, half as many spans.",
+      "cores: where the server may run; the exporters take what is left of the machine's.",
       "acked: on disk, fsync on (lmdb group commit). queryable: until everything acked is stored, fsync on, and judged (POST /api/v1/settle).",
       "us/span: CPU of the server from the first request to settled, all threads (/proc/PID/stat). exp. us: of the exporters, whose process shares the cores. Both run on this one machine.",
       "ack: from the first try to the 200, tries refused with 429 and sent again after Retry-After included. lag: longest event-loop delay (its sampling step of 10 ms included). RSS: peak.",
@@ -113,10 +124,10 @@ async function measureRun({ run, exporters, options, runs }: Run): Promise<void>
 
 async function measureLoad(
   exporters: Exporters,
-  { protocol = "http", exporters: concurrency }: Load,
+  { protocol = "http", exporters: concurrency, oneCore = false }: Load,
   bodies: number,
 ): Promise<Measured> {
-  const server = await startServerProcess();
+  const server = await startServerProcess({ oneCore });
   const warmUp = Math.floor(bodies * warmUpShare);
   try {
     const url = protocol === "grpc" ? server.grpcUrl : server.tracesUrl;
@@ -154,6 +165,6 @@ export async function assertStored(apiUrl: string, spans: number): Promise<void>
   if (Number(row?.stored) !== spans) throw new Error(`${row?.stored} records are stored of ${spans} acknowledged`);
 }
 
-function keyOf({ format, protocol, exporters }: Load): string {
-  return `${protocol ?? format} ${exporters}`;
+function keyOf({ format, protocol, exporters, oneCore = false }: Load): string {
+  return `${protocol ?? format} ${exporters} ${oneCore}`;
 }
