@@ -12,6 +12,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeFlags, threadPoolSize } from "./runtime.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const modules = join(root, "node_modules");
@@ -130,12 +131,9 @@ async function handOver() {
   const environment = {
     ...process.env,
     PATH: `${dirname(node)}${process.platform === "win32" ? ";" : ":"}${process.env.PATH ?? ""}`,
-    // Engine, log and inflation share libuv's pool; its four threads would make them wait for each other.
-    UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? "16",
+    UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? threadPoolSize,
   };
-  process.exit(
-    await run(node, ["--disable-warning=ExperimentalWarning", script, ...argv], { stdio: "inherit", env: environment }),
-  );
+  process.exit(await run(node, [...nodeFlags, script, ...argv], { stdio: "inherit", env: environment }));
 }
 
 /** Runs a child to its end, passing signals on. @returns its exit code, 128 + signal when one ended it. */

@@ -54,8 +54,8 @@ export interface ResolvedStep {
   readonly unknownUsageKeys: readonly string[];
 }
 
-/** Spans taken into one step at most; a step is one transaction. */
-const stepSpansMax = 8192;
+/** Spans taken into one step at most; a step is one transaction, and what it holds is alive until it is committed. */
+const stepSpansMax = 4096;
 /** Spans handled before the event loop gets its turn. */
 const sliceSpans = 1024;
 /** Without records for this long there is nothing left to resolve by time, so ticks pause. */

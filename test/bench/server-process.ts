@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeFlags, threadPoolSize } from "../../src/runtime.mjs";
 import { freePort, settle } from "../support/burnwatch.ts";
 import { clockUs } from "./process-stats.ts";
 
@@ -40,7 +41,7 @@ export interface ServerProcess {
 export async function startServerProcess(options: ServerOptions = {}): Promise<ServerProcess> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), "burnwatch-bench-"));
   const [api, otlp, grpc] = [await freePort(), await freePort(), await freePort()];
-  const flags = ["--disable-warning=ExperimentalWarning", ...(options.nodeFlags ?? [])];
+  const flags = [...nodeFlags, ...(options.nodeFlags ?? [])];
   const spawnedUs = clockUs();
   const command = [process.execPath, ...flags, main, "serve", "--data", directory];
   const [program = "", ...words] = options.oneCore === true ? ["taskset", "--cpu-list", "0", ...command] : command;
@@ -48,8 +49,7 @@ export async function startServerProcess(options: ServerOptions = {}): Promise<S
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       ...process.env,
-      // As the launcher sets it.
-      UV_THREADPOOL_SIZE: "16",
+      UV_THREADPOOL_SIZE: threadPoolSize,
       BURNWATCH_LOG_LEVEL: "warn",
       BURNWATCH_CLICKHOUSE_HTTP: "off",
       BURNWATCH_API: `127.0.0.1:${api}`,

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeFlags, threadPoolSize } from "../../src/runtime.mjs";
 import { freePort } from "../support/burnwatch.ts";
 import type { Failpoint } from "./places.ts";
 import type { ChaosOrders } from "./serve.ts";
@@ -76,14 +77,14 @@ export class Victim {
   }
 
   /** Starts the process and does not wait for it. */
-  spawn({ failpoint = null, nodeFlags = [], environment = {} }: StartOptions = {}): void {
+  spawn({ failpoint = null, nodeFlags: flags = [], environment = {} }: StartOptions = {}): void {
     const orders: ChaosOrders = { failpoint, mutation: this.#options.mutation ?? null, journal: this.journal };
     this.#output = "";
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...nodeFlags, entry], {
+    const child = spawn(process.execPath, [...nodeFlags, ...flags, entry], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: {
         ...process.env,
-        UV_THREADPOOL_SIZE: "16",
+        UV_THREADPOOL_SIZE: threadPoolSize,
         CHAOS: JSON.stringify(orders),
         BURNWATCH_DATA: this.directory,
         BURNWATCH_CLICKHOUSE_HTTP: "off",

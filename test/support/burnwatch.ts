@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeFlags, threadPoolSize } from "../../src/runtime.mjs";
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -54,10 +55,10 @@ export async function startBurnwatch(options: BurnwatchOptions = {}): Promise<Bu
     grpcUrl: `http://127.0.0.1:${grpc}`,
     output: () => output,
     async start() {
-      child = spawn(process.execPath, [main, "serve", "--data", directory, ...(options.words ?? [])], {
+      child = spawn(process.execPath, [...nodeFlags, main, "serve", "--data", directory, ...(options.words ?? [])], {
         env: {
           ...process.env,
-          UV_THREADPOOL_SIZE: "16",
+          UV_THREADPOOL_SIZE: threadPoolSize,
           BURNWATCH_API: `127.0.0.1:${api}`,
           BURNWATCH_OTLP_HTTP: `127.0.0.1:${otlp}`,
           BURNWATCH_OTLP_GRPC: `127.0.0.1:${grpc}`,

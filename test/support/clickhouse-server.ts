@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openReadWriteEngine } from "../../src/http/clickhouse-read-write.ts";
 import { createClickhouseServer } from "../../src/http/clickhouse-server.ts";
+import { threadPoolSize } from "../../src/runtime.mjs";
 
 export interface ClickhouseTestServer {
   /** `http://127.0.0.1:port` */
@@ -28,7 +29,7 @@ export async function startClickhouseServer(): Promise<ClickhouseTestServer> {
   // Standard input is the leash: the server ends when the process that started it does, however that ends.
   const child = spawn(process.execPath, [self, directory, "0"], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, UV_THREADPOOL_SIZE: "16" },
+    env: { ...process.env, UV_THREADPOOL_SIZE: threadPoolSize },
   });
   const exited = new Promise<void>((done) => child.once("exit", () => done()));
   const url = await new Promise<string>((resolve, reject) => {

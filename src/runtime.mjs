@@ -1,0 +1,10 @@
+/** How Node is started for Burnwatch, by the launcher and by whatever measures or tests what the launcher starts. */
+
+/**
+ * Young objects are collected by the thread that made them. Several isolates share the cores here: helpers that V8 adds
+ * to each collection made a pause wait for threads that had no core, and took twice the CPU (src/DECISIONS.md).
+ */
+export const nodeFlags = ["--disable-warning=ExperimentalWarning", "--no-parallel-scavenge"];
+
+/** Engine, log and inflation share libuv's pool; its four threads would make them wait for each other. */
+export const threadPoolSize = "16";
