@@ -80,7 +80,7 @@ export interface JudgeThreadData extends JudgeOptions {
 export function judgeInThread(options: JudgeOptions, script: URL): OpenJudge {
   return (snapshot) => {
     const workerData: JudgeThreadData = { ...options, snapshot };
-    const thread = new Worker(script, { workerData });
+    const thread = new Worker(script, { workerData, name: "detectors" });
     let seriesCount = 0;
     let asked: PromiseWithResolvers<FromJudge> | undefined;
     let ended: Error | undefined;

@@ -130,7 +130,9 @@ type Cost = readonly [name: string, us: number];
 const threadMeanings: Readonly<Record<string, string>> = {
   main: "main thread",
   V8Worker: "V8's: garbage collection, compilation",
-  "libuv-worker": "libuv's: lmdb's commits, files",
+  "libuv-worker": "libuv's: lmdb's commits, files, inserts",
+  detectors: "thread of the detectors",
+  WorkerThread: "threads that prepare exports",
 };
 
 interface Load {
