@@ -22,10 +22,14 @@ const depthMax = 64;
 /** Spans that tell of equal tokens and are compared in pairs. */
 const pairsMax = 256;
 
+/** Spans of a trace that are compared each with each. */
+const apartMax = 8;
+const nothing: ReadonlySet<string> = new Set();
+
 /** The span ids that are not to be billed. Spans that nobody bills are neither superseded nor supersede. */
 export function superseded(spans: ReadonlyMap<string, SeenSpan>): ReadonlySet<string> {
+  if (spans.size < 2 || areApart(spans)) return nothing;
   const out = new Set<string>();
-  if (spans.size < 2) return out;
   const billable = [...spans.values()].filter(({ bits }) => (bits & spanBits.billable) !== 0);
   const adrift: SeenSpan[] = [];
   for (const span of billable) if (climb(span, spans, out)) adrift.push(span);
@@ -44,6 +48,23 @@ export function superseded(spans: ReadonlyMap<string, SeenSpan>): ReadonlySet<st
   const leaves = adrift.filter((span) => !isWrapper(span));
   dropAroundAdrift(leaves, billable.filter(isWrapper), out);
   return out;
+}
+
+/**
+ * True where nothing can supersede anything: no wrapper, nobody's parent is known, and no two spans share a response or
+ * tell of equal tokens. So are most traces, and it is told without a group or a list being made.
+ */
+function areApart(spans: ReadonlyMap<string, SeenSpan>): boolean {
+  if (spans.size > apartMax) return false;
+  for (const span of spans.values()) {
+    if (isWrapper(span) || spans.has(span.parentSpanId)) return false;
+    for (const other of spans.values()) {
+      if (other === span) break;
+      if (span.callHash !== 0 && span.callHash === other.callHash) return false;
+      if (span.responseHash !== 0 && span.responseHash === other.responseHash) return false;
+    }
+  }
+  return true;
 }
 
 /** Marks what the span's ancestors repeat. @returns true where the chain ends at a parent that is not known. */

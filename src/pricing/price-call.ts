@@ -48,7 +48,9 @@ export function priceCall(call: PricedCall, prices: PriceBook): CallPrice {
   const price = priceOf(call, prices);
   const diverged = diverges(price.costNanoUsd, call.reportedNanoUsd);
   const had = call.flags.some((flag) => ownFlags.has(flag));
-  if (price.flags.length === 0 && !diverged && !had) return { ...price, flags: call.flags };
+  const { costNanoUsd, costStatus, priceTag, costCarry } = price;
+  if (price.flags.length === 0 && !diverged && !had)
+    return { costNanoUsd, costStatus, priceTag, costCarry, flags: call.flags };
   const kept = call.flags.filter((flag) => !ownFlags.has(flag));
   const flags = [...kept, ...price.flags, ...(diverged ? [divergesFlag] : [])];
   return { ...price, flags: [...new Set(flags)].sort() };
