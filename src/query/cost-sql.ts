@@ -1,5 +1,6 @@
 /** The statement behind an attribution question: one part per segment of its time range, added up. */
 
+import { costParts } from "../store/cost-split.ts";
 import { rollup1d, rollup15m, rollupSums } from "../store/schema.ts";
 import { groupCostUsd } from "../store/views.ts";
 import type { Dimension } from "./dimensions.ts";
@@ -25,6 +26,7 @@ const sumNames = [
   "output_visible_tokens",
   "reasoning_tokens",
   "cost_usd",
+  ...costParts.map(({ name }) => name),
 ] as const;
 
 /** Totals over the segments' sums `s`. */
@@ -35,9 +37,10 @@ const totals = `sum(s.calls_) AS calls,
   sum(s.output_visible_tokens_ + s.reasoning_tokens_) AS output_tokens,
   sum(s.reasoning_tokens_) AS reasoning_tokens,
   sum(s.unpriced_calls_) AS unpriced_calls,
+  ${costParts.map(({ name }) => `sum(s.${name}_) AS ${name}`).join(", ")},
   ${groupCostUsd({ cost: "sum(s.cost_usd_)", priced: "sum(s.priced_records_)", unpriced: "sum(s.unpriced_calls_)" })} AS cost_usd`;
 
-/** The statement and the values of its placeholders. Every value in 64 bits or decimal arrives as a string. */
+/** The statement and the values of its parameters. Every value in 64 bits or decimal arrives as a string. */
 export function costSql({ by, where, segments, limit }: CostQuestion): { sql: string; params: Record<string, string> } {
   const keys = by.map((_, index) => `key${index}`);
   const groupBy = keys.length === 0 ? "" : `GROUP BY ${keys.join(", ")}`;

@@ -4,6 +4,7 @@
  */
 
 import { formatUsd, parseUsd } from "../model/money.ts";
+import { costParts } from "../store/cost-split.ts";
 import type { QueryLimits, Store } from "../store/store.ts";
 import { costSql } from "./cost-sql.ts";
 import { type Dimension, isInRollup, parseDimensions } from "./dimensions.ts";
@@ -36,8 +37,19 @@ export interface CostTotals {
   readonly unpriced_calls: number;
 }
 
+/** What a cost is made of, each null where the cost is; they sum to it, to the nano-dollar. */
+export interface CostSplit {
+  readonly cost_input_usd: string | null;
+  readonly cost_cache_read_usd: string | null;
+  readonly cost_cache_write_usd: string | null;
+  readonly cost_output_usd: string | null;
+  readonly cost_reasoning_usd: string | null;
+  /** By call, image or second, a share of a fixed cost, what an emitter reported itself: all that is no rate by token. */
+  readonly cost_other_usd: string | null;
+}
+
 /** A group: its dimensions, null where records have none, and its totals. */
-export type CostRow = { readonly [name in Dimension]?: string | null } & CostTotals;
+export type CostRow = { readonly [name in Dimension]?: string | null } & CostTotals & CostSplit;
 
 const limitDefault = 100;
 const limitMax = 10_000;
@@ -75,7 +87,8 @@ function coarsestSource(request: CostRequest): Source {
 function readRow(row: Readonly<Record<string, string | null>>, by: readonly Dimension[]): CostRow {
   const group = by.map((dimension) => [dimension, row[dimension] === "" ? null : row[dimension]]);
   const count = (name: string) => Number(row[name]);
-  const costUsd = row["cost_usd"];
+  const cost = row["cost_usd"] ?? null;
+  const nanoUsd = cost === null ? null : parseUsd(cost);
   return {
     ...Object.fromEntries(group),
     calls: count("calls"),
@@ -84,7 +97,18 @@ function readRow(row: Readonly<Record<string, string | null>>, by: readonly Dime
     cache_write_tokens: count("cache_write_tokens"),
     output_tokens: count("output_tokens"),
     reasoning_tokens: count("reasoning_tokens"),
-    cost_usd: costUsd === null || costUsd === undefined ? null : formatUsd(parseUsd(costUsd)),
+    cost_usd: nanoUsd === null ? null : formatUsd(nanoUsd),
     unpriced_calls: count("unpriced_calls"),
+    ...splitOf(row, nanoUsd),
   };
+}
+
+/** The parts that the store sums up, and what they leave of the whole. */
+function splitOf(row: Readonly<Record<string, string | null>>, nanoUsd: bigint | null): CostSplit {
+  const parts = costParts.map(({ name, shown }) => ({ shown, nano: BigInt(row[name] ?? 0) }));
+  const other = (nanoUsd ?? 0n) - parts.reduce((sum, { nano }) => sum + nano, 0n);
+  const all = [...parts, { shown: "cost_other_usd", nano: other }];
+  return Object.fromEntries(
+    all.map(({ shown, nano }) => [shown, nanoUsd === null ? null : formatUsd(nano)]),
+  ) as unknown as CostSplit;
 }
