@@ -15,6 +15,7 @@ const emptyRecord: UsageRecord = {
   run: "",
   promptName: "",
   promptVersion: "",
+  instance: "",
   release: "",
   traceId: "",
   spanId: "",

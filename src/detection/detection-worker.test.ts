@@ -63,6 +63,7 @@ function record(atMs: number, usd: number, feature = "search"): UsageRecord {
     release: "",
     traceId: "0af7651916cd43dd8448eb211c80319c",
     spanId: "b7ad6b7169203331",
+    instance: "",
     parentSpanId: "",
     startUs: atMs * 1000,
     endUs: atMs * 1000,

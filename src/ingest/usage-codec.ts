@@ -19,7 +19,10 @@ const flagsSeparator = "\n";
 /** Bits of a record's first byte. */
 const has = { parent: 1, cost: 2, reported: 4 } as const;
 
-/** The names of a record, in the order of the bits that say which of them changed; at most 32. */
+/**
+ * The names of a record, in the order of the bits that say which of them changed; at most 32. One more may come last
+ * under the same version: an entry of before has no such bit, which reads as "".
+ */
 function namesOf(record: UsageRecord, names: string[]): void {
   names[0] = record.tenant;
   names[1] = record.service;
@@ -47,6 +50,7 @@ function namesOf(record: UsageRecord, names: string[]): void {
   names[23] = record.flags.length === 0 ? "" : record.flags.join(flagsSeparator);
   names[24] = record.serviceTier;
   names[25] = record.priceTag;
+  names[26] = record.instance;
 }
 
 const writer = new EntryWriter();
@@ -150,6 +154,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
     promptName: name(8),
     promptVersion: name(9),
     release: name(10),
+    instance: name(26),
     traceId,
     spanId,
     parentSpanId,

@@ -1,7 +1,7 @@
 /** From a span and its reading to the record that is stored: times made sane, the price looked up, doubts flagged. */
 
-import { recordKeys } from "../../instrumentation/protocol.ts";
-import { revision } from "../dialects/attributes.ts";
+import { completenessKeys, recordKeys } from "../../instrumentation/protocol.ts";
+import { revision, text } from "../dialects/attributes.ts";
 import type { Reading } from "../dialects/dialect.ts";
 import type { Span } from "../model/span.ts";
 import { noUsage } from "../model/usage.ts";
@@ -54,6 +54,7 @@ export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, p
     promptName: attribution.promptName,
     promptVersion: attribution.promptVersion,
     release: attribution.release,
+    instance: text(span.resource[completenessKeys.producer]),
     traceId: span.traceId,
     spanId: span.spanId,
     parentSpanId: span.parentSpanId,

@@ -41,6 +41,8 @@ export type Role = "leaf" | "rollup" | "duplicate";
 export type CostStatus = "priced" | "unpriced_model" | "no_usage" | "estimated" | "reported" | "not_billable";
 
 export interface UsageRecord extends Attribution {
+  /** The process that sent it, OpenTelemetry's `service.instance.id`; "" where unknown. No dimension: it dies with it. */
+  readonly instance: string;
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;

@@ -48,6 +48,7 @@ export function usageOfCall(call: ReplayCall, { zeroUs, ids, prices, tenant }: R
     promptName: call.promptName,
     promptVersion: call.promptVersion,
     release: "",
+    instance: "",
     traceId: ids.traceId(call.traceKey),
     spanId: ids.spanId(call.spanKey),
     parentSpanId: "",

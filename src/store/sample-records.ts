@@ -118,6 +118,7 @@ function sampleRecord({
     promptName: `${feature}-prompt`,
     promptVersion: index * 2 < options.count ? "12" : "13",
     release: "2025.11.3",
+    instance: `${run.feature < 4 ? "gateway" : "worker"}-${index % 3}`,
     operation: isTool ? "execute_tool" : "chat",
     provider: isTool ? "" : rates.provider,
     model: isTool ? "" : rates.model,

@@ -22,7 +22,7 @@ const tableSettings = `ttl_only_drop_parts = 1, non_replicated_deduplication_win
   fsync_after_insert = 1, fsync_part_directory = 1`;
 
 /** What a price depends on beside tokens, and what was billed: columns of version 6. */
-export const pricedColumns = [
+const pricedColumns = [
   { name: "images", type: "Int64" },
   { name: "audio_ms", type: "Int64" },
   { name: "service_tier", type: "LowCardinality(String)" },
@@ -30,6 +30,9 @@ export const pricedColumns = [
   { name: "cost_carry", type: "Int8" },
   { name: "repricings", type: "UInt16" },
 ] as const;
+
+/** Every column that a table of version 1 lacks; the one of version 9 is last. */
+export const laterColumns = [...pricedColumns, { name: "instance", type: "LowCardinality(String)" }] as const;
 
 /**
  * Sorted by what people ask for (tenant, feature, model), then by the exact time: neighbours share their dimensions, so
@@ -78,7 +81,7 @@ export function createUsageRecords({ rawRetentionDays }: Retention): string {
   revision UInt16 CODEC(ZSTD(1)),
   flags Array(LowCardinality(String)) CODEC(ZSTD(1)),
   batch LowCardinality(String) CODEC(ZSTD(1)),
-${pricedColumns.map(({ name, type }) => `  ${name} ${type} CODEC(ZSTD(1)),`).join("\n")}
+${laterColumns.map(({ name, type }) => `  ${name} ${type} CODEC(ZSTD(1)),`).join("\n")}
   INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = MergeTree
 PARTITION BY toDate(ts)

@@ -27,6 +27,7 @@ export function recordOfRow(row: StoredRow): UsageRecord {
     promptName: text("prompt_name"),
     promptVersion: text("prompt_version"),
     release: text("release"),
+    instance: text("instance"),
     traceId: text("trace_id"),
     spanId: text("span_id"),
     parentSpanId: text("parent_span_id"),

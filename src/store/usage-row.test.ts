@@ -98,6 +98,7 @@ function storedRow(record: UsageRecord, batch: string) {
     prompt_name: record.promptName.toWellFormed(),
     prompt_version: record.promptVersion.toWellFormed(),
     release: record.release.toWellFormed(),
+    instance: record.instance.toWellFormed(),
     operation: record.operation.toWellFormed(),
     provider: record.provider.toWellFormed(),
     model: record.model.toWellFormed(),

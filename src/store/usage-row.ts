@@ -65,6 +65,7 @@ const recordColumns = {
   price_tag: dictionary((record) => record.priceTag),
   cost_carry: smallInt("Int8", (record) => record.costCarry),
   repricings: smallInt("UInt16", (record) => record.repricings),
+  instance: dictionary((record) => record.instance),
 } as const satisfies Record<string, ColumnType<UsageRecord>>;
 
 function columnsOf(token: string) {

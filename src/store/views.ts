@@ -30,7 +30,7 @@ SELECT
   r.trace_id AS trace_id, r.span_id AS span_id, r.parent_span_id AS parent_span_id,
   r.tenant AS tenant, r.service AS service, r.environment AS environment, r.feature AS feature, r.user AS user,
   r.session AS session, r.agent AS agent, r.run AS run, r.prompt_name AS prompt_name,
-  r.prompt_version AS prompt_version, r.release AS release,
+  r.prompt_version AS prompt_version, r.release AS release, r.instance AS instance,
   r.operation AS operation, r.provider AS provider, r.model AS model, r.request_model AS request_model,
   r.response_id AS response_id, r.finish_reason AS finish_reason, r.status AS status, r.error_type AS error_type,
   r.tool AS tool, r.tool_args_hash AS tool_args_hash, r.outcome AS outcome,
