@@ -4,27 +4,16 @@
  */
 
 import { calcPrice, type ModelPrice, type PriceCalculation, type TieredPrices } from "@pydantic/genai-prices";
-import { type Fraction, product, rounded, whole } from "./decimal.ts";
+import { type Fraction, one, product, rounded, whole } from "./decimal.ts";
 import { exactRate } from "./exact-rate.ts";
 import { NameIndex } from "./name-index.ts";
 import type { PriceQuestion } from "./price-question.ts";
 import { listedProvider } from "./provider-names.ts";
 import { type RateCard, type Rates, rateCard, rateNames } from "./rate-card.ts";
+import { type TierFactor, tierFactor } from "./tier-factors.ts";
 
 /** As package.json pins it; a test compares. */
 export const bundledVersion = "genai-prices-0.1.8";
-
-/**
- * The list has no service tiers. These factors are what providers publish for all of their models: half price for
- * batches (OpenAI, Anthropic, Google) and for OpenAI's flex. A tier without a factor is billed as standard and flagged.
- */
-const tierFactors: Readonly<Record<string, Readonly<Record<string, Fraction>>>> = {
-  openai: { batch: half(), flex: half() },
-  anthropic: { batch: half() },
-  google: { batch: half() },
-};
-
-const standardTiers: ReadonlySet<string> = new Set(["", "default", "standard", "auto", "on_demand", "standard_only"]);
 
 /** Flag of a record whose service tier has no factor: it was priced as standard. */
 export const tierUnpricedFlag = "service_tier_unpriced";
@@ -57,11 +46,6 @@ export class BundledList {
   }
 }
 
-/** True where a tier is billed at the plain rates. */
-export function isStandardTier(serviceTier: string): boolean {
-  return standardTiers.has(serviceTier);
-}
-
 function lookUp({ provider, model, serviceTier }: PriceQuestion, startUs: number): RateCard | null {
   const providerId = listedProvider(provider);
   if (model === "" || (provider !== "" && providerId === undefined)) return null;
@@ -69,13 +53,13 @@ function lookUp({ provider, model, serviceTier }: PriceQuestion, startUs: number
   const options = { timestamp, ...(providerId === undefined ? {} : { providerId }) };
   const found = calcPrice({ input_tokens: 1, output_tokens: 1 }, model, options);
   if (found === null || !hasPrice(found.model_price)) return null;
-  const factor = isStandardTier(serviceTier) ? whole(1) : tierFactors[found.provider.id]?.[serviceTier];
-  return rateCard(brackets(found.model_price, factor ?? whole(1)), {
+  const tier = tierFactor(found.provider.id, found.model.id, serviceTier);
+  return rateCard(brackets(found.model_price, tier), {
     source: "bundled",
     version: bundledVersion,
     since: startOf(found, timestamp),
     flags: [
-      ...(factor === undefined ? [tierUnpricedFlag] : []),
+      ...(tier === undefined ? [tierUnpricedFlag] : []),
       ...(providerId === undefined ? [providerAssumedFlag] : []),
       // For Azure and Google the list falls back upon the makers of the models that they resell.
       ...(found.provider.models.includes(found.model) ? [] : [makersPriceFlag]),
@@ -99,13 +83,18 @@ function startOf({ model }: PriceCalculation, at: Date): string {
   return starts.sort().at(-1) ?? "";
 }
 
-function brackets(price: ModelPrice, factor: Fraction) {
+function brackets(price: ModelPrice, tier: TierFactor | undefined) {
   const starts = new Set([0]);
   for (const value of Object.values(price)) {
     if (isTiered(value)) for (const tier of value.tiers) starts.add(tier.start);
   }
   const ascending = [...starts].sort((a, b) => a - b);
-  return ascending.map((inputAbove) => ({ inputAbove, rates: scaled(ratesAbove(price, inputAbove), factor) }));
+  const factorAbove = (inputAbove: number) =>
+    tier === undefined || (inputAbove > 0 && !tier.onLongInput) ? one : tier.factor;
+  return ascending.map((inputAbove) => ({
+    inputAbove,
+    rates: scaled(ratesAbove(price, inputAbove), factorAbove(inputAbove)),
+  }));
 }
 
 /** A part without a rate of its own is billed as what contains it: a cached token as input, reasoning as output. */
@@ -150,8 +139,4 @@ function tierAt(tiered: TieredPrices, inputAbove: number): number {
 
 function isTiered(value: number | TieredPrices | undefined): value is TieredPrices {
   return typeof value === "object";
-}
-
-function half(): Fraction {
-  return { numerator: 1n, denominator: 2n };
 }

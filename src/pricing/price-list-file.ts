@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { nearestName } from "../model/nearest-name.ts";
-import { isStandardTier } from "./bundled-list.ts";
 import { type Fraction, one, product, quotient, whole, zero } from "./decimal.ts";
 import type { DayWindow, Exchange, PerMillion, PriceEntry, PriceList } from "./price-list.ts";
 import { type EntryText, keysAt, type ListText, listSchema } from "./price-list-schema.ts";
+import { isStandardTier } from "./tier-factors.ts";
 
 /** What the digits of a price tag hold. */
 const dollarsPerMillionMax = 99_999;

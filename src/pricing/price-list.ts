@@ -3,12 +3,13 @@
  * for everybody; then the exact model before a prefix, the longer prefix, a named provider before none, the later `from`.
  */
 
-import { isStandardTier, tierUnpricedFlag } from "./bundled-list.ts";
+import { tierUnpricedFlag } from "./bundled-list.ts";
 import { type Fraction, one, product, quotient, rounded, whole, zero } from "./decimal.ts";
 import { NameIndex } from "./name-index.ts";
 import type { PriceQuestion } from "./price-question.ts";
 import { canonicalProvider } from "./provider-names.ts";
 import { type RateCard, type Rates, rateCard } from "./rate-card.ts";
+import { isStandardTier } from "./tier-factors.ts";
 import { ZoneTime } from "./zone-time.ts";
 
 /** Amounts per million tokens; what is absent is billed as what contains it: cached tokens as input, reasoning as output. */
