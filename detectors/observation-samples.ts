@@ -34,6 +34,7 @@ const emptyRecord: UsageRecord = {
   toolArgsHash: "",
   outcome: "",
   usage: noUsage,
+  modalities: null,
   images: 0,
   audioMs: 0,
   serviceTier: "",

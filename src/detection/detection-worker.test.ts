@@ -79,6 +79,7 @@ function record(atMs: number, usd: number, feature = "search"): UsageRecord {
     toolArgsHash: "",
     outcome: "",
     usage: { ...noUsage, input: 100 },
+    modalities: null,
     images: 0,
     audioMs: 0,
     serviceTier: "",

@@ -4,6 +4,7 @@
  */
 
 import { calcPrice, type ModelPrice, type PriceCalculation, type TieredPrices } from "@pydantic/genai-prices";
+import type { Modalities } from "../model/usage.ts";
 import { type Fraction, one, product, rounded, whole } from "./decimal.ts";
 import { exactRate } from "./exact-rate.ts";
 import { NameIndex } from "./name-index.ts";
@@ -58,6 +59,7 @@ function lookUp({ provider, model, serviceTier }: PriceQuestion, startUs: number
     source: "bundled",
     version: bundledVersion,
     since: startOf(found, timestamp),
+    ownRates: new Set(modalityNames.filter((name) => found.model_price[modalityKeys[name]] !== undefined)),
     flags: [
       ...(tier === undefined ? [tierUnpricedFlag] : []),
       ...(providerId === undefined ? [providerAssumedFlag] : []),
@@ -97,6 +99,16 @@ function brackets(price: ModelPrice, tier: TierFactor | undefined) {
   }));
 }
 
+const modalityKeys = {
+  audioInput: "input_audio_mtok",
+  audioCacheRead: "cache_audio_read_mtok",
+  audioOutput: "output_audio_mtok",
+  imageInput: "input_image_mtok",
+  imageCacheRead: "cache_image_read_mtok",
+  imageOutput: "output_image_mtok",
+} as const satisfies Readonly<Record<keyof Modalities, string>>;
+const modalityNames = Object.keys(modalityKeys) as readonly (keyof Modalities)[];
+
 /** A part without a rate of its own is billed as what contains it: a cached token as input, reasoning as output. */
 function ratesAbove(price: ModelPrice, inputAbove: number): Rates {
   const rate = (key: string, per: number, otherwise: bigint) => {
@@ -107,11 +119,12 @@ function ratesAbove(price: ModelPrice, inputAbove: number): Rates {
   const perToken = (key: string, otherwise: bigint) => rate(key, 1_000_000, otherwise);
   const input = perToken("input_mtok", 0n);
   const output = perToken("output_mtok", 0n);
+  const cacheRead = perToken("cache_read_mtok", input);
   const cacheWrite5m = perToken("cache_write_mtok", input);
   const audioHour = rate("audio_hours", 1, rate("input_audio_hours", 1, 0n));
   return {
     input,
-    cacheRead: perToken("cache_read_mtok", input),
+    cacheRead,
     cacheWrite5m,
     cacheWrite1h: perToken("cache_write_1h_mtok", cacheWrite5m),
     output,
@@ -120,6 +133,12 @@ function ratesAbove(price: ModelPrice, inputAbove: number): Rates {
     call: rate("requests_kcount", 1000, 0n),
     image: 0n,
     audioMs: rounded({ numerator: audioHour, denominator: 3_600_000n }, 1n),
+    audioInput: perToken(modalityKeys.audioInput, input),
+    audioCacheRead: perToken(modalityKeys.audioCacheRead, cacheRead),
+    audioOutput: perToken(modalityKeys.audioOutput, output),
+    imageInput: perToken(modalityKeys.imageInput, input),
+    imageCacheRead: perToken(modalityKeys.imageCacheRead, cacheRead),
+    imageOutput: perToken(modalityKeys.imageOutput, output),
   };
 }
 

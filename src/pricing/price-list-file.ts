@@ -138,6 +138,12 @@ function perMillionOf(text: NonNullable<EntryText["per_million"]>): PerMillion {
     cacheWrite1h: cache_write_1h,
     output,
     reasoning,
+    audioInput: text.audio_input,
+    audioCacheRead: text.audio_cache_read,
+    audioOutput: text.audio_output,
+    imageInput: text.image_input,
+    imageCacheRead: text.image_cache_read,
+    imageOutput: text.image_output,
   };
   return Object.fromEntries(Object.entries(given).filter(([, amount]) => amount !== undefined)) as PerMillion;
 }

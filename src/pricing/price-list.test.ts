@@ -2,8 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Usage } from "../model/usage.ts";
-import { noUsage } from "../model/usage.ts";
+import { type Modalities, noUsage, type Usage } from "../model/usage.ts";
 import { listCost } from "./list-cost.ts";
 import { PriceBook } from "./price-book.ts";
 import { PriceListError, parsePriceList } from "./price-list-file.ts";
@@ -17,6 +16,7 @@ interface Asked {
   readonly plusUs?: number;
   readonly tier?: string;
   readonly usage?: Partial<Usage>;
+  readonly modalities?: Modalities;
   readonly images?: number;
   readonly audioMs?: number;
 }
@@ -24,8 +24,10 @@ interface Asked {
 /** Nano-dollars of a call; 1,000 input tokens unless it says otherwise. */
 function cost(list: string, asked: Asked = {}): number | null {
   const card = find(list, asked);
-  const { usage = { input: 1000 }, images = 0, audioMs = 0 } = asked;
-  return card === null ? null : listCost({ usage: { ...noUsage, ...usage }, images, audioMs }, card).nanoUsd;
+  const { usage = { input: 1000 }, modalities = null, images = 0, audioMs = 0 } = asked;
+  return card === null
+    ? null
+    : listCost({ usage: { ...noUsage, ...usage }, modalities, images, audioMs }, card).nanoUsd;
 }
 
 function find(list: string, asked: Asked) {
@@ -101,7 +103,7 @@ describe("time", () => {
       });
       return card === null
         ? null
-        : listCost({ usage: { ...noUsage, input: 1000 }, images: 0, audioMs: 0 }, card).nanoUsd;
+        : listCost({ usage: { ...noUsage, input: 1000 }, modalities: null, images: 0, audioMs: 0 }, card).nanoUsd;
     };
     expect([at("2026-02-28"), at("2026-03-01"), at("2026-02-28")]).toEqual([1_000_000, 2_000_000, 1_000_000]);
   });

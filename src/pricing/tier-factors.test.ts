@@ -10,7 +10,7 @@ const startUs = Date.UTC(2026, 10, 1) * 1000;
 function priced(provider: string, model: string, serviceTier: string, usage: Partial<Usage>) {
   const card = book.find({ tenant: "", provider, model, startUs, serviceTier });
   if (card === null) throw new Error(`no price of ${model}`);
-  const { nanoUsd } = listCost({ usage: { ...noUsage, ...usage }, images: 0, audioMs: 0 }, card);
+  const { nanoUsd } = listCost({ usage: { ...noUsage, ...usage }, modalities: null, images: 0, audioMs: 0 }, card);
   return { nanoUsd, flags: card.flags };
 }
 

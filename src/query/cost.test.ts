@@ -124,17 +124,29 @@ function partsOf({ usage }: UsageRecord): readonly bigint[] {
   return [input, read, write5m + write1h, output, reasoning];
 }
 
+const splits = new WeakMap<UsageRecord, readonly number[]>();
+
+/** Nano-dollars by kind, and the rest: whole numbers far below 2^53, also summed. */
+function splitOfRecord(record: UsageRecord): readonly number[] {
+  const found = splits.get(record);
+  if (found !== undefined) return found;
+  const known =
+    record.priceTag === tag ? partsOf(record).map((atto) => Number(atto / 1_000_000_000n)) : [0, 0, 0, 0, 0];
+  if (record.priceTag === tag && record.costCarry > 0) known[3] = (known[3] ?? 0) + record.calls;
+  const split = [...known, (record.costNanoUsd ?? 0) - known.reduce((total, part) => total + part, 0)];
+  splits.set(record, split);
+  return split;
+}
+
 function splitOf(members: readonly UsageRecord[], unknown: boolean) {
-  const sums = [0n, 0n, 0n, 0n, 0n, 0n];
+  const sums = [0, 0, 0, 0, 0, 0];
   for (const record of members) {
-    const known = record.priceTag === tag ? partsOf(record).map((atto) => atto / 1_000_000_000n) : [0n, 0n, 0n, 0n, 0n];
-    if (record.priceTag === tag && record.costCarry > 0) known[3] = (known[3] ?? 0n) + BigInt(record.calls);
-    const rest = BigInt(record.costNanoUsd ?? 0) - known.reduce((total, part) => total + part, 0n);
-    for (const [index, part] of [...known, rest].entries()) sums[index] = (sums[index] ?? 0n) + part;
+    const parts = splitOfRecord(record);
+    for (let index = 0; index < sums.length; index++) sums[index] = (sums[index] ?? 0) + (parts[index] ?? 0);
   }
   const shown = ["input", "cache_read", "cache_write", "output", "reasoning", "other"];
   return Object.fromEntries(
-    shown.map((name, index) => [`cost_${name}_usd`, unknown ? null : formatUsd(sums[index] ?? 0n)]),
+    shown.map((name, index) => [`cost_${name}_usd`, unknown ? null : formatUsd(sums[index] ?? 0)]),
   );
 }
 

@@ -28,6 +28,7 @@ export function usageOfCall(call: ReplayCall, { zeroUs, ids, prices, tenant }: R
     model: call.responseModel || call.model,
     status: call.errorType === "" ? ("ok" as const) : ("error" as const),
     usage,
+    modalities: null,
     images: 0,
     audioMs: 0,
     serviceTier: "",

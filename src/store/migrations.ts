@@ -42,7 +42,7 @@ const migrations: readonly Migration[] = [
   { version: 6, name: "cost_split", statements: addCostSplit },
   { version: 7, name: "reprices", statements: () => [createReprices] },
   { version: 8, name: "metrics", statements: createMetricTables },
-  { version: 9, name: "instances", statements: () => [addLaterColumns(), createUsageView] },
+  { version: 9, name: "instances_modalities", statements: () => [addLaterColumns(), createUsageView] },
 ];
 
 function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {

@@ -138,6 +138,7 @@ function sampleRecord({
       output,
       reasoning,
     },
+    modalities: null,
     images: 0,
     audioMs: 0,
     serviceTier: "",

@@ -6,6 +6,7 @@
  * day after an unclean stop would cost thirty. The day rollup is a hundredth of the base; its months stay whole.
  */
 
+import type { Modalities } from "../model/usage.ts";
 import { costParts, partNanoUsd } from "./cost-split.ts";
 
 /** How long rows are kept; both by the time of the call. */
@@ -31,8 +32,22 @@ const pricedColumns = [
   { name: "repricings", type: "UInt16" },
 ] as const;
 
-/** Every column that a table of version 1 lacks; the one of version 9 is last. */
-export const laterColumns = [...pricedColumns, { name: "instance", type: "LowCardinality(String)" }] as const;
+/** Tokens that are no text, each part of a bucket. Few records have any, so that a column of them is next to nothing. */
+export const modalityColumns = [
+  { name: "audio_input_tokens", modality: "audioInput" },
+  { name: "audio_cache_read_tokens", modality: "audioCacheRead" },
+  { name: "audio_output_tokens", modality: "audioOutput" },
+  { name: "image_input_tokens", modality: "imageInput" },
+  { name: "image_cache_read_tokens", modality: "imageCacheRead" },
+  { name: "image_output_tokens", modality: "imageOutput" },
+] as const satisfies readonly { readonly name: string; readonly modality: keyof Modalities }[];
+
+/** Every column that a table of version 1 lacks; those of version 9 are last. */
+export const laterColumns = [
+  ...pricedColumns,
+  { name: "instance", type: "LowCardinality(String)" },
+  ...modalityColumns.map(({ name }) => ({ name, type: "Int64" })),
+] as const;
 
 /**
  * Sorted by what people ask for (tenant, feature, model), then by the exact time: neighbours share their dimensions, so

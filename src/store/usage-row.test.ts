@@ -58,6 +58,17 @@ function oddRecord(record: UsageRecord, index: number, random: () => number): Us
       output: count(),
       reasoning: count(),
     },
+    modalities: choose([
+      null,
+      {
+        audioInput: count(),
+        audioCacheRead: count(),
+        audioOutput: count(),
+        imageInput: count(),
+        imageCacheRead: count(),
+        imageOutput: count(),
+      },
+    ]),
     images: count(),
     audioMs: count(),
     calls: choose([-1, 0, 1]),
@@ -130,6 +141,12 @@ function storedRow(record: UsageRecord, batch: string) {
     price_tag: record.priceTag.toWellFormed(),
     cost_carry: record.costCarry,
     repricings: record.repricings,
+    audio_input_tokens: String(record.modalities?.audioInput ?? 0),
+    audio_cache_read_tokens: String(record.modalities?.audioCacheRead ?? 0),
+    audio_output_tokens: String(record.modalities?.audioOutput ?? 0),
+    image_input_tokens: String(record.modalities?.imageInput ?? 0),
+    image_cache_read_tokens: String(record.modalities?.imageCacheRead ?? 0),
+    image_output_tokens: String(record.modalities?.imageOutput ?? 0),
   };
 }
 

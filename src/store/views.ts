@@ -5,7 +5,7 @@
 
 import { ratesOfTagLength } from "../model/price-tag.ts";
 import { costParts, partNanoUsd, usdOfNano } from "./cost-split.ts";
-import { type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
+import { modalityColumns, type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
 
 /**
  * Dollars of a group: null only where calls are unpriced and none is priced. A group whose records cancel out is 0.
@@ -44,7 +44,8 @@ SELECT
   r.cost_status AS cost_status, r.cost_reported_usd AS cost_reported_usd,
   splitByChar(' ', substring(r.price_tag, ${ratesOfTagLength + 2}))[1] AS price_source,
   splitByChar(' ', substring(r.price_tag, ${ratesOfTagLength + 2}))[2] AS price_version,
-  r.images AS images, r.audio_ms AS audio_ms, r.service_tier AS service_tier,
+  r.images AS images, r.audio_ms AS audio_ms,
+  ${modalityColumns.map(({ name }) => `r.${name} AS ${name}`).join(", ")}, r.service_tier AS service_tier,
   r.revision AS revision, r.repricings AS repricings, r.flags AS flags
 FROM usage_records AS r`;
 
