@@ -65,6 +65,7 @@ const emitters: readonly Emitter[] = [
   // Node's OpenLIT 1.15: around a client that tells of itself, and of streams it counts the first output token twice.
   { scope: "@openlit/instrumentation-anthropic", level: "wrapper" },
   { scope: "@openlit/*", silentOnReasoning: true },
+  { scope: "@sentry/*", silentOnReasoning: true },
   // LiteLLM's callback drops the details (litellm#23990).
   { scope: "litellm", cacheInput: "included", silentOnCache: "always", silentOnReasoning: true },
 ];
