@@ -201,6 +201,17 @@ describe("amounts", () => {
     const none = { provider: "", usage: {} };
     expect(cost(example, { ...none, model: "imagen-9", images: 3 })).toBe(120_000_000);
     expect(cost(example, { ...none, model: "whisper-9", audioMs: 1500 })).toBe(150_000);
+    // 100 text, 600 sound and 300 picture tokens in at $4, $32 and $5; 10 text and 90 sound tokens out at $16 and $64.
+    const modalities = {
+      audioInput: 600,
+      audioCacheRead: 0,
+      audioOutput: 90,
+      imageInput: 300,
+      imageCacheRead: 0,
+      imageOutput: 0,
+    };
+    const spoken = { model: "voice-9", usage: { input: 1000, output: 100 }, modalities };
+    expect(cost(example, spoken)).toBe(400_000 + 19_200_000 + 1_500_000 + 160_000 + 5_760_000);
     expect(cost(example, { ...none, model: "rerank-9" })).toBe(2_000_000);
     // OpenAI's whisper-1: $0.006 a minute.
     expect(cost("prices: []", { model: "whisper-1", usage: {}, audioMs: 60_000 })).toBe(6_000_000);
