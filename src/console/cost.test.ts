@@ -58,7 +58,7 @@ test("prints a table with a sum and how far to trust it", async () => {
       "",
     ].join("\n"),
   );
-  expect(server.asked[0]?.query.toString()).toBe("by=tenant%2Cmodel&since=7d&where=a%3Db&where=c%3Dd&limit=5");
+  expect(server.asked[0]?.query.toString()).toBe("by=tenant%2Cmodel&since=7d&where=a%3Db&where=c%3Dd&limit=5&split=0");
 });
 
 test("shows what a cost is made of, with a sum of each part", async () => {
@@ -71,6 +71,7 @@ test("shows what a cost is made of, with a sum of each part", async () => {
     row({ model: "mystery", ...unknown, unpriced_calls: 1 }),
   ]);
   const { out } = await run(["--split"]);
+  expect(server.asked[0]?.query.toString()).toBe("by=model&since=24h");
   expect(
     out
       .split("\n")
@@ -89,7 +90,7 @@ test("shows what a cost is made of, with a sum of each part", async () => {
 test("by default asks for the models of the last day", async () => {
   server.answers["GET /api/v1/cost"] = answer([row({ model: "m" })]);
   const { out } = await run([]);
-  expect(server.asked[0]?.query.toString()).toBe("by=model&since=24h");
+  expect(server.asked[0]?.query.toString()).toBe("by=model&since=24h&split=0");
   expect(out).not.toContain("sum of");
   expect(out).not.toContain("unpriced  ");
 });

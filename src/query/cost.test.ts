@@ -177,6 +177,15 @@ describe("cost", () => {
     expect(nano.reduce((total, part) => total + part, 0n)).toBe(parseUsd(row?.cost_usd ?? ""));
   });
 
+  it("comes without its parts where they are not wanted, and is the same", async () => {
+    const request = { by: ["tenant", "user"], ...everything, limit: 10_000 };
+    const withParts = await cost(store, request);
+    const without = withParts.map((row) =>
+      Object.fromEntries(Object.entries(row).filter(([name]) => !/^cost_.+_usd$/.test(name))),
+    );
+    expect(await cost(store, { ...request, split: false })).toEqual(without);
+  });
+
   it("of a time without records is 0 in total and nothing by tenant", async () => {
     const empty = { sinceMs: 0, untilMs: 86_400_000_000 };
     const nothing = totalsOf([]);

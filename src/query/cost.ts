@@ -20,6 +20,8 @@ export interface CostRequest {
   readonly where?: Readonly<Record<string, string>>;
   /** Rows at most, the dearest first. */
   readonly limit?: number;
+  /** False leaves out what the costs are made of, which takes a quarter to a half of the time; by default it is there. */
+  readonly split?: boolean;
 }
 
 /** Counts are exact up to 2^53, and the nearest JS number beyond; dollars are exact always. */
@@ -49,7 +51,7 @@ export interface CostSplit {
 }
 
 /** A group: its dimensions, null where records have none, and its totals. */
-export type CostRow = { readonly [name in Dimension]?: string | null } & CostTotals & CostSplit;
+export type CostRow = { readonly [name in Dimension]?: string | null } & CostTotals & Partial<CostSplit>;
 
 const limitDefault = 100;
 const limitMax = 10_000;
@@ -71,10 +73,11 @@ export async function costFrom(store: Store, request: CostRequest, coarsest: Sou
     return { dimension: dimension as Dimension, value };
   });
   const range = { fromMs: Math.floor(request.sinceMs), toMs: Math.floor(request.untilMs) };
+  const { split = true } = request;
   const limit = Math.min(Math.max(1, Math.floor(request.limit ?? limitDefault)), limitMax);
-  const { sql, params } = costSql({ by, where, segments: timeSegments(range, coarsest), limit });
+  const { sql, params } = costSql({ by, where, segments: timeSegments(range, coarsest), limit, split });
   const rows = await store.query<Readonly<Record<string, string | null>>>(sql, { params, limits: queryLimits });
-  return rows.map((row) => readRow(row, by));
+  return rows.map((row) => readRow(row, by, split));
 }
 
 /** Days where no hour and nothing but the rollups' dimensions are asked for; else slots, else the records. */
@@ -84,7 +87,7 @@ function coarsestSource(request: CostRequest): Source {
   return asked.includes("hour") ? "slots" : "days";
 }
 
-function readRow(row: Readonly<Record<string, string | null>>, by: readonly Dimension[]): CostRow {
+function readRow(row: Readonly<Record<string, string | null>>, by: readonly Dimension[], split: boolean): CostRow {
   const group = by.map((dimension) => [dimension, row[dimension] === "" ? null : row[dimension]]);
   const count = (name: string) => Number(row[name]);
   const cost = row["cost_usd"] ?? null;
@@ -99,7 +102,7 @@ function readRow(row: Readonly<Record<string, string | null>>, by: readonly Dime
     reasoning_tokens: count("reasoning_tokens"),
     cost_usd: nanoUsd === null ? null : formatUsd(nanoUsd),
     unpriced_calls: count("unpriced_calls"),
-    ...splitOf(row, nanoUsd),
+    ...(split ? splitOf(row, nanoUsd) : {}),
   };
 }
 
