@@ -124,6 +124,69 @@ it("rejects a span of 1970 with the reason, flags missing and future times, and 
   expect(metrics).toMatch(/^burnwatch_spans_other_total 1$/m);
 });
 
+/** Each with what is wrong with it, beside a sound one: the answer names them, and the sound one is stored. */
+const hostileSpans: readonly [string, Record<string, unknown>, "rejected" | "kept"][] = [
+  [
+    "10,000 attributes",
+    { attributes: Array.from({ length: 10_000 }, (_, i) => ({ key: `k${i}`, value: { intValue: "1" } })) },
+    "rejected",
+  ],
+  ["a trace id of zeros", { traceId: "0".repeat(32) }, "rejected"],
+  ["a span id of zeros", { spanId: "0".repeat(16) }, "rejected"],
+  ["a trace id of letters", { traceId: "z".repeat(32) }, "rejected"],
+  ["a time beyond what 64 bits of nanoseconds say", { startTimeUnixNano: "9".repeat(20) }, "rejected"],
+  ["an array 30 levels deep", { attributes: [{ key: "gen_ai.tool.name", value: deepArray(30) }] }, "rejected"],
+  ["a name of a megabyte", { name: "x".repeat(1024 * 1024) }, "kept"],
+  ["itself as a parent", { spanId: "ab".repeat(8), parentSpanId: "ab".repeat(8) }, "kept"],
+];
+
+function deepArray(depth: number): object {
+  return depth === 0 ? { stringValue: "x" } : { arrayValue: { values: [deepArray(depth - 1)] } };
+}
+
+it.each(hostileSpans)("answers a span with %s, and stores the sound one beside it", async (what, own, answer) => {
+  const tenant = `hostile ${what}`;
+  const spansOf = (body: string) =>
+    (JSON.parse(body) as { resourceSpans: [{ scopeSpans: [{ spans: [Record<string, unknown>] }] }] }).resourceSpans[0]
+      .scopeSpans[0].spans;
+  const attributes = { "burnwatch.tenant": tenant };
+  const [sound] = spansOf(chat({}, attributes));
+  const [hostile] = spansOf(chat({}, attributes));
+  const spans = [{ ...hostile, ...own, ...mergedAttributes(hostile, own) }, sound];
+  const sent = await post(JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] }), json);
+  const { partialSuccess = {} } = (await sent.json()) as {
+    partialSuccess?: { rejectedSpans?: string | number; errorMessage?: string };
+  };
+  const rejected = answer === "rejected" ? 1 : 0;
+  expect([sent.status, Number(partialSuccess.rejectedSpans ?? 0)]).toEqual([200, rejected]);
+  expect((partialSuccess.errorMessage ?? "").length > 0).toBe(answer === "rejected");
+  await settle(server.apiUrl);
+  const rows = await sql(server.apiUrl, `SELECT sum(calls) AS calls FROM usage WHERE tenant = '${tenant}'`);
+  expect(Number(rows[0]?.["calls"])).toBe(2 - rejected);
+});
+
+function mergedAttributes(span: Record<string, unknown>, own: Record<string, unknown>): Record<string, unknown> {
+  if (own["attributes"] === undefined) return {};
+  return { attributes: [...(span["attributes"] as object[]), ...(own["attributes"] as object[])] };
+}
+
+it.each([
+  ["spans that are no list", { spans: "x" }, 400, /spans/],
+  ["a span that is a text", { spans: ["span"] }, 200, /span: expected an object, got string/],
+  [
+    "attributes that are no list",
+    { spans: [{ traceId: "ab".repeat(16), spanId: "ab".repeat(8), attributes: 5 }] },
+    200,
+    /^span 0: attributes: expected an array, got number/,
+  ],
+  ["ids that are numbers", { spans: [{ traceId: 5, spanId: 6 }] }, 200, /^span 0: traceId: expected a hex string/],
+])("answers %s", async (_, scopeSpans, status, message) => {
+  const sent = await post(JSON.stringify({ resourceSpans: [{ scopeSpans: [scopeSpans] }] }), json);
+  const answer = (await sent.json()) as { message?: string; partialSuccess?: { errorMessage?: string } };
+  expect(sent.status).toBe(status);
+  expect(answer.message ?? answer.partialSuccess?.errorMessage ?? "").toMatch(message);
+});
+
 it("costs null, not 0, for an unknown model, and lists it", async () => {
   await post(chat({}, { "gen_ai.request.model": "nonesuch-9", "burnwatch.tenant": "unknown" }), json);
   await settle(server.apiUrl);

@@ -26,8 +26,11 @@ const notDerivable: Readonly<Record<string, Readonly<Record<string, readonly str
     stream: ["usage_unreported"],
     embedding: ["usage_unreported"],
   },
+  "openlit 1.15.0 node openai": { reasoning: ["reasoning_unreported"], stream: ["reasoning_unreported"] },
   "openlit 1.45.0 python anthropic": { cache_write: ["cache_ttl_assumed"], stream: ["cache_unreported"] },
   "openlit 1.45.0 python openai": { reasoning: ["reasoning_unreported"], stream: ["reasoning_unreported"] },
+  "@sentry/node 10.78.0 anthropic": { cache_write: ["cache_ttl_assumed"] },
+  "@sentry/node 10.78.0 openai": { reasoning: ["reasoning_unreported"], stream: ["reasoning_unreported"] },
   "@traceloop/instrumentation-anthropic 0.27.0": { cache_write: ["cache_ttl_assumed", "input_excludes_cache"] },
   "@traceloop/instrumentation-openai 0.27.0": {
     cached: ["cache_unreported", "reasoning_unreported"],

@@ -83,6 +83,35 @@ describe.each(["json", "protobuf"] as const)("over %s", (encoding) => {
     expect(record).toMatchObject({ usage: { input: 10, output: 0 }, flags: ["token_count_dropped"] });
   });
 
+  it("drops a key of a megabyte, and cuts a model's and a span's name of one", () => {
+    const megabyte = "x".repeat(1024 * 1024);
+    const { spans } = sent(
+      hostile([
+        attribute(`gen_ai.usage.${megabyte}`, { intValue: "5" }),
+        attribute("gen_ai.response.model", text(megabyte)),
+      ]),
+      hostile([], { spanId: "ef".repeat(8), name: megabyte }),
+    );
+    expect(JSON.stringify(spans).length).toBeLessThan(20_000);
+    const record = recordOf(hostile([attribute("gen_ai.response.model", text(megabyte))]));
+    expect(record).toMatchObject({ model: "x".repeat(256), costNanoUsd: null, costStatus: "unpriced_model" });
+  });
+
+  it("takes a parent id of zeros for none", () => {
+    expect(sent(hostile([], { parentSpanId: "0".repeat(16) })).spans[0]?.parentSpanId).toBe("");
+  });
+
+  const wrongNames: readonly [string, OtlpAny, string][] = [
+    ["a boolean", { boolValue: true }, "true"],
+    ["a number", { doubleValue: 4.5 }, "4.5"],
+    ["a list", { arrayValue: { values: [text("gpt-4o")] } }, ""],
+    ["pairs", { kvlistValue: { values: [attribute("name", text("gpt-4o"))] } }, ""],
+    ["nothing", {}, ""],
+  ];
+  it.each(wrongNames)("takes %s for a name as text or as none", (_, value, feature) => {
+    expect(recordOf(hostile([attribute("burnwatch.feature", value)])).feature).toBe(feature);
+  });
+
   it("takes the last of keys that are sent twice", () => {
     const twice = [attribute("gen_ai.usage.input_tokens", { intValue: "20" })];
     expect(recordOf(hostile(twice)).usage.input).toBe(20);

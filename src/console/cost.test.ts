@@ -19,6 +19,12 @@ const row = (fields: object) => ({
   reasoning_tokens: 0,
   cost_usd: "0.001500001",
   unpriced_calls: 0,
+  cost_input_usd: "0.001000000",
+  cost_cache_read_usd: "0.000060000",
+  cost_cache_write_usd: "0.000000000",
+  cost_output_usd: "0.000440001",
+  cost_reasoning_usd: "0.000000000",
+  cost_other_usd: "0.000000000",
   ...fields,
 });
 const answer = (rows: object[]) => ({ body: { rows, completeness: 0.9997, unpriced_share: 0.004, lag_seconds: 2 } });
@@ -52,13 +58,39 @@ test("prints a table with a sum and how far to trust it", async () => {
       "",
     ].join("\n"),
   );
-  expect(server.asked[0]?.query.toString()).toBe("by=tenant%2Cmodel&since=7d&where=a%3Db&where=c%3Dd&limit=5");
+  expect(server.asked[0]?.query.toString()).toBe("by=tenant%2Cmodel&since=7d&where=a%3Db&where=c%3Dd&limit=5&split=0");
+});
+
+test("shows what a cost is made of, with a sum of each part", async () => {
+  const unknown = Object.fromEntries(
+    Object.keys(row({})).flatMap((name) => (/^cost_/.test(name) ? [[name, null]] : [])),
+  );
+  server.answers["GET /api/v1/cost"] = answer([
+    row({ model: "a", cost_usd: "2.500000000", cost_input_usd: "1.250000000", cost_other_usd: "1.249000000" }),
+    row({ model: "b", cost_usd: "0.001500001" }),
+    row({ model: "mystery", ...unknown, unpriced_calls: 1 }),
+  ]);
+  const { out } = await run(["--split"]);
+  expect(server.asked[0]?.query.toString()).toBe("by=model&since=24h");
+  expect(
+    out
+      .split("\n")
+      .slice(0, 6)
+      .map((line) => line.trimEnd()),
+  ).toEqual([
+    "model     calls       cost    input $  cache read $  cache write $    output $  reasoning $  other $  unpriced",
+    "────────  ─────  ─────────  ─────────  ────────────  ─────────────  ──────────  ───────────  ───────  ────────",
+    "a             1      $2.50      $1.25   $0.00006000             $0  $0.0004400           $0    $1.25         0",
+    "b             1  $0.001500  $0.001000   $0.00006000             $0  $0.0004400           $0       $0         0",
+    "mystery       1    unknown    unknown       unknown        unknown     unknown      unknown  unknown         1",
+    "sum of 3      3      $2.50      $1.25    $0.0001200             $0  $0.0008800           $0    $1.25         1",
+  ]);
 });
 
 test("by default asks for the models of the last day", async () => {
   server.answers["GET /api/v1/cost"] = answer([row({ model: "m" })]);
   const { out } = await run([]);
-  expect(server.asked[0]?.query.toString()).toBe("by=model&since=24h");
+  expect(server.asked[0]?.query.toString()).toBe("by=model&since=24h&split=0");
   expect(out).not.toContain("sum of");
   expect(out).not.toContain("unpriced  ");
 });
@@ -81,9 +113,9 @@ test("prints CSV with exact amounts and quoted names", async () => {
   server.answers["GET /api/v1/cost"] = answer([row({ feature: 'a "b", c' }), row({ feature: null, cost_usd: null })]);
   expect((await run(["--by", "feature", "--csv"])).out).toBe(
     [
-      "feature,calls,input_tokens,cache_read_tokens,cache_write_tokens,output_tokens,reasoning_tokens,cost_usd,unpriced_calls",
-      '"a ""b"", c",1,1000,600,0,50,0,0.001500001,0',
-      ",1,1000,600,0,50,0,,0",
+      "feature,calls,input_tokens,cache_read_tokens,cache_write_tokens,output_tokens,reasoning_tokens,cost_usd,unpriced_calls,cost_input_usd,cost_cache_read_usd,cost_cache_write_usd,cost_output_usd,cost_reasoning_usd,cost_other_usd",
+      '"a ""b"", c",1,1000,600,0,50,0,0.001500001,0,0.001000000,0.000060000,0.000000000,0.000440001,0.000000000,0.000000000',
+      ",1,1000,600,0,50,0,,0,0.001000000,0.000060000,0.000000000,0.000440001,0.000000000,0.000000000",
       "",
     ].join("\n"),
   );

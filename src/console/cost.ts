@@ -19,6 +19,16 @@ const measures = [
   "unpriced_calls",
 ] as const;
 
+/** What a cost is made of, and how the columns of `--split` are called. */
+const parts = [
+  { name: "cost_input_usd", title: "input $" },
+  { name: "cost_cache_read_usd", title: "cache read $" },
+  { name: "cost_cache_write_usd", title: "cache write $" },
+  { name: "cost_output_usd", title: "output $" },
+  { name: "cost_reasoning_usd", title: "reasoning $" },
+  { name: "cost_other_usd", title: "other $" },
+] as const;
+
 const rowSchema = z
   .object({
     calls: z.number(),
@@ -29,6 +39,12 @@ const rowSchema = z
     reasoning_tokens: z.number(),
     cost_usd: z.string().nullable(),
     unpriced_calls: z.number(),
+    cost_input_usd: z.string().nullish(),
+    cost_cache_read_usd: z.string().nullish(),
+    cost_cache_write_usd: z.string().nullish(),
+    cost_output_usd: z.string().nullish(),
+    cost_reasoning_usd: z.string().nullish(),
+    cost_other_usd: z.string().nullish(),
   })
   .catchall(z.union([z.string(), z.number(), z.null()]));
 
@@ -57,6 +73,7 @@ export const cost = defineCommand({
       help: "only calls whose dimension has this value; repeatable",
     },
     limit: { type: "string", value: "N", help: "at most so many rows, the dearest first" },
+    split: { type: "boolean", help: "what the cost is made of instead of tokens: input, cache, output, reasoning" },
     json: { type: "boolean", help: "the answer as JSON" },
     csv: { type: "boolean", help: "the rows as CSV" },
     ...apiOption,
@@ -64,10 +81,11 @@ export const cost = defineCommand({
   examples: [
     "burnwatch cost --by tenant,model",
     "burnwatch cost --by feature --since 7d --where tenant=acme",
+    "burnwatch cost --by model --split",
     "burnwatch cost --by run --since 1h --limit 10 --csv",
   ],
   async run({ values }, io) {
-    const { by = "model", since = "24h", until, where = [], limit, json, csv } = values;
+    const { by = "model", since = "24h", until, where = [], limit, split = false, json, csv } = values;
     for (const condition of where) {
       if (!/^[^=]+=/.test(condition)) throw new UsageError(`--where ${condition}: expected DIMENSION=VALUE`);
     }
@@ -75,7 +93,9 @@ export const cost = defineCommand({
       throw new UsageError(`--limit ${limit}: expected a whole number above 0`);
     if (json === true && csv === true) throw new UsageError("--json and --csv exclude each other");
     const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
-    const request = { path: "cost", query: { by, since, until, where, limit } };
+    // The parts are asked for where they are shown: without them an answer takes less time.
+    const parted = split || json === true || csv === true ? undefined : "0";
+    const request = { path: "cost", query: { by, since, until, where, limit, split: parted } };
     if (json === true) {
       io.stdout.write(`${JSON.stringify(await client.json(request, z.unknown()))}\n`);
       return 0;
@@ -90,7 +110,10 @@ export const cost = defineCommand({
       io.stdout.write(`No calls since ${since}${where.length > 0 ? ` where ${where.join(" and ")}` : ""}.\n`);
       if (where.length === 0) io.stdout.write(howToSendSome);
     } else {
-      io.stdout.write(tableOf(dimensions, { rows: answer.rows, options: tableOptions(io.stdout, io.env) }));
+      const options = tableOptions(io.stdout, io.env);
+      io.stdout.write(
+        tableOf(dimensions, { rows: answer.rows, measures: split ? splitMeasures : tokenMeasures, options }),
+      );
     }
     const {
       completeness,
@@ -103,39 +126,58 @@ export const cost = defineCommand({
   },
 });
 
-function tableOf(
-  dimensions: readonly string[],
-  table: { readonly rows: readonly Row[]; readonly options: ReturnType<typeof tableOptions> },
-): string {
-  const sums = table.rows.length > 1 ? [sumOf(table.rows)] : [];
-  const unpriced = table.rows.some((row) => row.unpriced_calls > 0);
-  const numbers = ["calls", "input", "cached", "output", "cost", ...(unpriced ? ["unpriced"] : [])];
+/** A column of the table: its title, and what it shows of a row. */
+interface Measure {
+  readonly title: string;
+  readonly of: (row: Row) => string;
+}
+
+const tokenMeasures: readonly Measure[] = [
+  { title: "input", of: (row) => count(row.input_tokens) },
+  { title: "cached", of: (row) => count(row.cache_read_tokens) },
+  { title: "output", of: (row) => count(row.output_tokens) },
+  { title: "cost", of: (row) => dollars(row.cost_usd) },
+];
+
+const splitMeasures: readonly Measure[] = [
+  { title: "cost", of: (row) => dollars(row.cost_usd) },
+  ...parts.map(({ name, title }) => ({ title, of: (row: Row) => dollars(row[name]) })),
+];
+
+interface CostTable {
+  readonly rows: readonly Row[];
+  readonly measures: readonly Measure[];
+  readonly options: ReturnType<typeof tableOptions>;
+}
+
+function tableOf(dimensions: readonly string[], { rows, measures, options }: CostTable): string {
+  const sums = rows.length > 1 ? [sumOf(rows)] : [];
+  const unpriced = rows.some((row) => row.unpriced_calls > 0);
+  const shown: readonly Measure[] = [
+    { title: "calls", of: (row) => count(row.calls) },
+    ...measures,
+    ...(unpriced ? [{ title: "unpriced", of: (row: Row) => count(row.unpriced_calls) }] : []),
+  ];
   const columns: Column[] = [
     ...dimensions.map((title) => ({ title })),
-    ...numbers.map((title) => ({ title, align: "right" as const })),
+    ...shown.map(({ title }) => ({ title, align: "right" as const })),
   ];
-  const cells = [...table.rows, ...sums].map((row, index) => {
-    const summed = index === table.rows.length;
+  const cells = [...rows, ...sums].map((row, index) => {
+    const summed = index === rows.length;
     const names = dimensions.map((name, at) => (summed ? (at === 0 ? `sum of ${index}` : "") : shownName(row[name])));
-    return [
-      ...names,
-      count(row.calls),
-      count(row.input_tokens),
-      count(row.cache_read_tokens),
-      count(row.output_tokens),
-      row.cost_usd === null ? "unknown" : displayUsd(parseUsd(row.cost_usd)),
-      count(row.unpriced_calls),
-    ];
+    return [...names, ...shown.map(({ of }) => of(row))];
   });
-  return renderTable(columns, cells, table.options);
+  return renderTable(columns, cells, options);
 }
 
 /** The rows shown, added up: to the nano-dollar, and unknown only where every cost is. */
 function sumOf(rows: readonly Row[]): Row {
   const add = (measure: Exclude<(typeof measures)[number], "cost_usd">) =>
     rows.reduce((sum, row) => sum + row[measure], 0);
-  const priced = rows.flatMap((row) => (row.cost_usd === null ? [] : [parseUsd(row.cost_usd)]));
-  const nanoUsd = priced.reduce((sum, each) => sum + each, 0n);
+  const addUsd = (name: "cost_usd" | (typeof parts)[number]["name"]) => {
+    const known = rows.flatMap((row) => (row[name] == null ? [] : [parseUsd(row[name])]));
+    return known.length === 0 ? null : formatUsd(known.reduce((sum, each) => sum + each, 0n));
+  };
   return {
     calls: add("calls"),
     input_tokens: add("input_tokens"),
@@ -143,13 +185,19 @@ function sumOf(rows: readonly Row[]): Row {
     cache_write_tokens: add("cache_write_tokens"),
     output_tokens: add("output_tokens"),
     reasoning_tokens: add("reasoning_tokens"),
-    cost_usd: priced.length === 0 ? null : formatUsd(nanoUsd),
+    cost_usd: addUsd("cost_usd"),
     unpriced_calls: add("unpriced_calls"),
+    cost_input_usd: addUsd("cost_input_usd"),
+    cost_cache_read_usd: addUsd("cost_cache_read_usd"),
+    cost_cache_write_usd: addUsd("cost_cache_write_usd"),
+    cost_output_usd: addUsd("cost_output_usd"),
+    cost_reasoning_usd: addUsd("cost_reasoning_usd"),
+    cost_other_usd: addUsd("cost_other_usd"),
   };
 }
 
 function csvOf(dimensions: readonly string[], rows: readonly Row[]): string {
-  const columns = [...dimensions, ...measures];
+  const columns = [...dimensions, ...measures, ...parts.map(({ name }) => name)];
   const lines = rows.map((row) => columns.map((column) => csvCell(row[column] ?? "")).join(","));
   return [columns.map(csvCell).join(","), ...lines, ""].join("\n");
 }
@@ -161,6 +209,10 @@ function csvCell(value: string | number): string {
 
 function shownName(value: string | number | null | undefined): string {
   return value === null || value === undefined || value === "" ? "(none)" : String(value);
+}
+
+function dollars(usd: string | null | undefined): string {
+  return usd == null ? "unknown" : displayUsd(parseUsd(usd));
 }
 
 function count(value: number): string {

@@ -3,7 +3,7 @@
 import { attributionKeys } from "../../instrumentation/protocol.ts";
 import type { Attributes, Span } from "../model/span.ts";
 import type { Attribution } from "../model/usage-record.ts";
-import { text, textOf } from "./attributes.ts";
+import { textOf } from "./attributes.ts";
 
 /** The keys of each dimension, the first that holds a text wins. */
 export type AttributionKeys = { readonly [dimension in keyof Attribution]: readonly string[] };
@@ -32,23 +32,30 @@ export function alsoFrom(own: Partial<AttributionKeys>): AttributionKeys {
 
 /** The span's word comes before its resource's, which is the default for all spans of a process. */
 export function attributionOf({ attributes, resource }: Span, keys: AttributionKeys): Attribution {
+  const other = ofResource(resource, keys);
   return {
-    tenant: either(attributes, resource, keys.tenant) || "default",
-    service: either(attributes, resource, keys.service),
-    environment: either(attributes, resource, keys.environment),
-    feature: either(attributes, resource, keys.feature),
-    user: either(attributes, resource, keys.user),
-    session: either(attributes, resource, keys.session),
-    agent: either(attributes, resource, keys.agent),
-    run: either(attributes, resource, keys.run),
-    promptName: either(attributes, resource, keys.promptName),
-    promptVersion: either(attributes, resource, keys.promptVersion),
-    release: either(attributes, resource, keys.release),
+    tenant: textOf(attributes, keys.tenant) || other.tenant || "default",
+    service: textOf(attributes, keys.service) || other.service,
+    environment: textOf(attributes, keys.environment) || other.environment,
+    feature: textOf(attributes, keys.feature) || other.feature,
+    user: textOf(attributes, keys.user) || other.user,
+    session: textOf(attributes, keys.session) || other.session,
+    agent: textOf(attributes, keys.agent) || other.agent,
+    run: textOf(attributes, keys.run) || other.run,
+    promptName: textOf(attributes, keys.promptName) || other.promptName,
+    promptVersion: textOf(attributes, keys.promptVersion) || other.promptVersion,
+    release: textOf(attributes, keys.release) || other.release,
   };
 }
 
-function either(attributes: Attributes, resource: Attributes, keys: readonly string[]): string {
-  const [only = ""] = keys;
-  if (keys.length === 1) return text(attributes[only]) || text(resource[only]);
-  return textOf(attributes, keys) || textOf(resource, keys);
+/** Spans of one resource stand together and share one object, and those of one dialect share its keys: read once. */
+let known: { readonly resource: Attributes; readonly keys: AttributionKeys; readonly attribution: Attribution } | null =
+  null;
+
+function ofResource(resource: Attributes, keys: AttributionKeys): Attribution {
+  if (known !== null && known.resource === resource && known.keys === keys) return known.attribution;
+  const texts = Object.entries(keys).map(([dimension, list]) => [dimension, textOf(resource, list)]);
+  const attribution = Object.fromEntries(texts) as unknown as Attribution;
+  known = { resource, keys, attribution };
+  return attribution;
 }

@@ -26,6 +26,8 @@ export interface DialectDefinition {
   readonly levelOf: (attributes: Attributes, emitter: EmitterFacts) => Level;
   /** Whether input includes cached tokens, where the dialect has a rule; the table of emitters comes first. */
   readonly cacheInput?: (provider: string, attributes: Attributes) => CacheConvention;
+  /** Where tokens that are no text are counted; by default within input and output, as OpenTelemetry has them. */
+  readonly modalities?: "within" | "beside";
   /** The provider where none of its keys names it. */
   readonly otherProvider?: (attributes: Attributes) => string;
   readonly examples: readonly DialectExample[];
@@ -75,6 +77,7 @@ export function defineDialect(definition: DialectDefinition): Dialect {
         cacheInput: (provider) => cacheInput(provider, attributes),
         tokensOf,
         jsonKeys,
+        modalities: definition.modalities ?? "within",
         otherProvider: definition.otherProvider?.(attributes) ?? "",
         flags: found === "invoke_agent" ? aggregated : found === "unknown" ? unknownOperation : noFlags,
       });

@@ -2,7 +2,7 @@
 
 import type { NanoUsd } from "../model/money.ts";
 import type { AttributeValue, Span } from "../model/span.ts";
-import type { Usage } from "../model/usage.ts";
+import type { Modalities, Usage } from "../model/usage.ts";
 import type { Attribution, Operation } from "../model/usage-record.ts";
 
 /**
@@ -52,6 +52,7 @@ export interface Reading {
   readonly outcome: string;
   /** Null when the span reports no tokens at all. */
   readonly usage: Usage | null;
+  readonly modalities: Modalities | null;
   /** The emitter's own figure, rounded half to even to nano-dollars; null where it gives none. */
   readonly reportedNanoUsd: NanoUsd | null;
   /** Keys of usage families with a count above zero that this dialect has no bucket for; at most 8. Flagged, too. */

@@ -12,6 +12,13 @@ function spanOf({ scope = "", attributes }: Omit<DialectExample, "name" | "expec
 function expectSound(reading: Reading | null | undefined): void {
   if (reading == null) return;
   for (const count of Object.values(reading.usage ?? {})) expect(Number.isSafeInteger(count) && count >= 0).toBe(true);
+  if (reading.modalities !== null) {
+    const { usage, modalities } = reading;
+    for (const count of Object.values(modalities)) expect(count).toBeGreaterThanOrEqual(0);
+    expect(modalities.audioInput + modalities.imageInput).toBeLessThanOrEqual(usage?.input ?? 0);
+    expect(modalities.audioCacheRead + modalities.imageCacheRead).toBeLessThanOrEqual(usage?.cacheRead ?? 0);
+    expect(modalities.audioOutput + modalities.imageOutput).toBeLessThanOrEqual(usage?.output ?? 0);
+  }
   if (reading.reportedNanoUsd !== null) expect(Number.isSafeInteger(reading.reportedNanoUsd)).toBe(true);
   expect(reading.unknownUsageKeys.length).toBeLessThanOrEqual(8);
   expect(new Set(reading.flags).size).toBe(reading.flags.length);

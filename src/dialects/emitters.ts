@@ -62,6 +62,10 @@ const emitters: readonly Emitter[] = [
   // Python's OpenLIT 1.45: of Anthropic's streams it takes the usage that comes last, which has no cache.
   { scope: "openlit.instrumentation.anthropic", silentOnCache: "streamed" },
   { scope: "openlit.instrumentation.*", silentOnReasoning: true },
+  // Node's OpenLIT 1.15: around a client that tells of itself, and of streams it counts the first output token twice.
+  { scope: "@openlit/instrumentation-anthropic", level: "wrapper" },
+  { scope: "@openlit/*", silentOnReasoning: true },
+  { scope: "@sentry/*", silentOnReasoning: true },
   // LiteLLM's callback drops the details (litellm#23990).
   { scope: "litellm", cacheInput: "included", silentOnCache: "always", silentOnReasoning: true },
 ];

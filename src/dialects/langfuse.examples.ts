@@ -62,6 +62,27 @@ export const langfuseExamples: readonly DialectExample[] = [
     expected: { usage: null, flags: ["usage_unreadable"] },
   },
   {
+    name: "sound in buckets of its own, beside those of text",
+    scope,
+    attributes: {
+      ...generation,
+      "langfuse.observation.usage_details":
+        '{"input":100,"output":20,"input_audio_tokens":700,"output_audio_tokens":250}',
+    },
+    expected: {
+      usage: { input: 800, output: 270 },
+      modalities: {
+        audioInput: 700,
+        audioCacheRead: 0,
+        audioOutput: 250,
+        imageInput: 0,
+        imageCacheRead: 0,
+        imageOutput: 0,
+      },
+      flags: [],
+    },
+  },
+  {
     name: "a bucket that nobody knows yet is told",
     scope,
     attributes: { ...generation, "langfuse.observation.usage_details": '{"input":1,"output":2,"input_from_moon":9}' },

@@ -51,6 +51,12 @@ const keys: ReadingKeys = {
       "output_tokens_details.reasoning_tokens",
     ),
     total: of("total", "total_tokens"),
+    audioInput: of("input_audio_tokens", "input_audio"),
+    audioCacheRead: [],
+    audioOutput: of("output_audio_tokens", "output_audio"),
+    imageInput: of("input_image_tokens", "input_image"),
+    imageCacheRead: [],
+    imageOutput: of("output_image_tokens", "output_image"),
   },
   attribution: alsoFrom({
     environment: ["langfuse.environment"],
@@ -61,7 +67,7 @@ const keys: ReadingKeys = {
     promptVersion: ["langfuse.observation.prompt.version"],
     release: ["langfuse.release"],
   }),
-  understood: of("input_audio_tokens", "output_audio_tokens"),
+  understood: [],
 };
 
 const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([
@@ -99,5 +105,7 @@ export const langfuse = defineDialect({
   // Where a provider's own shape came through, its count of details tells which.
   cacheInput: (_, attributes) =>
     hasAny(attributes, of("prompt_tokens", "input_tokens_details.cached_tokens")) ? "included" : "unknown",
+  // Disjoint like the others.
+  modalities: "beside",
   examples: langfuseExamples,
 });

@@ -35,6 +35,10 @@ const keys = genaiKeysWith({
     output: [...tokens.output, `${usage}.output_tokens`],
     reasoning: [`${outputDetails}.reasoning`, `${usage}.output_token_details.reasoning`, ...tokens.reasoning],
     total: [...tokens.total, `${usage}.total_tokens`],
+    audioInput: [`${inputDetails}.audio`, `${usage}.input_token_details.audio`, ...tokens.audioInput],
+    audioOutput: [`${outputDetails}.audio`, `${usage}.output_token_details.audio`, ...tokens.audioOutput],
+    imageInput: [`${inputDetails}.image`, `${usage}.input_token_details.image`, ...tokens.imageInput],
+    imageOutput: [`${outputDetails}.image`, `${usage}.output_token_details.image`, ...tokens.imageOutput],
   },
   attribution: alsoFrom({
     feature: ["langsmith.trace.session_name"],
@@ -45,11 +49,7 @@ const keys = genaiKeysWith({
   }),
   understood: [
     ...genaiKeys.understood,
-    `${inputDetails}.audio`,
-    `${outputDetails}.audio`,
     `${inputDetails}.ephemeral_5m_input_tokens`,
-    `${usage}.input_token_details.audio`,
-    `${usage}.output_token_details.audio`,
     `${usage}.input_token_details.ephemeral_5m_input_tokens`,
     `${usage}.input_cost`,
     `${usage}.output_cost`,

@@ -34,6 +34,33 @@ export const openinferenceExamples: readonly DialectExample[] = [
     },
   },
   {
+    name: "sound heard and spoken, each part of its sum",
+    scope: client,
+    attributes: {
+      "openinference.span.kind": "LLM",
+      "llm.model_name": "gpt-realtime",
+      "llm.system": "openai",
+      "llm.token_count.prompt": 1000,
+      "llm.token_count.completion": 300,
+      "llm.token_count.prompt_details.cache_read": 600,
+      "llm.token_count.prompt_details.audio": 700,
+      "llm.token_count.completion_details.audio": 250,
+    },
+    expected: {
+      usage: { input: 400, cacheRead: 600, output: 300 },
+      // 400 fit into what is not cached; the rest came from the cache.
+      modalities: {
+        audioInput: 400,
+        audioCacheRead: 300,
+        audioOutput: 250,
+        imageInput: 0,
+        imageCacheRead: 0,
+        imageOutput: 0,
+      },
+      flags: [],
+    },
+  },
+  {
     name: "around a client that tells of itself: held, and the lifetime of its cache writes unknown",
     scope: "@arizeai/openinference-instrumentation-anthropic@0.2.8",
     attributes: {

@@ -35,9 +35,15 @@ const keys: ReadingKeys = {
     visibleOutput: [],
     reasoning: ["llm.token_count.completion_details.reasoning"],
     total: ["llm.token_count.total"],
+    audioInput: ["llm.token_count.prompt_details.audio"],
+    audioCacheRead: [],
+    audioOutput: ["llm.token_count.completion_details.audio"],
+    imageInput: [],
+    imageCacheRead: [],
+    imageOutput: [],
   },
   attribution: alsoFrom({ agent: ["agent.name"], promptVersion: ["llm.prompt_template.version"] }),
-  understood: ["llm.token_count.prompt_details.audio", "llm.token_count.completion_details.audio"],
+  understood: [],
 };
 
 const operations: ReadonlyMap<string, Operation> = new Map<string, Operation>([

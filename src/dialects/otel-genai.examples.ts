@@ -201,6 +201,54 @@ export const otelGenaiExamples: readonly DialectExample[] = [
     expected: { finishReason: "length" },
   },
   {
+    name: "sound and a picture, each with what of it came from the cache, as parts of input and output",
+    attributes: {
+      ...openai,
+      "gen_ai.usage.input_tokens": 1000,
+      "gen_ai.usage.output_tokens": 300,
+      "gen_ai.usage.cache_read.input_tokens": 500,
+      "gen_ai.usage.audio.input_tokens": 600,
+      "gen_ai.usage.audio.cache_read.input_tokens": 400,
+      "gen_ai.usage.image.input_tokens": 150,
+      "gen_ai.usage.audio.output_tokens": 280,
+      "gen_ai.usage.text.output_tokens": 20,
+    },
+    expected: {
+      usage: { input: 500, cacheRead: 500, output: 300 },
+      modalities: {
+        audioInput: 200,
+        audioCacheRead: 400,
+        audioOutput: 280,
+        imageInput: 150,
+        imageCacheRead: 0,
+        imageOutput: 0,
+      },
+      unknownUsageKeys: [],
+      flags: [],
+    },
+  },
+  {
+    name: "more sound than there are tokens: cut to what input and output hold",
+    attributes: {
+      ...openai,
+      "gen_ai.usage.input_tokens": 100,
+      "gen_ai.usage.output_tokens": 10,
+      "gen_ai.usage.audio.input_tokens": 999,
+      "gen_ai.usage.audio.output_tokens": 999,
+    },
+    expected: {
+      usage: { input: 100, output: 10 },
+      modalities: {
+        audioInput: 100,
+        audioCacheRead: 0,
+        audioOutput: 10,
+        imageInput: 0,
+        imageCacheRead: 0,
+        imageOutput: 0,
+      },
+    },
+  },
+  {
     name: "a third attempt whose stream broke off",
     attributes: {
       ...openai,

@@ -9,6 +9,7 @@ import { attributionOf } from "./attribution.ts";
 import type { Level, Reading } from "./dialect.ts";
 import { cacheConvention, type EmitterFacts, isGuess, mayHideCache, mayHideReasoning } from "./emitters.ts";
 import { flags } from "./flags.ts";
+import { modalitiesOf, withModalities } from "./modalities.ts";
 import { providerName } from "./provider-names.ts";
 import type { ReadingKeys } from "./reading-keys.ts";
 import { reportedNanoUsd } from "./reported-usd.ts";
@@ -26,6 +27,7 @@ export interface Asked {
   readonly cacheInput: (provider: string) => CacheConvention;
   readonly tokensOf: TokenReader;
   readonly jsonKeys: readonly string[];
+  readonly modalities: "within" | "beside";
   /** The provider where none of its keys names it, "" where nothing does. */
   readonly otherProvider: string;
   /** Flags of the operation itself. */
@@ -48,6 +50,7 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
   const model = textOf(attributes, keys.responseModel) || requestModel;
   const read = unbilled.has(asked.operation) ? undefined : asked.tokensOf(attributes);
   const usage = read === undefined ? null : usageOf({ span, asked, provider, model, found }, read);
+  const modalities = usage === null || read === undefined ? null : modalitiesOf(read.reported, usage);
   const unknownUsageKeys = read?.unknownKeys ?? noKeys;
   if (unknownUsageKeys.length > 0) found.push(flags.unknownUsageKey);
   if (Number(attributes[recordKeys.attempt] ?? 1) > 1) found.push(flags.repeatedAttempt);
@@ -68,6 +71,7 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
     toolArgsHash: text(attributes[toolArgsHashKey]),
     outcome: text(attributes["burnwatch.outcome"]),
     usage,
+    modalities,
     reportedNanoUsd: keys.cost.length === 0 ? null : costOf(attributes, keys.cost, found),
     unknownUsageKeys,
     flags: found,
@@ -99,7 +103,8 @@ function usageOf(question: UsageQuestion, { reported, dropped }: TokensRead): Us
   // Embeddings have no output, so that a total is all input.
   const hasOutput = operation !== "embeddings" || reported.output !== undefined;
   const complete = hasOutput || reported.total === undefined ? reported : { ...reported, output: 0 };
-  const { usage, flags: doubts } = disjointUsage(complete, convention);
+  const { usage: told, flags: doubts } = disjointUsage(complete, convention);
+  const usage = told !== null && asked.modalities === "beside" ? withModalities(told, reported) : told;
   for (const doubt of doubts) found.push(doubt);
   const unreadable = asked.jsonKeys.some((key) => span.attributes[key] !== undefined);
   if (unreadable) found.push(flags.usageUnreadable);

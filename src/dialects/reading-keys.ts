@@ -18,6 +18,13 @@ export interface TokenKeys {
   readonly visibleOutput: Keys;
   readonly reasoning: Keys;
   readonly total: Keys;
+  /** Of all input, cached or not. */
+  readonly audioInput: Keys;
+  readonly audioCacheRead: Keys;
+  readonly audioOutput: Keys;
+  readonly imageInput: Keys;
+  readonly imageCacheRead: Keys;
+  readonly imageOutput: Keys;
 }
 
 export interface ReadingKeys {
@@ -38,7 +45,8 @@ export interface ReadingKeys {
   readonly understood: Keys;
 }
 
-const modalities = ["text", "image", "audio", "video"];
+/** Billed as the bucket that they are part of. */
+const plainModalities = ["text", "video"];
 
 /** OpenTelemetry's GenAI keys: current, old, and the underscore variants of the field. */
 export const genaiKeys: ReadingKeys = {
@@ -97,9 +105,29 @@ export const genaiKeys: ReadingKeys = {
       "gen_ai.usage.output_tokens_details.reasoning_tokens",
     ],
     total: ["gen_ai.usage.total_tokens"],
+    audioInput: [
+      "gen_ai.usage.audio.input_tokens",
+      "gen_ai.usage.details.input_audio_tokens",
+      "gen_ai.usage.prompt_tokens_details.audio_tokens",
+      "gen_ai.usage.input_tokens_details.audio_tokens",
+    ],
+    audioCacheRead: ["gen_ai.usage.audio.cache_read.input_tokens", "gen_ai.usage.details.cache_audio_read_tokens"],
+    audioOutput: [
+      "gen_ai.usage.audio.output_tokens",
+      "gen_ai.usage.details.output_audio_tokens",
+      "gen_ai.usage.completion_tokens_details.audio_tokens",
+      "gen_ai.usage.output_tokens_details.audio_tokens",
+    ],
+    imageInput: [
+      "gen_ai.usage.image.input_tokens",
+      "gen_ai.usage.prompt_tokens_details.image_tokens",
+      "gen_ai.usage.input_tokens_details.image_tokens",
+    ],
+    imageCacheRead: ["gen_ai.usage.image.cache_read.input_tokens"],
+    imageOutput: ["gen_ai.usage.image.output_tokens", "gen_ai.usage.output_tokens_details.image_tokens"],
   },
   attribution: commonAttribution,
-  understood: modalities.flatMap((modality) => [
+  understood: plainModalities.flatMap((modality) => [
     `gen_ai.usage.${modality}.input_tokens`,
     `gen_ai.usage.${modality}.output_tokens`,
     `gen_ai.usage.${modality}.cache_read.input_tokens`,

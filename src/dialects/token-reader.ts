@@ -2,11 +2,12 @@
 
 import type { Attributes } from "../model/span.ts";
 import { tokenCount } from "./attributes.ts";
+import type { ReportedModalities } from "./modalities.ts";
 import type { TokenKeys } from "./reading-keys.ts";
 import type { ReportedTokens } from "./token-algebra.ts";
 
 export interface TokensRead {
-  readonly reported: ReportedTokens;
+  readonly reported: ReportedTokens & ReportedModalities;
   /** True when a value was no plausible count. */
   readonly dropped: boolean;
   /** Unknown keys with a number above 0, the way money gets lost when a convention changes; at most eight. */
@@ -29,6 +30,12 @@ const buckets: readonly (keyof TokenKeys)[] = [
   "visibleOutput",
   "reasoning",
   "total",
+  "audioInput",
+  "audioCacheRead",
+  "audioOutput",
+  "imageInput",
+  "imageCacheRead",
+  "imageOutput",
 ];
 
 /**
@@ -90,5 +97,11 @@ function nothingReported(): { -readonly [bucket in keyof TokenKeys]: number | un
     visibleOutput: undefined,
     reasoning: undefined,
     total: undefined,
+    audioInput: undefined,
+    audioCacheRead: undefined,
+    audioOutput: undefined,
+    imageInput: undefined,
+    imageCacheRead: undefined,
+    imageOutput: undefined,
   };
 }

@@ -1,5 +1,6 @@
 /** A remembered span as 52 bytes. */
 
+import { readHex, writeHex } from "./hex-id.ts";
 import type { SeenSpan } from "./usage-log.ts";
 
 export const seenSpanBytes = 52;
@@ -13,8 +14,8 @@ export function encodeSeenSpans(spans: readonly SeenSpan[]): Buffer {
 }
 
 function encodeSeenSpan(span: SeenSpan, bytes: Buffer, at: number): void {
-  bytes.write(span.spanId, at, 8, "hex");
-  if (span.parentSpanId !== "") bytes.write(span.parentSpanId, at + 8, 8, "hex");
+  writeHex(bytes, at, 8, span.spanId);
+  if (span.parentSpanId !== "") writeHex(bytes, at + 8, 8, span.parentSpanId);
   bytes.writeDoubleLE(span.startUs, at + 16);
   bytes.writeDoubleLE(span.endUs, at + 24);
   bytes.writeUInt32LE(span.contentHash, at + 32);
@@ -29,9 +30,9 @@ function encodeSeenSpan(span: SeenSpan, bytes: Buffer, at: number): void {
 
 /** The span that begins at `at`. */
 export function decodeSeenSpan(bytes: Buffer, at: number): SeenSpan {
-  const parent = bytes.toString("hex", at + 8, at + 16);
+  const parent = readHex(bytes, at + 8, 8);
   return {
-    spanId: bytes.toString("hex", at, at + 8),
+    spanId: readHex(bytes, at, 8),
     parentSpanId: parent === noParent ? "" : parent,
     startUs: bytes.readDoubleLE(at + 16),
     endUs: bytes.readDoubleLE(at + 24),

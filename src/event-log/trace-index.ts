@@ -5,6 +5,7 @@
  */
 
 import type { Database, RootDatabase } from "lmdb";
+import { writeHex } from "./hex-id.ts";
 import { decodeSeenSpan, encodeSeenSpans, seenSpanBytes } from "./seen-span-codec.ts";
 import { type IdentityStats, type SeenSpan, type SeenTrace, spansPerTraceMax, type TraceKey } from "./usage-log.ts";
 
@@ -176,7 +177,7 @@ export class TraceIndex {
 
   #fillKey(tenant: number, traceId: string, chunk: number): Buffer {
     this.#key.writeUInt32BE(tenant, 0);
-    this.#key.write(traceId, 4, 16, "hex");
+    writeHex(this.#key, 4, 16, traceId);
     this.#key.writeUInt16BE(chunk, 20);
     return this.#key;
   }

@@ -139,6 +139,7 @@ function askRoutes(options: ApiOptions): Route[] {
         until: z.string().optional(),
         where: oneOrMore.optional().describe("dimension=value, repeatable"),
         limit: z.coerce.number().int().min(1).max(100_000).default(1000),
+        split: z.enum(["0", "1"]).default("1").describe("0 leaves out what the costs are made of, and is faster"),
       }),
       serve: async ({ response, query }) => {
         const rows = await cost(store, costRequest(query, now())).catch(badRequest);
@@ -256,6 +257,7 @@ function costRequest(query: Readonly<Record<string, unknown>>, nowMs: number): C
     sinceMs: time("since", String(query["since"])),
     untilMs: query["until"] === undefined ? nowMs + 3_600_000 : time("until", String(query["until"])),
     where: Object.fromEntries(pairs),
+    split: query["split"] === "1",
     limit: Number(query["limit"]),
   };
 }

@@ -7,7 +7,7 @@ export interface ClickhouseQuestion {
   readonly rows: Uint8Array;
   /** The format of the answer where the statement names none. */
   readonly format: string;
-  /** Values of `{name:Type}` placeholders, as they stand in the URL. */
+  /** Values of `{name:Type}` parameters, as they stand in the URL. */
   readonly parameters: ReadonlyMap<string, string>;
   readonly settings: ReadonlyMap<string, string>;
   readonly database: string;

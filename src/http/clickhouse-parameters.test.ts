@@ -6,7 +6,7 @@ function bind(sql: string, values: Readonly<Record<string, string>> = {}): strin
   return bindClickhouseParameters(sql, new Map(Object.entries(values)));
 }
 
-describe("placeholders become literals", () => {
+describe("parameters become literals", () => {
   it("of their type, unescaped as a line of TabSeparated is", () => {
     expect(bind("SELECT {s:String}", { s: "a\\tb\\'c\\\\d" })).toBe("SELECT 'a\tb\\'c\\\\d'");
     expect(bind("SELECT { n : UInt32 }", { n: "41" })).toBe("SELECT CAST('41' AS UInt32)");
@@ -42,6 +42,6 @@ describe("a value cannot become SQL", () => {
   });
 });
 
-it("a placeholder without a value is refused by name", () => {
+it("a parameter without a value is refused by name", () => {
   expect(() => bind("SELECT {missing:String}")).toThrow("Substitution `missing` is not set");
 });

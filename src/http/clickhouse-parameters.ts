@@ -1,21 +1,21 @@
 /**
- * Values of `{name:Type}` placeholders as they come in a URL, put into the statement as literals. They are written before
+ * Values of `{name:Type}` parameters as they come in a URL, put into the statement as literals. They are written before
  * the gate reads the statement, so that it judges what will run.
  */
 
 import { readTokens, SqlTokenError } from "../query/sql-tokens.ts";
 import { ClickhouseError } from "./clickhouse-error.ts";
 
-/** Comments and quoted text, which may hold braces, or a placeholder. */
-const skippedOrPlaceholder =
+/** Comments and quoted text, which may hold braces, or a parameter. */
+const skippedOrParameter =
   /--[^\n]*|\/\*.*?\*\/|'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*"|\$(\w*)\$.*?\$\1\$|\{\s*(?<name>\w+)\s*:(?<type>[^{}]+)\}/gs;
 
 /**
- * The statement with every placeholder replaced.
- * @throws ClickhouseError when a placeholder has no value, or one that no type can have.
+ * The statement with every parameter replaced.
+ * @throws ClickhouseError when a parameter has no value, or one that no type can have.
  */
 export function bindClickhouseParameters(sql: string, values: ReadonlyMap<string, string>): string {
-  return sql.replace(skippedOrPlaceholder, (match: string, ...rest: readonly unknown[]) => {
+  return sql.replace(skippedOrParameter, (match: string, ...rest: readonly unknown[]) => {
     const { name, type } = (rest.at(-1) ?? {}) as { name?: string; type?: string };
     if (name === undefined || type === undefined) return match;
     const value = values.get(name);

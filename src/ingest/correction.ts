@@ -3,6 +3,7 @@
  * negated, the second says what is right; both carry the higher revision, so that plain sums are right for anyone.
  */
 
+import type { Modalities } from "../model/usage.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 
 /** The pair that turns `previous` into `corrected`, to be stored in this order. */
@@ -36,6 +37,7 @@ export function takenBack(
       output: negated(usage.output),
       reasoning: negated(usage.reasoning),
     },
+    modalities: record.modalities === null ? null : negatedModalities(record.modalities),
     images: negated(record.images),
     audioMs: negated(record.audioMs),
     calls: record.calls === 0 ? 0 : -1,
@@ -43,6 +45,17 @@ export function takenBack(
     reportedNanoUsd: record.reportedNanoUsd === null ? null : negated(record.reportedNanoUsd),
     revision,
     repricings,
+  };
+}
+
+function negatedModalities(modalities: Modalities): Modalities {
+  return {
+    audioInput: negated(modalities.audioInput),
+    audioCacheRead: negated(modalities.audioCacheRead),
+    audioOutput: negated(modalities.audioOutput),
+    imageInput: negated(modalities.imageInput),
+    imageCacheRead: negated(modalities.imageCacheRead),
+    imageOutput: negated(modalities.imageOutput),
   };
 }
 

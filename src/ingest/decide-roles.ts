@@ -8,7 +8,7 @@ export interface RoleChanges {
   readonly bill: readonly SeenSpan[];
   /** Spans whose records are to be taken back: what repeats them came later. */
   readonly takeBack: readonly SeenSpan[];
-  /** Spans whose bits changed, these and others. */
+  /** Spans whose bits changed, these and others, but for those that arrived: their arrival is a change already. */
   readonly changed: readonly SeenSpan[];
   /** True while a wrapper of this trace waits for it to be quiet. */
   readonly holds: boolean;
@@ -40,7 +40,7 @@ export function decideRoles(trace: SeenTrace, { quiet }: { readonly quiet: boole
       span.bits = (span.bits & ~spanBits.held) | spanBits.billed;
       bill.push(span);
     }
-    if (span.bits !== before) changed.push(span);
+    if (span.bits !== before && (before & spanBits.arriving) === 0) changed.push(span);
   }
   return { bill, takeBack, changed, holds };
 }

@@ -4,6 +4,8 @@
  * was a third of the server's main thread.
  */
 
+import { readHex, writeHex } from "../event-log/hex-id.ts";
+
 /** The head: version, place of the texts, arrival. */
 const textsAt = 1;
 const arrivedAt = 5;
@@ -89,8 +91,7 @@ export class EntryWriter {
 
   /** So many bytes as hex digits. @throws Error for anything else: an id that is cut would be another id. */
   hex(digits: string, size: number): void {
-    if (digits.length !== 2 * size || this.#bytes.write(digits, this.#at, size, "hex") !== size)
-      throw new Error(`"${digits}" is no id of ${size} bytes`);
+    if (!writeHex(this.#bytes, this.#at, size, digits)) throw new Error(`"${digits}" is no id of ${size} bytes`);
     this.#at += size;
   }
 
@@ -171,7 +172,7 @@ export class EntryReader {
 
   hex(size: number): string {
     this.#at += size;
-    return this.#bytes.toString("hex", this.#at - size, this.#at);
+    return readHex(this.#bytes, this.#at - size, size);
   }
 
   text(): string {

@@ -88,8 +88,30 @@ describe("an entry of the usage log", () => {
   it("keeps corrections, costs beyond 2^32 and unknown ones, flags and reported costs", () => {
     const [first] = records;
     if (first === undefined) throw new Error("no sample");
-    const dear = { ...first, costNanoUsd: 2 ** 53 - 1, reportedNanoUsd: 12, flags: ["time_clamped", "time_missing"] };
+    const modalities = {
+      audioInput: 1,
+      audioCacheRead: 20,
+      audioOutput: 300,
+      imageInput: 4000,
+      imageCacheRead: 50_000,
+      imageOutput: 0,
+    };
+    const dear = {
+      ...first,
+      modalities,
+      costNanoUsd: 2 ** 53 - 1,
+      reportedNanoUsd: 12,
+      flags: ["time_clamped", "time_missing"],
+    };
     const [takenBack, corrected] = correctionOf(dear, { ...first, costNanoUsd: null, revision: 3 });
+    expect(takenBack.modalities).toEqual({
+      audioInput: -1,
+      audioCacheRead: -20,
+      audioOutput: -300,
+      imageInput: -4000,
+      imageCacheRead: -50_000,
+      imageOutput: 0,
+    });
     const entry = { arrivedAtMs: 1, records: [dear, takenBack, corrected] };
     expect(decodeUsageEntry(encodeUsageEntry(entry))).toEqual(entry);
   });

@@ -10,6 +10,13 @@ const slotsMax = 2048;
 /** No convention has keys this long; longer ones are dropped unasked. */
 const keyBytesMax = 256;
 
+/** The body of a request, for whole texts and for comparisons. */
+export interface BodyBytes {
+  readonly buffer: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
+}
+
 /** A key on the allow-list. */
 export interface KeptKey {
   /** One shared string. */
@@ -19,12 +26,13 @@ export interface KeptKey {
 }
 
 interface Slot {
-  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly bytes: DataView;
   readonly kept: KeptKey | null;
   /** The slot of the key that followed this one last time: SDKs write the same keys in the same order. */
   next: number;
   /** The last short text under this key, which is often the next one too: it costs a comparison and no string. */
-  readonly textBytes: Uint8Array;
+  readonly textBytes: DataView;
   textLength: number;
   text: string;
 }
@@ -36,7 +44,7 @@ export class FilterMemo {
   readonly #filter: SpanFilter;
   readonly #names = new Map<string, KeptKey | null>();
   readonly #slots: (Slot | undefined)[] = new Array<Slot | undefined>(slotsMax).fill(undefined);
-  #last: Slot = newSlot(new Uint8Array(0), null);
+  #last: Slot = newSlot(Buffer.alloc(0), null);
   /** True while the filter runs: what it throws is its own fault, not that of the bytes being decoded. */
   asking = false;
 
@@ -60,20 +68,20 @@ export class FilterMemo {
     return kept;
   }
 
-  /** Like `keyOfText` for the UTF-8 bytes `start` to `end` of `buffer`. */
-  keyOfBytes(buffer: Buffer, start: number, end: number): KeptKey | null {
+  /** Like `keyOfText` for the UTF-8 bytes `start` to `end`. */
+  keyOfBytes({ buffer, view }: BodyBytes, start: number, end: number): KeptKey | null {
     const length = end - start;
     if (length > keyBytesMax) return null;
     const guess = this.#slots[this.#last.next];
-    if (guess !== undefined && guess.bytes.length === length && holds(guess.bytes, buffer, start, length)) {
+    if (guess !== undefined && guess.length === length && holds(guess.bytes, view, start, length)) {
       this.#last = guess;
       return guess.kept;
     }
     const slot = slotOf(buffer, start, length);
     let found = this.#slots[slot];
-    if (found === undefined || found.bytes.length !== length || !holds(found.bytes, buffer, start, length)) {
+    if (found === undefined || found.length !== length || !holds(found.bytes, view, start, length)) {
       const kept = this.keyOfText(buffer.toString("utf8", start, end));
-      found = newSlot(new Uint8Array(buffer.subarray(start, end)), kept);
+      found = newSlot(buffer.subarray(start, end), kept);
       this.#slots[slot] = found;
     }
     this.#last.next = slot;
@@ -81,13 +89,13 @@ export class FilterMemo {
     return found.kept;
   }
 
-  /** The UTF-8 bytes `start` to `end` of `buffer` as a string; they are a value of the key that was asked for last. */
-  textOf(buffer: Buffer, start: number, end: number): string {
+  /** The UTF-8 bytes `start` to `end` as a string; they are a value of the key that was asked for last. */
+  textOf({ buffer, view }: BodyBytes, start: number, end: number): string {
     const length = end - start;
     if (length > textBytesMax) return buffer.toString("utf8", start, end);
     const slot = this.#last;
-    if (slot.textLength === length && holds(slot.textBytes, buffer, start, length)) return slot.text;
-    for (let i = 0; i < length; i++) slot.textBytes[i] = buffer[start + i] ?? 0;
+    if (slot.textLength === length && holds(slot.textBytes, view, start, length)) return slot.text;
+    for (let i = 0; i < length; i++) slot.textBytes.setUint8(i, buffer[start + i] ?? 0);
     slot.textLength = length;
     slot.text = buffer.toString("utf8", start, end);
     return slot.text;
@@ -122,11 +130,19 @@ function slotOf(buffer: Buffer, start: number, length: number): number {
   return (hash ^ (hash >>> 15)) & (slotsMax - 1);
 }
 
-function newSlot(bytes: Uint8Array, kept: KeptKey | null): Slot {
-  return { bytes, kept, next: 0, textBytes: new Uint8Array(textBytesMax), textLength: -1, text: "" };
+function newSlot(key: Uint8Array, kept: KeptKey | null): Slot {
+  const bytes = new DataView(Uint8Array.from(key).buffer);
+  const textBytes = new DataView(new ArrayBuffer(textBytesMax));
+  return { length: key.length, bytes, kept, next: 0, textBytes, textLength: -1, text: "" };
 }
 
-function holds(bytes: Uint8Array, buffer: Buffer, start: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (bytes[i] !== buffer[start + i]) return false;
-  return true;
+/** Compares four bytes at a time; the last four overlap with those before. */
+function holds(known: DataView, body: DataView, start: number, length: number): boolean {
+  if (length < 4) {
+    for (let i = 0; i < length; i++) if (known.getUint8(i) !== body.getUint8(start + i)) return false;
+    return true;
+  }
+  const last = length - 4;
+  for (let i = 0; i < last; i += 4) if (known.getInt32(i) !== body.getInt32(start + i)) return false;
+  return known.getInt32(last) === body.getInt32(start + last);
 }

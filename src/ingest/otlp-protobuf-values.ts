@@ -3,13 +3,12 @@
 import type protobuf from "protobufjs/minimal.js";
 import type { AttributeValue } from "../model/span.ts";
 import { type DecodeLimits, MalformedExportError } from "./decoded-export.ts";
-import type { FilterMemo, KeptKey } from "./otlp-filter-memo.ts";
+import type { BodyBytes, FilterMemo, KeptKey } from "./otlp-filter-memo.ts";
 import { elementBytes, refusals } from "./otlp-refusals.ts";
 
 /** The cursor. `reader.len` is always the end of the message being read, so that the reader checks every nested end. */
-export interface Cursor {
+export interface Cursor extends BodyBytes {
   readonly reader: protobuf.Reader;
-  readonly buffer: Buffer;
   readonly limits: DecodeLimits;
   readonly memo: FilterMemo;
   /** Group depth at which skipping begins, so that the reader gives up after `depthMax` more. */
@@ -60,7 +59,7 @@ export function readAttribute(cursor: Cursor, attributes: Record<string, Attribu
     const tag = reader.tag();
     if (tag === 0x0a) {
       const keyOuter = enter(reader, "an attribute key");
-      key = cursor.memo.keyOfBytes(cursor.buffer, reader.pos, reader.len);
+      key = cursor.memo.keyOfBytes(cursor, reader.pos, reader.len);
       // Nothing more is read of a dropped attribute: prompts stay bytes.
       reader.pos = key === null ? end : reader.len;
       reader.len = keyOuter;
@@ -150,13 +149,13 @@ function readArray(cursor: Cursor, depth: number): readonly AttributeValue[] {
 
 /** Like `readText`, of the attribute whose key was read last. */
 function readValueText(cursor: Cursor): string {
-  const { reader, buffer, memo } = cursor;
+  const { reader, memo } = cursor;
   const at = reader.pos;
   const size = reader.size();
   const end = reader.pos + size;
   if (size <= cursor.room && end <= reader.len) {
     cursor.room -= size;
-    const text = memo.textOf(buffer, reader.pos, end);
+    const text = memo.textOf(cursor, reader.pos, end);
     reader.pos = end;
     return text;
   }

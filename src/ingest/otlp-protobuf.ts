@@ -4,6 +4,7 @@
  */
 
 import protobuf from "protobufjs/minimal.js";
+import { readHex } from "../event-log/hex-id.ts";
 import type { Attributes, AttributeValue, Span } from "../model/span.ts";
 import {
   type DecodedExport,
@@ -23,6 +24,9 @@ interface Walk extends Cursor {
   /** Spans met so far, which is also the position of the next one. */
   spanCount: number;
   containerCount: number;
+  /** The trace id read last, and where it stands; -1 before the first. */
+  traceId: string;
+  traceIdAt: number;
 }
 
 const zeroTraceId = "0".repeat(32);
@@ -40,6 +44,7 @@ export function decodeProtobufExport(body: Uint8Array, limits: DecodeLimits, fil
   const walk: Walk = {
     reader: protobuf.Reader.create(buffer),
     buffer,
+    view: new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength),
     limits,
     memo: memoOf(filter),
     skipDepth: protobuf.Reader.recursionLimit - limits.depthMax,
@@ -50,6 +55,8 @@ export function decodeProtobufExport(body: Uint8Array, limits: DecodeLimits, fil
     otherSpans: 0,
     spanCount: 0,
     containerCount: 0,
+    traceId: "",
+    traceIdAt: -1,
   };
   try {
     readRequest(walk);
@@ -185,7 +192,7 @@ function readSpan(walk: Walk, scope: string, resource: Attributes): Span | undef
     const tag = reader.tag();
     switch (tag) {
       case 0x0a:
-        traceId = readId(walk, 16, zeroTraceId, refusals.traceId);
+        traceId = readTraceId(walk);
         break;
       case 0x12:
         spanId = readId(walk, 8, zeroSpanId, refusals.spanId);
@@ -234,8 +241,29 @@ function readId(walk: Walk, length: number, zero: string, refusal: string): stri
     walk.fault ||= refusal;
     return "";
   }
-  const id = walk.buffer.toString("hex", start, start + length);
+  const id = readHex(walk.buffer, start, length);
   return id === zero ? "" : id;
+}
+
+/** Spans of one trace mostly stand together: then its id is compared, and one string for all of them. */
+function readTraceId(walk: Walk): string {
+  const { reader, view, traceIdAt } = walk;
+  const start = reader.pos + 1;
+  // One byte of size, then the id.
+  if (traceIdAt >= 0 && start + 16 <= reader.len && walk.buffer[reader.pos] === 16) {
+    let same = true;
+    for (let i = 0; i < 16; i += 4) same &&= view.getInt32(start + i) === view.getInt32(traceIdAt + i);
+    if (same) {
+      reader.pos = start + 16;
+      return walk.traceId;
+    }
+  }
+  const id = readId(walk, 16, zeroTraceId, refusals.traceId);
+  if (id !== "") {
+    walk.traceId = id;
+    walk.traceIdAt = reader.pos - 16;
+  }
+  return id;
 }
 
 /** Reads fixed64 nanoseconds as whole microseconds, exactly: no step leaves the integers a JS number holds. */

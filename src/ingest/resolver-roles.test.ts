@@ -192,6 +192,11 @@ describe("two instrumentations at once", () => {
     );
     expect([billed(), rig.steps.at(-1)?.duplicates]).toEqual([[100, 1], 1]);
   });
+  it("believe the inner one where both tell of one answer and differ in its tokens", async () => {
+    const inner = leaf(9, 100, { responseId: "a", parent: 1 });
+    await rig.send({ ...leaf(1, 101, { responseId: "a" }), scope: "other" }, inner);
+    expect(billed()).toEqual([100, 1]);
+  });
   it("count one call once, by tokens, model and time, also in separate exports", async () => {
     await rig.send(twin(2, 100, { from: 1, to: 99 }));
     await rig.restart();
@@ -213,6 +218,18 @@ it("ends parents that form a loop, and a span that is its own parent", async () 
   await rig.send(agent(1, 10, { parent: 2 }), agent(2, 10, { parent: 1 }), leaf(3, 5, { parent: 3 }));
   await rig.quiet();
   expect(billed()[0]).toBe(5);
+});
+
+it("bills one of the spans whose parents form a loop, whatever the order: nothing is lost and nothing twice", async () => {
+  await rig.send(agent(1, 10, { parent: 3 }), agent(2, 10, { parent: 1 }), agent(3, 10, { parent: 2 }));
+  await rig.quiet();
+  expect(billed()).toEqual([10, 1]);
+});
+
+it("bills the calls of a loop of parents, and what claims to wrap them not", async () => {
+  await rig.send(leaf(1, 7, { parent: 2 }), agent(2, 12, { parent: 3 }), leaf(3, 5, { parent: 1 }));
+  await rig.quiet();
+  expect(billed()).toEqual([12, 2]);
 });
 
 it("keeps counting calls exactly in a trace with more spans than are compared", async () => {

@@ -3,7 +3,8 @@
  * not on the order in which they came: whatever the batches and restarts, the sums end up the same.
  *
  * A span is superseded by
- * 1. any billable span beneath it, where it may wrap one, tells no tokens of its own, or both tell of the same call;
+ * 1. any billable span beneath it, where it may wrap one, tells no tokens of its own, or both tell of the same call or of
+ *    the same answer of a provider, whatever the tokens: what is beneath stands closer to it;
  * 2. a better span with the same response id of the provider;
  * 3. a better span of the same operation, tokens and model family, written by somebody else, at the same time: two
  *    instrumentations at once. Response ids that differ rule it out.
@@ -22,10 +23,14 @@ const depthMax = 64;
 /** Spans that tell of equal tokens and are compared in pairs. */
 const pairsMax = 256;
 
+/** Spans of a trace that are compared each with each. */
+const apartMax = 8;
+const nothing: ReadonlySet<string> = new Set();
+
 /** The span ids that are not to be billed. Spans that nobody bills are neither superseded nor supersede. */
 export function superseded(spans: ReadonlyMap<string, SeenSpan>): ReadonlySet<string> {
+  if (spans.size < 2 || areApart(spans)) return nothing;
   const out = new Set<string>();
-  if (spans.size < 2) return out;
   const billable = [...spans.values()].filter(({ bits }) => (bits & spanBits.billable) !== 0);
   const adrift: SeenSpan[] = [];
   for (const span of billable) if (climb(span, spans, out)) adrift.push(span);
@@ -46,22 +51,49 @@ export function superseded(spans: ReadonlyMap<string, SeenSpan>): ReadonlySet<st
   return out;
 }
 
-/** Marks what the span's ancestors repeat. @returns true where the chain ends at a parent that is not known. */
+/**
+ * True where nothing can supersede anything: no wrapper, nobody's parent is known, and no two spans share a response or
+ * tell of equal tokens. So are most traces, and it is told without a group or a list being made.
+ */
+function areApart(spans: ReadonlyMap<string, SeenSpan>): boolean {
+  if (spans.size > apartMax) return false;
+  for (const span of spans.values()) {
+    if (isWrapper(span) || spans.has(span.parentSpanId)) return false;
+    for (const other of spans.values()) {
+      if (other === span) break;
+      if (span.callHash !== 0 && span.callHash === other.callHash) return false;
+      if (span.responseHash !== 0 && span.responseHash === other.responseHash) return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * Marks what the span's ancestors repeat. In a loop of parents each stands above each: the best of them is billed, so that
+ * nothing is lost and nothing twice.
+ * @returns true where the chain ends at a parent that is not known, or in a loop.
+ */
 function climb(span: SeenSpan, spans: ReadonlyMap<string, SeenSpan>, out: Set<string>): boolean {
+  const repeated: SeenSpan[] = [];
+  let adrift = false;
   let { parentSpanId } = span;
-  for (let depth = 0; depth < depthMax; depth++) {
-    if (parentSpanId === "") return false;
+  for (let depth = 0; depth < depthMax && parentSpanId !== ""; depth++) {
     const parent = spans.get(parentSpanId);
-    if (parent === undefined) return true;
-    if (parent === span) return false;
-    if (
-      (parent.bits & spanBits.billable) !== 0 &&
-      (isWrapper(parent) || parent.callHash === 0 || isSameCall(span, parent))
-    )
-      out.add(parent.spanId);
+    adrift = parent === undefined;
+    if (parent === undefined) break;
+    if (parent === span) {
+      // Who called it is as little known as where its parent did not come.
+      adrift = true;
+      if (bestFirst([span, ...repeated])[0] !== span) return adrift;
+      break;
+    }
+    const sameAnswer = span.responseHash !== 0 && span.responseHash === parent.responseHash;
+    const mayWrap = isWrapper(parent) || parent.callHash === 0 || sameAnswer || isSameCall(span, parent);
+    if ((parent.bits & spanBits.billable) !== 0 && mayWrap) repeated.push(parent);
     parentSpanId = parent.parentSpanId;
   }
-  return false;
+  for (const { spanId } of repeated) out.add(spanId);
+  return adrift;
 }
 
 function byGroup(

@@ -40,7 +40,12 @@ export class StepDraft {
   #arrivals: Arrival[] = [];
   /** Spans beyond those that their trace holds together, by `identityKey`. */
   readonly #alone = new Map<string, SeenSpan>();
+  /** Spans added, with their records at the same places. Few are asked for again, so they are indexed when one is. */
+  readonly #addedSpans: SeenSpan[] = [];
+  readonly #addedRecords: UsageRecord[] = [];
   readonly #added = new Map<SeenSpan, UsageRecord>();
+  #indexed = 0;
+  #lastChanged: { readonly trace: SeenTrace; readonly spans: SeenSpan[] } | undefined;
   readonly records: UsageRecord[] = [];
   readonly traces = new Map<SeenTrace, SeenSpan[]>();
   readonly wrappers = new Map<string, Uint8Array | null>();
@@ -110,12 +115,17 @@ export class StepDraft {
   }
 
   add(span: SeenSpan, record: UsageRecord): void {
-    this.#added.set(span, record);
+    this.#addedSpans.push(span);
+    this.#addedRecords.push(record);
     this.records.push(record);
   }
 
   /** The record that this step, or what is kept of wrappers, has of a span. */
   recordOf(span: SeenSpan): UsageRecord | undefined {
+    for (; this.#indexed < this.#addedSpans.length; this.#indexed++) {
+      const [added, record] = [this.#addedSpans[this.#indexed], this.#addedRecords[this.#indexed]];
+      if (added !== undefined && record !== undefined) this.#added.set(added, record);
+    }
     return this.#added.get(span);
   }
 
@@ -143,9 +153,13 @@ export class StepDraft {
 
   /** The index shall remember what this span is now. */
   change(trace: SeenTrace, span: SeenSpan): void {
-    const changed = this.traces.get(trace);
-    if (changed === undefined) this.traces.set(trace, [span]);
-    else if (changed.at(-1) !== span) changed.push(span);
+    if (this.#lastChanged?.trace !== trace) {
+      const spans = this.traces.get(trace) ?? [];
+      if (spans.length === 0) this.traces.set(trace, spans);
+      this.#lastChanged = { trace, spans };
+    }
+    const { spans } = this.#lastChanged;
+    if (spans.at(-1) !== span) spans.push(span);
   }
 
   #seen(trace: SeenTrace, record: UsageRecord): SeenSpan | undefined {

@@ -3,6 +3,7 @@
  * entry's table, and of the names only those that differ from the record before.
  */
 
+import type { Modalities, Usage } from "../model/usage.ts";
 import type { CostStatus, Operation, UsageRecord } from "../model/usage-record.ts";
 import { arrivedAtMsOf, checkVersion, EntryReader, EntryWriter } from "./entry-bytes.ts";
 
@@ -13,13 +14,16 @@ export interface UsageEntry {
 }
 
 const version = 2;
-const recordBytesMax = 320;
+const recordBytesMax = 384;
 const flagsSeparator = "\n";
 
 /** Bits of a record's first byte. */
-const has = { parent: 1, cost: 2, reported: 4 } as const;
+const has = { parent: 1, cost: 2, reported: 4, modalities: 8 } as const;
 
-/** The names of a record, in the order of the bits that say which of them changed; at most 32. */
+/**
+ * The names of a record, in the order of the bits that say which of them changed; at most 32. One more may come last
+ * under the same version: an entry of before has no such bit, which reads as "".
+ */
 function namesOf(record: UsageRecord, names: string[]): void {
   names[0] = record.tenant;
   names[1] = record.service;
@@ -47,6 +51,7 @@ function namesOf(record: UsageRecord, names: string[]): void {
   names[23] = record.flags.length === 0 ? "" : record.flags.join(flagsSeparator);
   names[24] = record.serviceTier;
   names[25] = record.priceTag;
+  names[26] = record.instance;
 }
 
 const writer = new EntryWriter();
@@ -71,7 +76,8 @@ function writeRecord(record: UsageRecord): void {
   const { usage, costNanoUsd, reportedNanoUsd, parentSpanId } = record;
   const parent = parentSpanId === "" ? 0 : has.parent;
   const cost = costNanoUsd === null ? 0 : has.cost;
-  writer.byte(parent | cost | (reportedNanoUsd === null ? 0 : has.reported));
+  const modalities = record.modalities === null ? 0 : has.modalities;
+  writer.byte(parent | cost | (reportedNanoUsd === null ? 0 : has.reported) | modalities);
   writer.hex(record.traceId, 16);
   writer.hex(record.spanId, 8);
   if (parentSpanId !== "") writer.hex(parentSpanId, 8);
@@ -91,6 +97,38 @@ function writeRecord(record: UsageRecord): void {
   writer.signed(record.audioMs);
   if (costNanoUsd !== null) writer.double(costNanoUsd);
   if (reportedNanoUsd !== null) writer.double(reportedNanoUsd);
+  if (record.modalities !== null) writeModalities(record.modalities);
+}
+
+function readUsage(reader: EntryReader): Usage {
+  return {
+    input: reader.signed(),
+    cacheRead: reader.signed(),
+    cacheWrite5m: reader.signed(),
+    cacheWrite1h: reader.signed(),
+    output: reader.signed(),
+    reasoning: reader.signed(),
+  };
+}
+
+function writeModalities(modalities: Modalities): void {
+  writer.signed(modalities.audioInput);
+  writer.signed(modalities.audioCacheRead);
+  writer.signed(modalities.audioOutput);
+  writer.signed(modalities.imageInput);
+  writer.signed(modalities.imageCacheRead);
+  writer.signed(modalities.imageOutput);
+}
+
+function readModalities(reader: EntryReader): Modalities {
+  return {
+    audioInput: reader.signed(),
+    audioCacheRead: reader.signed(),
+    audioOutput: reader.signed(),
+    imageInput: reader.signed(),
+    imageCacheRead: reader.signed(),
+    imageOutput: reader.signed(),
+  };
 }
 
 function writeChanged(names: readonly string[], before: readonly string[]): void {
@@ -119,14 +157,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
   const parentSpanId = (bits & has.parent) === 0 ? "" : reader.hex(8);
   const startUs = reader.count();
   const endUs = startUs + reader.count();
-  const usage = {
-    input: reader.signed(),
-    cacheRead: reader.signed(),
-    cacheWrite5m: reader.signed(),
-    cacheWrite1h: reader.signed(),
-    output: reader.signed(),
-    reasoning: reader.signed(),
-  };
+  const usage = readUsage(reader);
   const calls = reader.signed() as UsageRecord["calls"];
   const revision = reader.count();
   const repricings = reader.count();
@@ -135,6 +166,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
   const audioMs = reader.signed();
   const costNanoUsd = (bits & has.cost) === 0 ? null : reader.double();
   const reportedNanoUsd = (bits & has.reported) === 0 ? null : reader.double();
+  const modalities = (bits & has.modalities) === 0 ? null : readModalities(reader);
   const changed = reader.uint32();
   for (let index = 0; index < 32; index++) if ((changed & (1 << index)) !== 0) names[index] = reader.text();
   const name = (index: number) => names[index] ?? "";
@@ -150,6 +182,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
     promptName: name(8),
     promptVersion: name(9),
     release: name(10),
+    instance: name(26),
     traceId,
     spanId,
     parentSpanId,
@@ -167,6 +200,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
     toolArgsHash: name(20),
     outcome: name(21),
     usage,
+    modalities,
     images,
     audioMs,
     serviceTier: name(24),

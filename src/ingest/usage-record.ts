@@ -1,7 +1,7 @@
 /** From a span and its reading to the record that is stored: times made sane, the price looked up, doubts flagged. */
 
-import { recordKeys } from "../../instrumentation/protocol.ts";
-import { revision } from "../dialects/attributes.ts";
+import { completenessKeys, recordKeys } from "../../instrumentation/protocol.ts";
+import { revision, text } from "../dialects/attributes.ts";
 import type { Reading } from "../dialects/dialect.ts";
 import type { Span } from "../model/span.ts";
 import { noUsage } from "../model/usage.ts";
@@ -34,6 +34,7 @@ export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, p
       startUs: times.startUs,
       status: span.status,
       usage: reading.usage ?? noUsage,
+      modalities: reading.modalities,
       images,
       audioMs,
       reportedNanoUsd: reading.reportedNanoUsd,
@@ -54,6 +55,7 @@ export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, p
     promptName: attribution.promptName,
     promptVersion: attribution.promptVersion,
     release: attribution.release,
+    instance: text(span.resource[completenessKeys.producer]),
     traceId: span.traceId,
     spanId: span.spanId,
     parentSpanId: span.parentSpanId,
@@ -71,6 +73,7 @@ export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, p
     toolArgsHash: reading.toolArgsHash,
     outcome: reading.outcome,
     usage: reading.usage ?? noUsage,
+    modalities: reading.modalities,
     images,
     audioMs,
     serviceTier: reading.serviceTier,

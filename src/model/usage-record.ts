@@ -1,7 +1,7 @@
 /** One call or operation: usage, attribution, provider, model, cost and quality flags. The unit of both sums and logs. */
 
 import type { NanoUsd } from "./money.ts";
-import type { Usage } from "./usage.ts";
+import type { Modalities, Usage } from "./usage.ts";
 
 /** Who and what a call was for. Empty string where unknown; `tenant` is never empty. */
 export interface Attribution {
@@ -41,6 +41,8 @@ export type Role = "leaf" | "rollup" | "duplicate";
 export type CostStatus = "priced" | "unpriced_model" | "no_usage" | "estimated" | "reported" | "not_billable";
 
 export interface UsageRecord extends Attribution {
+  /** The process that sent it, OpenTelemetry's `service.instance.id`; "" where unknown. No dimension: it dies with it. */
+  readonly instance: string;
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;
@@ -62,6 +64,8 @@ export interface UsageRecord extends Attribution {
   readonly toolArgsHash: string;
   readonly outcome: string;
   readonly usage: Usage;
+  /** What of it is no text; null where the producer tells of none. */
+  readonly modalities: Modalities | null;
   /** Images made and milliseconds of audio heard, where the producer counts them; else 0. */
   readonly images: number;
   readonly audioMs: number;

@@ -10,6 +10,26 @@ export interface Usage {
   readonly reasoning: number;
 }
 
+/** Tokens that are no text. Each is counted in a bucket of the usage, too: a subset, not one more bucket. */
+export interface Modalities {
+  readonly audioInput: number;
+  readonly audioCacheRead: number;
+  readonly audioOutput: number;
+  readonly imageInput: number;
+  readonly imageCacheRead: number;
+  readonly imageOutput: number;
+}
+
+/** The bucket that each is part of. */
+export const modalityBuckets = {
+  audioInput: "input",
+  audioCacheRead: "cacheRead",
+  audioOutput: "output",
+  imageInput: "input",
+  imageCacheRead: "cacheRead",
+  imageOutput: "output",
+} as const satisfies Readonly<Record<keyof Modalities, keyof Usage>>;
+
 export const noUsage: Usage = { input: 0, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0, reasoning: 0 };
 
 /** All input tokens, cached ones included. */

@@ -4,27 +4,17 @@
  */
 
 import { calcPrice, type ModelPrice, type PriceCalculation, type TieredPrices } from "@pydantic/genai-prices";
-import { type Fraction, product, rounded, whole } from "./decimal.ts";
+import type { Modalities } from "../model/usage.ts";
+import { type Fraction, one, product, rounded, whole } from "./decimal.ts";
 import { exactRate } from "./exact-rate.ts";
 import { NameIndex } from "./name-index.ts";
 import type { PriceQuestion } from "./price-question.ts";
 import { listedProvider } from "./provider-names.ts";
 import { type RateCard, type Rates, rateCard, rateNames } from "./rate-card.ts";
+import { type TierFactor, tierFactor } from "./tier-factors.ts";
 
 /** As package.json pins it; a test compares. */
 export const bundledVersion = "genai-prices-0.1.8";
-
-/**
- * The list has no service tiers. These factors are what providers publish for all of their models: half price for
- * batches (OpenAI, Anthropic, Google) and for OpenAI's flex. A tier without a factor is billed as standard and flagged.
- */
-const tierFactors: Readonly<Record<string, Readonly<Record<string, Fraction>>>> = {
-  openai: { batch: half(), flex: half() },
-  anthropic: { batch: half() },
-  google: { batch: half() },
-};
-
-const standardTiers: ReadonlySet<string> = new Set(["", "default", "standard", "auto", "on_demand", "standard_only"]);
 
 /** Flag of a record whose service tier has no factor: it was priced as standard. */
 export const tierUnpricedFlag = "service_tier_unpriced";
@@ -57,11 +47,6 @@ export class BundledList {
   }
 }
 
-/** True where a tier is billed at the plain rates. */
-export function isStandardTier(serviceTier: string): boolean {
-  return standardTiers.has(serviceTier);
-}
-
 function lookUp({ provider, model, serviceTier }: PriceQuestion, startUs: number): RateCard | null {
   const providerId = listedProvider(provider);
   if (model === "" || (provider !== "" && providerId === undefined)) return null;
@@ -69,13 +54,14 @@ function lookUp({ provider, model, serviceTier }: PriceQuestion, startUs: number
   const options = { timestamp, ...(providerId === undefined ? {} : { providerId }) };
   const found = calcPrice({ input_tokens: 1, output_tokens: 1 }, model, options);
   if (found === null || !hasPrice(found.model_price)) return null;
-  const factor = isStandardTier(serviceTier) ? whole(1) : tierFactors[found.provider.id]?.[serviceTier];
-  return rateCard(brackets(found.model_price, factor ?? whole(1)), {
+  const tier = tierFactor(found.provider.id, found.model.id, serviceTier);
+  return rateCard(brackets(found.model_price, tier), {
     source: "bundled",
     version: bundledVersion,
     since: startOf(found, timestamp),
+    ownRates: new Set(modalityNames.filter((name) => found.model_price[modalityKeys[name]] !== undefined)),
     flags: [
-      ...(factor === undefined ? [tierUnpricedFlag] : []),
+      ...(tier === undefined ? [tierUnpricedFlag] : []),
       ...(providerId === undefined ? [providerAssumedFlag] : []),
       // For Azure and Google the list falls back upon the makers of the models that they resell.
       ...(found.provider.models.includes(found.model) ? [] : [makersPriceFlag]),
@@ -99,14 +85,29 @@ function startOf({ model }: PriceCalculation, at: Date): string {
   return starts.sort().at(-1) ?? "";
 }
 
-function brackets(price: ModelPrice, factor: Fraction) {
+function brackets(price: ModelPrice, tier: TierFactor | undefined) {
   const starts = new Set([0]);
   for (const value of Object.values(price)) {
     if (isTiered(value)) for (const tier of value.tiers) starts.add(tier.start);
   }
   const ascending = [...starts].sort((a, b) => a - b);
-  return ascending.map((inputAbove) => ({ inputAbove, rates: scaled(ratesAbove(price, inputAbove), factor) }));
+  const factorAbove = (inputAbove: number) =>
+    tier === undefined || (inputAbove > 0 && !tier.onLongInput) ? one : tier.factor;
+  return ascending.map((inputAbove) => ({
+    inputAbove,
+    rates: scaled(ratesAbove(price, inputAbove), factorAbove(inputAbove)),
+  }));
 }
+
+const modalityKeys = {
+  audioInput: "input_audio_mtok",
+  audioCacheRead: "cache_audio_read_mtok",
+  audioOutput: "output_audio_mtok",
+  imageInput: "input_image_mtok",
+  imageCacheRead: "cache_image_read_mtok",
+  imageOutput: "output_image_mtok",
+} as const satisfies Readonly<Record<keyof Modalities, string>>;
+const modalityNames = Object.keys(modalityKeys) as readonly (keyof Modalities)[];
 
 /** A part without a rate of its own is billed as what contains it: a cached token as input, reasoning as output. */
 function ratesAbove(price: ModelPrice, inputAbove: number): Rates {
@@ -118,11 +119,12 @@ function ratesAbove(price: ModelPrice, inputAbove: number): Rates {
   const perToken = (key: string, otherwise: bigint) => rate(key, 1_000_000, otherwise);
   const input = perToken("input_mtok", 0n);
   const output = perToken("output_mtok", 0n);
+  const cacheRead = perToken("cache_read_mtok", input);
   const cacheWrite5m = perToken("cache_write_mtok", input);
   const audioHour = rate("audio_hours", 1, rate("input_audio_hours", 1, 0n));
   return {
     input,
-    cacheRead: perToken("cache_read_mtok", input),
+    cacheRead,
     cacheWrite5m,
     cacheWrite1h: perToken("cache_write_1h_mtok", cacheWrite5m),
     output,
@@ -131,6 +133,12 @@ function ratesAbove(price: ModelPrice, inputAbove: number): Rates {
     call: rate("requests_kcount", 1000, 0n),
     image: 0n,
     audioMs: rounded({ numerator: audioHour, denominator: 3_600_000n }, 1n),
+    audioInput: perToken(modalityKeys.audioInput, input),
+    audioCacheRead: perToken(modalityKeys.audioCacheRead, cacheRead),
+    audioOutput: perToken(modalityKeys.audioOutput, output),
+    imageInput: perToken(modalityKeys.imageInput, input),
+    imageCacheRead: perToken(modalityKeys.imageCacheRead, cacheRead),
+    imageOutput: perToken(modalityKeys.imageOutput, output),
   };
 }
 
@@ -150,8 +158,4 @@ function tierAt(tiered: TieredPrices, inputAbove: number): number {
 
 function isTiered(value: number | TieredPrices | undefined): value is TieredPrices {
   return typeof value === "object";
-}
-
-function half(): Fraction {
-  return { numerator: 1n, denominator: 2n };
 }

@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { costKinds, rateDigits, taggedRates } from "../model/price-tag.ts";
-import type { Usage } from "../model/usage.ts";
+import type { Modalities, Usage } from "../model/usage.ts";
 import { type ListCost, listCost } from "./list-cost.ts";
 import { type Rates, rateCard, rateNames } from "./rate-card.ts";
 
@@ -42,8 +42,44 @@ function someUsage(): Usage {
   };
 }
 
+/** Parts of the buckets, or none. */
+function someModalities({ input, cacheRead, output }: Usage): Modalities | null {
+  if (below(2) === 0) return null;
+  const [audioInput, audioCacheRead, audioOutput] = [below(input + 1), below(cacheRead + 1), below(output + 1)];
+  return {
+    audioInput,
+    audioCacheRead,
+    audioOutput,
+    imageInput: below(input - audioInput + 1),
+    imageCacheRead: cacheRead - audioCacheRead,
+    imageOutput: below(output - audioOutput + 1),
+  };
+}
+
+/** What is no text, at its own rate instead of its bucket's: below 0 where it is cheaper. */
+function surcharge(own: Modalities | null, rates: Rates): bigint {
+  if (own === null) return 0n;
+  return (
+    BigInt(own.audioInput) * (rates.audioInput - rates.input) +
+    BigInt(own.audioCacheRead) * (rates.audioCacheRead - rates.cacheRead) +
+    BigInt(own.audioOutput) * (rates.audioOutput - rates.output) +
+    BigInt(own.imageInput) * (rates.imageInput - rates.input) +
+    BigInt(own.imageCacheRead) * (rates.imageCacheRead - rates.cacheRead) +
+    BigInt(own.imageOutput) * (rates.imageOutput - rates.output)
+  );
+}
+
+const rest = (atto: bigint) => ((atto % nano) + nano) % nano;
+
+interface Call {
+  readonly usage: Usage;
+  readonly modalities: Modalities | null;
+  readonly images: number;
+  readonly audioMs: number;
+}
+
 /** Exact atto-dollars by kind, and of all the rest. */
-function exactParts(usage: Usage, images: number, audioMs: number, rates: Rates): bigint[] {
+function exactParts({ usage, modalities, images, audioMs }: Call, rates: Rates): bigint[] {
   const tokens = BigInt(Object.values(usage).reduce((sum, each) => sum + each, 0));
   return [
     BigInt(usage.input) * rates.input,
@@ -51,7 +87,11 @@ function exactParts(usage: Usage, images: number, audioMs: number, rates: Rates)
     BigInt(usage.cacheWrite5m) * rates.cacheWrite5m + BigInt(usage.cacheWrite1h) * rates.cacheWrite1h,
     BigInt(usage.output) * rates.output,
     BigInt(usage.reasoning) * rates.reasoning,
-    tokens * rates.token + rates.call + BigInt(images) * rates.image + BigInt(audioMs) * rates.audioMs,
+    tokens * rates.token +
+      rates.call +
+      BigInt(images) * rates.image +
+      BigInt(audioMs) * rates.audioMs +
+      surcharge(modalities, rates),
   ];
 }
 
@@ -72,9 +112,11 @@ function derivedParts(usage: Usage, { nanoUsd, tag, carry }: ListCost): bigint[]
 }
 
 const calls = Array.from({ length: 20_000 }, () => {
-  const [usage, rates, images, audioMs] = [someUsage(), someRates(), below(3), below(5000)];
-  const card = rateCard([{ inputAbove: 0, rates }], { source: "own", version: "test", since: "", flags: [] });
-  return { usage, exact: exactParts(usage, images, audioMs, rates), cost: listCost({ usage, images, audioMs }, card) };
+  const [usage, rates] = [someUsage(), someRates()];
+  const label = { source: "own", version: "test", since: "", flags: [], ownRates: new Set<never>() } as const;
+  const card = rateCard([{ inputAbove: 0, rates }], label);
+  const call: Call = { usage, modalities: someModalities(usage), images: below(3), audioMs: below(5000) };
+  return { usage, exact: exactParts(call, rates), cost: listCost(call, card) };
 });
 
 it("a total is rounded once, half to even", () => {
@@ -91,9 +133,9 @@ it("parts sum to the total; each is its exact amount rounded down, or one nano-d
   for (const { usage, exact, cost } of calls) {
     const parts = derivedParts(usage, cost);
     expect(parts.reduce((sum, each) => sum + each, 0n)).toBe(BigInt(cost.nanoUsd));
-    const extra = parts.map((part, index) => part - (exact[index] ?? 0n) / nano);
+    const extra = parts.map((part, index) => part - ((exact[index] ?? 0n) - rest(exact[index] ?? 0n)) / nano);
     expect(extra.every((each) => each === 0n || each === 1n)).toBe(true);
-    const rests = exact.map((each) => each % nano);
+    const rests = exact.map(rest);
     const least = rests.filter((_, index) => extra[index] === 1n);
     const most = rests.filter((_, index) => extra[index] === 0n);
     for (const kept of least) for (const cut of most) expect(kept >= cut).toBe(true);

@@ -1,13 +1,14 @@
 /** Quantities times rates: the price of one call, exact, rounded once, and what each kind of token has of it. */
 
 import type { NanoUsd } from "../model/money.ts";
-import { totalInput, totalOutput, type Usage } from "../model/usage.ts";
+import { type Modalities, modalityBuckets, totalInput, totalOutput, type Usage } from "../model/usage.ts";
 import { type AttoUsd, roundToNano } from "./exact-rate.ts";
-import { type Bracket, bracketOf, type RateCard } from "./rate-card.ts";
+import { type Bracket, bracketOf, type RateCard, type Rates, type ShortRates } from "./rate-card.ts";
 
 /** What is billed of a call. Disjoint buckets: a dialect has already taken cached tokens out of input. */
 export interface Quantities {
   readonly usage: Usage;
+  readonly modalities: Modalities | null;
   readonly images: number;
   readonly audioMs: number;
 }
@@ -20,6 +21,7 @@ export interface ListCost {
 }
 
 const attoPerNano = 1_000_000_000n;
+const modalityNames = Object.keys(modalityBuckets) as readonly (keyof Modalities)[];
 
 /** Nano-dollars of one call at list price, with its tag and carries. */
 export function listCost(quantities: Quantities, card: RateCard): ListCost {
@@ -28,7 +30,7 @@ export function listCost(quantities: Quantities, card: RateCard): ListCost {
 }
 
 /** In plain numbers: whole numbers below 2^53 are exact. Null beyond. */
-function shortCost({ usage, images, audioMs }: Quantities, { short, tag }: Bracket): ListCost | null {
+function shortCost({ usage, modalities, images, audioMs }: Quantities, { short, tag }: Bracket): ListCost | null {
   const { rates, unitsPerNano } = short;
   const input = usage.input * rates.input;
   const cacheRead = usage.cacheRead * rates.cacheRead;
@@ -36,20 +38,35 @@ function shortCost({ usage, images, audioMs }: Quantities, { short, tag }: Brack
   const output = usage.output * rates.output;
   const reasoning = usage.reasoning * rates.reasoning;
   const tokens = (totalInput(usage) + totalOutput(usage)) * rates.token;
-  const other = tokens + rates.call + images * rates.image + audioMs * rates.audioMs;
+  const surcharge = modalities === null ? 0 : shortSurcharge(modalities, rates);
+  const other = tokens + rates.call + images * rates.image + audioMs * rates.audioMs + surcharge;
   const sum = input + cacheRead + cacheWrite + output + reasoning + other;
-  if (sum > Number.MAX_SAFE_INTEGER) return null;
+  if (sum + 2 * Math.abs(surcharge) > Number.MAX_SAFE_INTEGER) return null;
   const rest = sum % unitsPerNano;
   const down = (sum - rest) / unitsPerNano;
   if (unitsPerNano === 1) return { nanoUsd: sum, tag, carry: 0 };
   const up = 2 * rest > unitsPerNano || (2 * rest === unitsPerNano && down % 2 === 1);
   const nanoUsd = up ? down + 1 : down;
-  const rests = [input, cacheRead, cacheWrite, output, reasoning, other].map((part) => part % unitsPerNano);
+  const rests = [input, cacheRead, cacheWrite, output, reasoning, other].map((part) => restOf(part, unitsPerNano));
   const left = nanoUsd - (sum - rests.reduce((total, each) => total + each, 0)) / unitsPerNano;
   return { nanoUsd, tag, carry: carries(rests, left) };
 }
 
-function longCost({ usage, images, audioMs }: Quantities, { rates, tag }: Bracket): ListCost {
+/**
+ * What sound and pictures cost beyond the text of their bucket, or less: a part of `other`, since the parts by kind are
+ * tokens times the rates of text, from which the store derives them again.
+ */
+function shortSurcharge(modalities: Modalities, rates: ShortRates["rates"]): number {
+  return modalityNames.reduce((sum, name) => sum + modalities[name] * (rates[name] - rates[modalityBuckets[name]]), 0);
+}
+
+/** Rounded down, also below 0. */
+function restOf(part: number, unit: number): number {
+  const rest = part % unit;
+  return rest < 0 ? rest + unit : rest;
+}
+
+function longCost({ usage, modalities, images, audioMs }: Quantities, { rates, tag }: Bracket): ListCost {
   const parts = [
     part(usage.input, rates.input),
     part(usage.cacheRead, rates.cacheRead),
@@ -59,11 +76,13 @@ function longCost({ usage, images, audioMs }: Quantities, { rates, tag }: Bracke
     part(totalInput(usage) + totalOutput(usage), rates.token) +
       rates.call +
       part(images, rates.image) +
-      part(audioMs, rates.audioMs),
+      part(audioMs, rates.audioMs) +
+      (modalities === null ? 0n : longSurcharge(modalities, rates)),
   ];
   const nanoUsd = roundToNano(parts.reduce((sum, each) => sum + each, 0n));
-  const down = parts.reduce((sum, each) => sum + each / attoPerNano, 0n);
-  const rests = parts.map((each) => Number(each % attoPerNano));
+  const cut = parts.map((each) => ((each % attoPerNano) + attoPerNano) % attoPerNano);
+  const down = parts.reduce((sum, each, index) => sum + (each - (cut[index] ?? 0n)) / attoPerNano, 0n);
+  const rests = cut.map(Number);
   return { nanoUsd, tag, carry: carries(rests, nanoUsd - Number(down)) };
 }
 
@@ -76,6 +95,13 @@ function carries(rests: readonly number[], left: number): number {
   if (left === 0) return 0;
   const byRest = rests.map((_, index) => index).sort((a, b) => (rests[b] ?? 0) - (rests[a] ?? 0) || a - b);
   return byRest.slice(0, left).reduce((bits, index) => (index < rests.length - 1 ? bits | (1 << index) : bits), 0);
+}
+
+function longSurcharge(modalities: Modalities, rates: Rates): AttoUsd {
+  return modalityNames.reduce(
+    (sum, name) => sum + BigInt(modalities[name]) * (rates[name] - rates[modalityBuckets[name]]),
+    0n,
+  );
 }
 
 function part(count: number, rate: AttoUsd): AttoUsd {

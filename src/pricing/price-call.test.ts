@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { noUsage } from "../model/usage.ts";
+import { type Modalities, noUsage } from "../model/usage.ts";
 import { bundledVersion } from "./bundled-list.ts";
 import { PriceBook } from "./price-book.ts";
 import { type PricedCall, priceCall } from "./price-call.ts";
@@ -23,6 +23,7 @@ function priced(over: Partial<PricedCall>) {
     startUs: Date.UTC(2026, 5, 1) * 1000,
     status: "ok",
     usage: { ...noUsage, input: 1000 },
+    modalities: null,
     images: 0,
     audioMs: 0,
     reportedNanoUsd: null,
@@ -77,6 +78,17 @@ it("a price's old flags go when it is priced again, and others stay, sorted", ()
     "service_tier_unpriced",
     "time_missing",
   ]);
+});
+
+it("flags sound and pictures made that cost what text does for want of a rate, not pictures read", () => {
+  const none = { audioInput: 0, audioCacheRead: 0, audioOutput: 0, imageInput: 0, imageCacheRead: 0, imageOutput: 0 };
+  const flagsOf = (model: string, own: Partial<Modalities>) =>
+    priced({ model, usage: { ...noUsage, input: 100, output: 100 }, modalities: { ...none, ...own } }).flags;
+  expect(flagsOf("gpt-4o", { audioInput: 1 })).toEqual(["modality_unpriced"]);
+  expect(flagsOf("gpt-4o", { imageOutput: 1 })).toEqual(["modality_unpriced"]);
+  expect(flagsOf("gpt-4o", { imageInput: 100 })).toEqual([]);
+  expect(flagsOf("gpt-realtime", { audioInput: 1, audioOutput: 1 })).toEqual([]);
+  expect(priced({ flags: ["modality_unpriced"] }).flags).toEqual([]);
 });
 
 it("names the version of the bundled list that is installed", () => {

@@ -19,6 +19,7 @@ export type PricedCall = Pick<
   | "startUs"
   | "status"
   | "usage"
+  | "modalities"
   | "images"
   | "audioMs"
   | "reportedNanoUsd"
@@ -32,7 +33,18 @@ export const divergesFlag = "cost_diverges";
 /** Flags of a dialect that say that the tokens are no exact counts of one call: the cost is an estimate. */
 const estimateFlags: ReadonlySet<string> = new Set(["usage_estimated", "usage_aggregated", "token_split_unknown"]);
 
-const ownFlags: ReadonlySet<string> = new Set([divergesFlag, tierUnpricedFlag, providerAssumedFlag, makersPriceFlag]);
+/** Sound, or pictures that were made, cost what text does for want of a rate of their own, and hardly anybody bills that. */
+export const modalityUnpricedFlag = "modality_unpriced";
+/** Pictures that are read do cost what text does with most providers. */
+const dearer = ["audioInput", "audioCacheRead", "audioOutput", "imageOutput"] as const;
+
+const ownFlags: ReadonlySet<string> = new Set([
+  divergesFlag,
+  tierUnpricedFlag,
+  providerAssumedFlag,
+  makersPriceFlag,
+  modalityUnpricedFlag,
+]);
 const divergenceMax = 0.05;
 
 /** Nobody bills these by the token. */
@@ -48,7 +60,9 @@ export function priceCall(call: PricedCall, prices: PriceBook): CallPrice {
   const price = priceOf(call, prices);
   const diverged = diverges(price.costNanoUsd, call.reportedNanoUsd);
   const had = call.flags.some((flag) => ownFlags.has(flag));
-  if (price.flags.length === 0 && !diverged && !had) return { ...price, flags: call.flags };
+  const { costNanoUsd, costStatus, priceTag, costCarry } = price;
+  if (price.flags.length === 0 && !diverged && !had)
+    return { costNanoUsd, costStatus, priceTag, costCarry, flags: call.flags };
   const kept = call.flags.filter((flag) => !ownFlags.has(flag));
   const flags = [...kept, ...price.flags, ...(diverged ? [divergesFlag] : [])];
   return { ...price, flags: [...new Set(flags)].sort() };
@@ -56,7 +70,7 @@ export function priceCall(call: PricedCall, prices: PriceBook): CallPrice {
 
 function priceOf(call: PricedCall, prices: PriceBook): CallPrice {
   if (!isBilled(call.operation)) return { ...unrated, costNanoUsd: 0, costStatus: "not_billable" };
-  const { usage, images, audioMs, reportedNanoUsd } = call;
+  const { usage, modalities, images, audioMs, reportedNanoUsd } = call;
   const empty = totalInput(usage) + totalOutput(usage) === 0 && images === 0 && audioMs === 0;
   // Providers bill no failed call that reports no tokens; a success that reports none is unknown, not free.
   if (empty && call.status === "error") return { ...unrated, costNanoUsd: 0, costStatus: "no_usage" };
@@ -68,9 +82,16 @@ function priceOf(call: PricedCall, prices: PriceBook): CallPrice {
     return { ...unrated, costNanoUsd: reportedNanoUsd, costStatus: "reported", priceTag: reportedTag };
   }
   if (empty && !pricesWithoutTokens(card)) return { ...unrated, costNanoUsd: null, costStatus: "no_usage" };
-  const { nanoUsd, tag, carry } = listCost({ usage, images, audioMs }, card);
+  const { nanoUsd, tag, carry } = listCost({ usage, modalities, images, audioMs }, card);
+  const unpriced = modalities !== null && dearer.some((name) => modalities[name] !== 0 && !card.ownRates.has(name));
   const costStatus = call.flags.some((flag) => estimateFlags.has(flag)) ? "estimated" : "priced";
-  return { costNanoUsd: nanoUsd, costStatus, priceTag: tag, costCarry: carry, flags: card.flags };
+  return {
+    costNanoUsd: nanoUsd,
+    costStatus,
+    priceTag: tag,
+    costCarry: carry,
+    flags: unpriced ? [...card.flags, modalityUnpricedFlag] : card.flags,
+  };
 }
 
 const unrated = { priceTag: "", costCarry: 0, flags: [] as readonly string[] };

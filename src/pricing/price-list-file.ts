@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { nearestName } from "../model/nearest-name.ts";
-import { isStandardTier } from "./bundled-list.ts";
 import { type Fraction, one, product, quotient, whole, zero } from "./decimal.ts";
 import type { DayWindow, Exchange, PerMillion, PriceEntry, PriceList } from "./price-list.ts";
 import { type EntryText, keysAt, type ListText, listSchema } from "./price-list-schema.ts";
+import { isStandardTier } from "./tier-factors.ts";
 
 /** What the digits of a price tag hold. */
 const dollarsPerMillionMax = 99_999;
@@ -138,6 +138,12 @@ function perMillionOf(text: NonNullable<EntryText["per_million"]>): PerMillion {
     cacheWrite1h: cache_write_1h,
     output,
     reasoning,
+    audioInput: text.audio_input,
+    audioCacheRead: text.audio_cache_read,
+    audioOutput: text.audio_output,
+    imageInput: text.image_input,
+    imageCacheRead: text.image_cache_read,
+    imageOutput: text.image_output,
   };
   return Object.fromEntries(Object.entries(given).filter(([, amount]) => amount !== undefined)) as PerMillion;
 }

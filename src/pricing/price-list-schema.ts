@@ -62,6 +62,12 @@ const perMillion = z
       cache_write_1h: amount.optional(),
       output: amount.optional(),
       reasoning: amount.optional(),
+      audio_input: amount.optional(),
+      audio_cache_read: amount.optional(),
+      audio_output: amount.optional(),
+      image_input: amount.optional(),
+      image_cache_read: amount.optional(),
+      image_output: amount.optional(),
     },
     expected("amounts per million tokens: input, output, cache_read ..."),
   )

@@ -2,8 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Usage } from "../model/usage.ts";
-import { noUsage } from "../model/usage.ts";
+import { type Modalities, noUsage, type Usage } from "../model/usage.ts";
 import { listCost } from "./list-cost.ts";
 import { PriceBook } from "./price-book.ts";
 import { PriceListError, parsePriceList } from "./price-list-file.ts";
@@ -17,6 +16,7 @@ interface Asked {
   readonly plusUs?: number;
   readonly tier?: string;
   readonly usage?: Partial<Usage>;
+  readonly modalities?: Modalities;
   readonly images?: number;
   readonly audioMs?: number;
 }
@@ -24,8 +24,10 @@ interface Asked {
 /** Nano-dollars of a call; 1,000 input tokens unless it says otherwise. */
 function cost(list: string, asked: Asked = {}): number | null {
   const card = find(list, asked);
-  const { usage = { input: 1000 }, images = 0, audioMs = 0 } = asked;
-  return card === null ? null : listCost({ usage: { ...noUsage, ...usage }, images, audioMs }, card).nanoUsd;
+  const { usage = { input: 1000 }, modalities = null, images = 0, audioMs = 0 } = asked;
+  return card === null
+    ? null
+    : listCost({ usage: { ...noUsage, ...usage }, modalities, images, audioMs }, card).nanoUsd;
 }
 
 function find(list: string, asked: Asked) {
@@ -101,7 +103,7 @@ describe("time", () => {
       });
       return card === null
         ? null
-        : listCost({ usage: { ...noUsage, input: 1000 }, images: 0, audioMs: 0 }, card).nanoUsd;
+        : listCost({ usage: { ...noUsage, input: 1000 }, modalities: null, images: 0, audioMs: 0 }, card).nanoUsd;
     };
     expect([at("2026-02-28"), at("2026-03-01"), at("2026-02-28")]).toEqual([1_000_000, 2_000_000, 1_000_000]);
   });
@@ -199,6 +201,17 @@ describe("amounts", () => {
     const none = { provider: "", usage: {} };
     expect(cost(example, { ...none, model: "imagen-9", images: 3 })).toBe(120_000_000);
     expect(cost(example, { ...none, model: "whisper-9", audioMs: 1500 })).toBe(150_000);
+    // 100 text, 600 sound and 300 picture tokens in at $4, $32 and $5; 10 text and 90 sound tokens out at $16 and $64.
+    const modalities = {
+      audioInput: 600,
+      audioCacheRead: 0,
+      audioOutput: 90,
+      imageInput: 300,
+      imageCacheRead: 0,
+      imageOutput: 0,
+    };
+    const spoken = { model: "voice-9", usage: { input: 1000, output: 100 }, modalities };
+    expect(cost(example, spoken)).toBe(400_000 + 19_200_000 + 1_500_000 + 160_000 + 5_760_000);
     expect(cost(example, { ...none, model: "rerank-9" })).toBe(2_000_000);
     // OpenAI's whisper-1: $0.006 a minute.
     expect(cost("prices: []", { model: "whisper-1", usage: {}, audioMs: 60_000 })).toBe(6_000_000);

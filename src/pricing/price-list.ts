@@ -3,17 +3,21 @@
  * for everybody; then the exact model before a prefix, the longer prefix, a named provider before none, the later `from`.
  */
 
-import { isStandardTier, tierUnpricedFlag } from "./bundled-list.ts";
+import { type Modalities, modalityBuckets } from "../model/usage.ts";
+import { tierUnpricedFlag } from "./bundled-list.ts";
 import { type Fraction, one, product, quotient, rounded, whole, zero } from "./decimal.ts";
 import { NameIndex } from "./name-index.ts";
 import type { PriceQuestion } from "./price-question.ts";
 import { canonicalProvider } from "./provider-names.ts";
 import { type RateCard, type Rates, rateCard } from "./rate-card.ts";
+import { isStandardTier } from "./tier-factors.ts";
 import { ZoneTime } from "./zone-time.ts";
 
 /** Amounts per million tokens; what is absent is billed as what contains it: cached tokens as input, reasoning as output. */
 export type PerMillion = Readonly<
-  Partial<Record<"input" | "cacheRead" | "cacheWrite" | "cacheWrite1h" | "output" | "reasoning", Fraction>>
+  Partial<
+    Record<"input" | "cacheRead" | "cacheWrite" | "cacheWrite1h" | "output" | "reasoning" | keyof Modalities, Fraction>
+  >
 >;
 
 /** Part of a day in a zone: `from` included, `to` excluded, both minutes since local midnight; `to` may be the next day. */
@@ -164,6 +168,8 @@ function byPrecedence(left: PriceEntry, right: PriceEntry): number {
   );
 }
 
+const modalityNames = Object.keys(modalityBuckets) as readonly (keyof Modalities)[];
+
 interface CardParts {
   readonly entry: PriceEntry;
   readonly window: DayWindow | undefined;
@@ -193,6 +199,12 @@ function cardOf({ entry, window, serviceTier, version, usd }: CardParts): RateCa
       cacheWrite1h = cacheWrite,
       output,
       reasoning = output,
+      audioInput = input,
+      audioCacheRead = cacheRead,
+      audioOutput = output,
+      imageInput = input,
+      imageCacheRead = cacheRead,
+      imageOutput = output,
     } = perMillion;
     return {
       input: rate(input),
@@ -201,6 +213,12 @@ function cardOf({ entry, window, serviceTier, version, usd }: CardParts): RateCa
       cacheWrite1h: rate(cacheWrite1h),
       output: rate(output),
       reasoning: rate(reasoning),
+      audioInput: rate(audioInput),
+      audioCacheRead: rate(audioCacheRead),
+      audioOutput: rate(audioOutput),
+      imageInput: rate(imageInput),
+      imageCacheRead: rate(imageCacheRead),
+      imageOutput: rate(imageOutput),
       ...shared,
     };
   };
@@ -212,6 +230,7 @@ function cardOf({ entry, window, serviceTier, version, usd }: CardParts): RateCa
       version,
       since: Number.isFinite(entry.fromUs) ? new Date(entry.fromUs / 1000).toISOString() : "",
       flags: tierFactor === undefined ? [tierUnpricedFlag] : [],
+      ownRates: new Set(modalityNames.filter((name) => base[name] !== undefined)),
     },
   );
 }

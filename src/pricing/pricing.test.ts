@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import type { Usage } from "../model/usage.ts";
-import { noUsage } from "../model/usage.ts";
+import { type Modalities, noUsage, type Usage } from "../model/usage.ts";
 import { exactRate, roundToNano } from "./exact-rate.ts";
 import { listCost } from "./list-cost.ts";
 import { PriceBook } from "./price-book.ts";
@@ -11,7 +10,9 @@ const now = Date.UTC(2026, 10, 1);
 /** Nano-dollars of a call; the expectations below are worked out by hand from the providers' public price pages. */
 function cost(provider: string, model: string, usage: Partial<Usage>, atMs = now): number | null {
   const card = book.find({ tenant: "", provider, model, startUs: atMs * 1000, serviceTier: "" });
-  return card === null ? null : listCost({ usage: { ...noUsage, ...usage }, images: 0, audioMs: 0 }, card).nanoUsd;
+  return card === null
+    ? null
+    : listCost({ usage: { ...noUsage, ...usage }, modalities: null, images: 0, audioMs: 0 }, card).nanoUsd;
 }
 
 it("prices cached input once, at the cached rate", () => {
@@ -30,6 +31,32 @@ it("moves the whole call to the higher bracket above 200,000 input tokens, and n
   expect(cost("anthropic", "claude-sonnet-4-5-20250929", { input: 200_000, output: 10 })).toBe(600_150_000);
   expect(cost("anthropic", "claude-sonnet-4-5-20250929", { input: 200_001, output: 10 })).toBe(1_200_231_000);
   expect(cost("anthropic", "claude-sonnet-4-5-20250929", { input: 1, cacheRead: 200_000 })).toBe(120_006_000);
+});
+
+const noSound = { audioInput: 0, audioCacheRead: 0, audioOutput: 0, imageInput: 0, imageCacheRead: 0, imageOutput: 0 };
+
+/** The same with tokens that are no text. */
+function costWith(provider: string, model: string, usage: Partial<Usage>, own: Partial<Modalities>): number | null {
+  const card = book.find({ tenant: "", provider, model, startUs: now * 1000, serviceTier: "" });
+  const quantities = { usage: { ...noUsage, ...usage }, modalities: { ...noSound, ...own }, images: 0, audioMs: 0 };
+  return card === null ? null : listCost(quantities, card).nanoUsd;
+}
+
+it("prices sound and pictures at their own rates, and the text beside them at its own", () => {
+  // gpt-realtime: $4 text, $32 audio, $5 image, cached $0.40 each but images $0.50; output $16 text, $64 audio.
+  const usage = { input: 1000, cacheRead: 500, output: 300 };
+  // 100 text, 700 audio, 200 image = 0.4 + 22.4 + 1; cached 200 text, 300 image = 0.08 + 0.15; 50 text, 250 audio = 0.8 + 16.
+  const own = { audioInput: 700, imageInput: 200, imageCacheRead: 300, audioOutput: 250 };
+  expect(costWith("openai", "gpt-realtime", usage, own)).toBe(40_830_000);
+  // gemini-2.5-flash: $0.30 text, $1 audio, cached $0.03 and $0.10, output $2.50.
+  const heard = { audioInput: 900, audioCacheRead: 400 };
+  expect(costWith("gcp.gemini", "gemini-2.5-flash", usage, heard)).toBe(30_000 + 900_000 + 3000 + 40_000 + 750_000);
+  // gemini-2.5-flash-image: $0.30 input, $2.50 text and $30 image output.
+  expect(costWith("gcp.gemini", "gemini-2.5-flash-image", { output: 1300 }, { imageOutput: 1290 })).toBe(38_725_000);
+});
+
+it("prices pictures that are read like text where the list has no other rate", () => {
+  expect(costWith("openai", "gpt-4o", { input: 1000 }, { imageInput: 800 })).toBe(2_500_000);
 });
 
 it("takes the price valid when the call was made", () => {

@@ -1,10 +1,11 @@
 /** The rates that hold for a model at a time, by size of input, ready to be multiplied. */
 
 import { type PriceLabel, priceTag } from "../model/price-tag.ts";
+import type { Modalities } from "../model/usage.ts";
 import type { AttoUsd } from "./exact-rate.ts";
 
 /** Rates of one bracket of input size, in atto-dollars per token, call, image or millisecond of audio. */
-export interface Rates {
+export interface Rates extends Readonly<Record<keyof Modalities, AttoUsd>> {
   readonly input: AttoUsd;
   readonly cacheRead: AttoUsd;
   readonly cacheWrite5m: AttoUsd;
@@ -31,6 +32,12 @@ export const rateNames: readonly RateName[] = [
   "call",
   "image",
   "audioMs",
+  "audioInput",
+  "audioCacheRead",
+  "audioOutput",
+  "imageInput",
+  "imageCacheRead",
+  "imageOutput",
 ];
 
 /** Rates as plain numbers, in the largest power of ten of atto-dollars of which all are whole numbers. */
@@ -51,6 +58,8 @@ export interface Bracket {
 export interface RateCard extends PriceLabel {
   /** Ascending; the first has `inputAbove` 0 and also prices a call without input. */
   readonly brackets: readonly Bracket[];
+  /** What is no text and has a rate of its own here; the others are billed as the text of their bucket. */
+  readonly ownRates: ReadonlySet<keyof Modalities>;
   /** Doubts about the price, put on each record that it prices. */
   readonly flags: readonly string[];
 }
@@ -60,15 +69,16 @@ const attoPerNano = 1_000_000_000n;
 /** A card of brackets in ascending order. @throws RangeError when a rate is too large for a tag, or there is no bracket. */
 export function rateCard(
   brackets: readonly { readonly inputAbove: number; readonly rates: Rates }[],
-  label: PriceLabel & { readonly flags: readonly string[] },
+  label: PriceLabel & Pick<RateCard, "flags" | "ownRates">,
 ): RateCard {
   if (brackets[0]?.inputAbove !== 0) throw new RangeError("a rate card begins with the bracket above 0");
-  const { source, version, since, flags } = label;
+  const { source, version, since, flags, ownRates } = label;
   return {
     source,
     version,
     since,
     flags,
+    ownRates,
     brackets: brackets.map(({ inputAbove, rates }) => ({
       inputAbove,
       rates,

@@ -1,5 +1,6 @@
 /** The statement behind an attribution question: one part per segment of its time range, added up. */
 
+import { costParts } from "../store/cost-split.ts";
 import { rollup1d, rollup15m, rollupSums } from "../store/schema.ts";
 import { groupCostUsd } from "../store/views.ts";
 import type { Dimension } from "./dimensions.ts";
@@ -11,6 +12,8 @@ export interface CostQuestion {
   /** Disjoint, and together the whole range. */
   readonly segments: readonly TimeSegment[];
   readonly limit: number;
+  /** Whether the sums of the costs' parts are wanted, too. */
+  readonly split: boolean;
 }
 
 /** Sums that an answer is made of; the rollup holds each under the name it has here. */
@@ -26,54 +29,50 @@ const sumNames = [
   "reasoning_tokens",
   "cost_usd",
 ] as const;
+const partNames: readonly string[] = costParts.map(({ name }) => name);
 
 /** Totals over the segments' sums `s`. */
-const totals = `sum(s.calls_) AS calls,
+const totals = (parts: readonly string[]) => `sum(s.calls_) AS calls,
   sum(s.input_uncached_tokens_ + s.cache_read_tokens_ + s.cache_write_5m_tokens_ + s.cache_write_1h_tokens_) AS input_tokens,
   sum(s.cache_read_tokens_) AS cache_read_tokens,
   sum(s.cache_write_5m_tokens_ + s.cache_write_1h_tokens_) AS cache_write_tokens,
   sum(s.output_visible_tokens_ + s.reasoning_tokens_) AS output_tokens,
   sum(s.reasoning_tokens_) AS reasoning_tokens,
   sum(s.unpriced_calls_) AS unpriced_calls,
-  ${groupCostUsd({ cost: "sum(s.cost_usd_)", priced: "sum(s.priced_records_)", unpriced: "sum(s.unpriced_calls_)" })} AS cost_usd`;
+  ${parts.map((name) => `sum(s.${name}_) AS ${name}, `).join("")}${groupCostUsd({ cost: "sum(s.cost_usd_)", priced: "sum(s.priced_records_)", unpriced: "sum(s.unpriced_calls_)" })} AS cost_usd`;
 
-/** The statement and the values of its placeholders. Every value in 64 bits or decimal arrives as a string. */
-export function costSql({ by, where, segments, limit }: CostQuestion): { sql: string; params: Record<string, string> } {
+/** The statement and the values of its parameters. Every value in 64 bits or decimal arrives as a string. */
+export function costSql({ by, where, segments, limit, split }: CostQuestion): {
+  sql: string;
+  params: Record<string, string>;
+} {
   const keys = by.map((_, index) => `key${index}`);
   const groupBy = keys.length === 0 ? "" : `GROUP BY ${keys.join(", ")}`;
+  const wanted = split ? partNames : [];
+  const names = [...sumNames, ...wanted];
   const parts = segments.map((segment) => {
-    const { table, time, sums } = sources[segment.source];
+    const { table, time, sumOf } = sources[segment.source];
+    const sums = names.map((name) => `${sumOf(name)} AS ${name}_`);
     const columns = by.map((dimension, index) => `${columnOf(dimension, time)} AS key${index}`);
     const filters = where.map(({ dimension }, index) => `${textOf(dimension, time)} = {where${index}:String}`);
     return `SELECT ${[...columns, ...sums].join(", ")}
 FROM ${table} AS r WHERE ${[rangeOf(segment), ...filters].join(" AND ")} ${groupBy}`;
   });
   const shown = by.map((dimension, index) => `${shownAs(dimension, `s.key${index}`)} AS ${dimension}`);
-  const sql = `SELECT ${[...shown, totals].join(", ")}
+  const sql = `SELECT ${[...shown, totals(wanted)].join(", ")}
 FROM (${parts.join("\nUNION ALL\n")}) AS s
 ${keys.length === 0 ? "" : `GROUP BY ${keys.map((key) => `s.${key}`).join(", ")}`}
 ORDER BY isNull(cost_usd), cost_usd DESC, calls DESC${keys.map((key) => `, s.${key}`).join("")} LIMIT ${limit}`;
   return { sql, params: Object.fromEntries(where.map(({ value }, index) => [`where${index}`, value])) };
 }
 
-const sources: Readonly<Record<Source, { table: string; time: string; sums: readonly string[] }>> = {
-  records: {
-    table: "usage_records",
-    time: "r.ts",
-    sums: rollupSums
-      .filter(({ name }) => (sumNames as readonly string[]).includes(name))
-      .map(({ name, of }) => `${of} AS ${name}_`),
-  },
-  slots: {
-    table: rollup15m.table,
-    time: `r.${rollup15m.time}`,
-    sums: sumNames.map((name) => `sum(r.${name}) AS ${name}_`),
-  },
-  days: {
-    table: rollup1d.table,
-    time: `r.${rollup1d.time}`,
-    sums: sumNames.map((name) => `sum(r.${name}) AS ${name}_`),
-  },
+const ofRecords: ReadonlyMap<string, string> = new Map(rollupSums.map(({ name, of }) => [name, of]));
+const ofRollup = (name: string) => `sum(r.${name})`;
+
+const sources: Readonly<Record<Source, { table: string; time: string; sumOf: (name: string) => string }>> = {
+  records: { table: "usage_records", time: "r.ts", sumOf: (name) => ofRecords.get(name) ?? ofRollup(name) },
+  slots: { table: rollup15m.table, time: `r.${rollup15m.time}`, sumOf: ofRollup },
+  days: { table: rollup1d.table, time: `r.${rollup1d.time}`, sumOf: ofRollup },
 };
 
 /** The time range in the type of the segment's own column, so that partitions and keys are skipped by it. */

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { formatUsd } from "../model/money.ts";
+import { formatUsd, parseUsd } from "../model/money.ts";
+import { priceTag } from "../model/price-tag.ts";
 import { totalInput, totalOutput } from "../model/usage.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { openEmbeddedStore } from "../store/embedded.ts";
@@ -22,7 +23,7 @@ let records: UsageRecord[];
 beforeAll(async () => {
   store = await openEmbeddedStore({ directory, rawRetentionDays: 36_500, rollupRetentionMonths: 1200 });
   await store.migrate();
-  const first = [...sampleRecords({ count: 12_000, startMs, spanMs, tenants: 5 })];
+  const first = [...sampleRecords({ count: 12_000, startMs, spanMs, tenants: 5 })].map(priced);
   // Every eleventh record is taken back, every twenty-second of them billed anew under another feature.
   const corrections = first.filter((_, index) => index % 11 === 0).flatMap(correct);
   records = [...first, ...corrections];
@@ -84,7 +85,69 @@ function totalsOf(members: readonly UsageRecord[]) {
     reasoning_tokens: sum(({ usage }) => usage.reasoning),
     cost_usd: priced === 0 && unpriced !== 0 ? null : formatUsd(nanoUsd),
     unpriced_calls: unpriced,
+    ...splitOf(members, priced === 0 && unpriced !== 0),
   };
+}
+
+/** Atto-dollars a token: whole nano-dollars, and one rate with a fraction, so that rounding has something to give away. */
+const rates = {
+  input: 2_500_000_000_000n,
+  cacheRead: 1_250_000_000_000n,
+  cacheWrite5m: 3_750_000_000_000n,
+  cacheWrite1h: 6_000_000_000_000n,
+  output: 112_500_000_000n,
+  reasoning: 10_000_000_000_000n,
+};
+/** Billed by the call, on top of its tokens. */
+const perCallNano = 5_000n;
+const tag = priceTag(rates, { source: "own", version: "test", since: "" });
+
+/** The record at these rates: the price with its fraction rounded up, and the nano-dollar given to output where there is one. */
+function priced(record: UsageRecord): UsageRecord {
+  if (record.costNanoUsd === null || record.calls === 0) return record;
+  const nano = partsOf(record).map((atto) => atto / 1_000_000_000n);
+  const carry = record.usage.output % 2 === 1 ? 1n << 3n : 0n;
+  const sum = nano.reduce((total, part) => total + part, 0n) + (carry > 0n ? 1n : 0n) + perCallNano;
+  return { ...record, priceTag: tag, costCarry: Number(carry), costNanoUsd: Number(sum) };
+}
+
+/** Atto-dollars of input, cache read, cache write, output and reasoning. */
+function partsOf({ usage }: UsageRecord): readonly bigint[] {
+  const [input, read, write5m, write1h, output, reasoning] = [
+    BigInt(usage.input) * rates.input,
+    BigInt(usage.cacheRead) * rates.cacheRead,
+    BigInt(usage.cacheWrite5m) * rates.cacheWrite5m,
+    BigInt(usage.cacheWrite1h) * rates.cacheWrite1h,
+    BigInt(usage.output) * rates.output,
+    BigInt(usage.reasoning) * rates.reasoning,
+  ] as const;
+  return [input, read, write5m + write1h, output, reasoning];
+}
+
+const splits = new WeakMap<UsageRecord, readonly number[]>();
+
+/** Nano-dollars by kind, and the rest: whole numbers far below 2^53, also summed. */
+function splitOfRecord(record: UsageRecord): readonly number[] {
+  const found = splits.get(record);
+  if (found !== undefined) return found;
+  const known =
+    record.priceTag === tag ? partsOf(record).map((atto) => Number(atto / 1_000_000_000n)) : [0, 0, 0, 0, 0];
+  if (record.priceTag === tag && record.costCarry > 0) known[3] = (known[3] ?? 0) + record.calls;
+  const split = [...known, (record.costNanoUsd ?? 0) - known.reduce((total, part) => total + part, 0)];
+  splits.set(record, split);
+  return split;
+}
+
+function splitOf(members: readonly UsageRecord[], unknown: boolean) {
+  const sums = [0, 0, 0, 0, 0, 0];
+  for (const record of members) {
+    const parts = splitOfRecord(record);
+    for (let index = 0; index < sums.length; index++) sums[index] = (sums[index] ?? 0) + (parts[index] ?? 0);
+  }
+  const shown = ["input", "cache_read", "cache_write", "output", "reasoning", "other"];
+  return Object.fromEntries(
+    shown.map((name, index) => [`cost_${name}_usd`, unknown ? null : formatUsd(sums[index] ?? 0)]),
+  );
 }
 
 function dimensionOf(record: UsageRecord, dimension: Dimension): string {
@@ -105,9 +168,27 @@ describe("cost", () => {
     expect(rows).toEqual([totalsOf(records)]);
   });
 
+  it("is split into parts that sum to it, of every kind", async () => {
+    const [row] = await cost(store, { by: [], ...everything });
+    const parts = Object.entries(row ?? {}).filter(([name]) => /^cost_.+_usd$/.test(name));
+    expect(parts).toHaveLength(6);
+    const nano = parts.map(([, usd]) => parseUsd(String(usd)));
+    for (const part of nano) expect(part).toBeGreaterThan(0n);
+    expect(nano.reduce((total, part) => total + part, 0n)).toBe(parseUsd(row?.cost_usd ?? ""));
+  });
+
+  it("comes without its parts where they are not wanted, and is the same", async () => {
+    const request = { by: ["tenant", "user"], ...everything, limit: 10_000 };
+    const withParts = await cost(store, request);
+    const without = withParts.map((row) =>
+      Object.fromEntries(Object.entries(row).filter(([name]) => !/^cost_.+_usd$/.test(name))),
+    );
+    expect(await cost(store, { ...request, split: false })).toEqual(without);
+  });
+
   it("of a time without records is 0 in total and nothing by tenant", async () => {
     const empty = { sinceMs: 0, untilMs: 86_400_000_000 };
-    const nothing = { ...totalsOf([]), cost_usd: "0.000000000" };
+    const nothing = totalsOf([]);
     expect(await cost(store, { by: [], ...empty })).toEqual([nothing]);
     expect(await cost(store, { by: ["tenant"], ...empty })).toEqual([]);
     expect(await cost(store, { by: [], sinceMs: startMs, untilMs: startMs })).toEqual([nothing]);

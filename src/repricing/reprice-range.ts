@@ -42,7 +42,7 @@ export function checkConditions(where: RepriceRange["where"]): void {
   }
 }
 
-/** The condition in SQL on `usage_records`, with the values of its placeholders. Records that nobody bills have no price. */
+/** The condition in SQL on `usage_records`, with the values of its parameters. Records that nobody bills have no price. */
 export function rangeSql({ sinceUs, untilUs, where }: RepriceRange): { sql: string; params: Record<string, string> } {
   const names = Object.keys(where);
   const at = (us: number) => `fromUnixTimestamp64Micro(${us}, 'UTC')`;

@@ -1,19 +1,19 @@
 /**
- * Puts values into `{name:Type}` placeholders. The embedded engine keeps parameters in one slot for the whole process,
+ * Puts values into `{name:Type}` parameters. The embedded engine keeps parameters in one slot for the whole process,
  * so that its binding serialises every query that has any; as literals they run side by side.
  */
 
 export type ParameterValue = string | number | readonly string[];
 
-/** Quoted text, which may hold braces, or a placeholder. */
-const quotedOrPlaceholder = /'(?:[^'\\]|\\.|'')*'|`[^`]*`|"[^"]*"|\{(\w+):([\w(), ]+)\}/gs;
+/** Quoted text, which may hold braces, or a parameter. */
+const quotedOrParameter = /'(?:[^'\\]|\\.|'')*'|`[^`]*`|"[^"]*"|\{(\w+):([\w(), ]+)\}/gs;
 
 /**
- * The statement with every placeholder replaced by a literal of its type.
- * @throws Error when a placeholder has no value.
+ * The statement with every parameter replaced by a literal of its type.
+ * @throws Error when a parameter has no value.
  */
 export function bindParameters(sql: string, params: Readonly<Record<string, ParameterValue>>): string {
-  return sql.replace(quotedOrPlaceholder, (match, name: string | undefined, type: string | undefined) => {
+  return sql.replace(quotedOrParameter, (match, name: string | undefined, type: string | undefined) => {
     if (name === undefined || type === undefined) return match;
     const value = Object.hasOwn(params, name) ? params[name] : undefined;
     if (value === undefined) throw new Error(`query parameter "${name}" has no value`);

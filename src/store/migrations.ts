@@ -10,7 +10,7 @@ import {
   createRollup,
   createRollupFill,
   createUsageRecords,
-  pricedColumns,
+  laterColumns,
   type Retention,
   type Rollup,
   rollup1d,
@@ -42,24 +42,32 @@ const migrations: readonly Migration[] = [
   { version: 6, name: "cost_split", statements: addCostSplit },
   { version: 7, name: "reprices", statements: () => [createReprices] },
   { version: 8, name: "metrics", statements: createMetricTables },
+  { version: 9, name: "instances_modalities", statements: () => [addLaterColumns(), createUsageView] },
 ];
 
 function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {
   return [createRollup(rollup, retention), createRollupFill(rollup)];
 }
 
+function addColumns(table: string, columns: readonly string[]): string {
+  return `ALTER TABLE ${table} ${columns.map((column) => `ADD COLUMN IF NOT EXISTS ${column}`).join(", ")}`;
+}
+
+/** All of them each time: the views that a migration makes are those of today, and name them all. */
+function addLaterColumns(): string {
+  return addColumns(
+    "usage_records",
+    laterColumns.map(({ name, type }) => `${name} ${type} CODEC(ZSTD(1))`),
+  );
+}
+
 /** Records of before have no rates: all of their cost is `other` until they are re-priced. */
 function addCostSplit(): readonly string[] {
-  const add = (table: string, columns: readonly string[]) =>
-    `ALTER TABLE ${table} ${columns.map((column) => `ADD COLUMN IF NOT EXISTS ${column}`).join(", ")}`;
   const parts = rollupSums.filter(({ name }) => costParts.some((part) => part.name === name)).map(rollupColumn);
   return [
-    add(
-      "usage_records",
-      pricedColumns.map(({ name, type }) => `${name} ${type} CODEC(ZSTD(1))`),
-    ),
+    addLaterColumns(),
     ...[rollup15m, rollup1d].flatMap((rollup) => [
-      add(rollup.table, parts),
+      addColumns(rollup.table, parts),
       `DROP VIEW IF EXISTS ${rollup.table}_fill`,
       createRollupFill(rollup),
     ]),

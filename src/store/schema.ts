@@ -6,6 +6,7 @@
  * day after an unclean stop would cost thirty. The day rollup is a hundredth of the base; its months stay whole.
  */
 
+import type { Modalities } from "../model/usage.ts";
 import { costParts, partNanoUsd } from "./cost-split.ts";
 
 /** How long rows are kept; both by the time of the call. */
@@ -22,13 +23,30 @@ const tableSettings = `ttl_only_drop_parts = 1, non_replicated_deduplication_win
   fsync_after_insert = 1, fsync_part_directory = 1`;
 
 /** What a price depends on beside tokens, and what was billed: columns of version 6. */
-export const pricedColumns = [
+const pricedColumns = [
   { name: "images", type: "Int64" },
   { name: "audio_ms", type: "Int64" },
   { name: "service_tier", type: "LowCardinality(String)" },
   { name: "price_tag", type: "LowCardinality(String)" },
   { name: "cost_carry", type: "Int8" },
   { name: "repricings", type: "UInt16" },
+] as const;
+
+/** Tokens that are no text, each part of a bucket. Few records have any, so that a column of them is next to nothing. */
+export const modalityColumns = [
+  { name: "audio_input_tokens", modality: "audioInput" },
+  { name: "audio_cache_read_tokens", modality: "audioCacheRead" },
+  { name: "audio_output_tokens", modality: "audioOutput" },
+  { name: "image_input_tokens", modality: "imageInput" },
+  { name: "image_cache_read_tokens", modality: "imageCacheRead" },
+  { name: "image_output_tokens", modality: "imageOutput" },
+] as const satisfies readonly { readonly name: string; readonly modality: keyof Modalities }[];
+
+/** Every column that a table of version 1 lacks; those of version 9 are last. */
+export const laterColumns = [
+  ...pricedColumns,
+  { name: "instance", type: "LowCardinality(String)" },
+  ...modalityColumns.map(({ name }) => ({ name, type: "Int64" })),
 ] as const;
 
 /**
@@ -78,7 +96,7 @@ export function createUsageRecords({ rawRetentionDays }: Retention): string {
   revision UInt16 CODEC(ZSTD(1)),
   flags Array(LowCardinality(String)) CODEC(ZSTD(1)),
   batch LowCardinality(String) CODEC(ZSTD(1)),
-${pricedColumns.map(({ name, type }) => `  ${name} ${type} CODEC(ZSTD(1)),`).join("\n")}
+${laterColumns.map(({ name, type }) => `  ${name} ${type} CODEC(ZSTD(1)),`).join("\n")}
   INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
 ) ENGINE = MergeTree
 PARTITION BY toDate(ts)

@@ -30,7 +30,7 @@ export interface AskOptions extends QueryLimits {
 }
 
 export interface QueryOptions {
-  /** Values of `{name:Type}` placeholders. */
+  /** Values of `{name:Type}` parameters. */
   readonly params?: Readonly<Record<string, string | number | readonly string[]>>;
   readonly limits?: QueryLimits;
 }

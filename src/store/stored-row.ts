@@ -1,6 +1,8 @@
 /** Rows of the base table as the records they were. */
 
+import type { Modalities } from "../model/usage.ts";
 import type { Operation, UsageRecord } from "../model/usage-record.ts";
+import { modalityColumns } from "./schema.ts";
 
 export interface StoredRow {
   readonly [column: string]: string | number | readonly string[] | null;
@@ -9,6 +11,11 @@ export interface StoredRow {
 /** What to select from `usage_records`: nothing passes through a float. */
 export const storedColumns = `*, toUnixTimestamp64Micro(ts) AS start_us, toInt64(cost_usd * 1000000000) AS cost_nano,
        toInt64(cost_reported_usd * 1000000000) AS reported_nano`;
+
+function modalitiesIn(number: (column: string) => number): Modalities {
+  const counts = modalityColumns.map(({ name, modality }) => [modality, number(name)]);
+  return Object.fromEntries(counts) as unknown as Modalities;
+}
 
 /** The record of a row that was read with `storedColumns`. */
 export function recordOfRow(row: StoredRow): UsageRecord {
@@ -27,6 +34,7 @@ export function recordOfRow(row: StoredRow): UsageRecord {
     promptName: text("prompt_name"),
     promptVersion: text("prompt_version"),
     release: text("release"),
+    instance: text("instance"),
     traceId: text("trace_id"),
     spanId: text("span_id"),
     parentSpanId: text("parent_span_id"),
@@ -51,6 +59,7 @@ export function recordOfRow(row: StoredRow): UsageRecord {
       output: number("output_visible_tokens"),
       reasoning: number("reasoning_tokens"),
     },
+    modalities: modalityColumns.some(({ name }) => number(name) !== 0) ? modalitiesIn(number) : null,
     images: number("images"),
     audioMs: number("audio_ms"),
     serviceTier: text("service_tier"),

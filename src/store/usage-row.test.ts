@@ -58,6 +58,17 @@ function oddRecord(record: UsageRecord, index: number, random: () => number): Us
       output: count(),
       reasoning: count(),
     },
+    modalities: choose([
+      null,
+      {
+        audioInput: count(),
+        audioCacheRead: count(),
+        audioOutput: count(),
+        imageInput: count(),
+        imageCacheRead: count(),
+        imageOutput: count(),
+      },
+    ]),
     images: count(),
     audioMs: count(),
     calls: choose([-1, 0, 1]),
@@ -98,6 +109,7 @@ function storedRow(record: UsageRecord, batch: string) {
     prompt_name: record.promptName.toWellFormed(),
     prompt_version: record.promptVersion.toWellFormed(),
     release: record.release.toWellFormed(),
+    instance: record.instance.toWellFormed(),
     operation: record.operation.toWellFormed(),
     provider: record.provider.toWellFormed(),
     model: record.model.toWellFormed(),
@@ -129,6 +141,12 @@ function storedRow(record: UsageRecord, batch: string) {
     price_tag: record.priceTag.toWellFormed(),
     cost_carry: record.costCarry,
     repricings: record.repricings,
+    audio_input_tokens: String(record.modalities?.audioInput ?? 0),
+    audio_cache_read_tokens: String(record.modalities?.audioCacheRead ?? 0),
+    audio_output_tokens: String(record.modalities?.audioOutput ?? 0),
+    image_input_tokens: String(record.modalities?.imageInput ?? 0),
+    image_cache_read_tokens: String(record.modalities?.imageCacheRead ?? 0),
+    image_output_tokens: String(record.modalities?.imageOutput ?? 0),
   };
 }
 

@@ -65,6 +65,13 @@ const recordColumns = {
   price_tag: dictionary((record) => record.priceTag),
   cost_carry: smallInt("Int8", (record) => record.costCarry),
   repricings: smallInt("UInt16", (record) => record.repricings),
+  instance: dictionary((record) => record.instance),
+  audio_input_tokens: int64("Int64", (record) => record.modalities?.audioInput ?? 0),
+  audio_cache_read_tokens: int64("Int64", (record) => record.modalities?.audioCacheRead ?? 0),
+  audio_output_tokens: int64("Int64", (record) => record.modalities?.audioOutput ?? 0),
+  image_input_tokens: int64("Int64", (record) => record.modalities?.imageInput ?? 0),
+  image_cache_read_tokens: int64("Int64", (record) => record.modalities?.imageCacheRead ?? 0),
+  image_output_tokens: int64("Int64", (record) => record.modalities?.imageOutput ?? 0),
 } as const satisfies Record<string, ColumnType<UsageRecord>>;
 
 function columnsOf(token: string) {

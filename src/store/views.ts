@@ -5,7 +5,7 @@
 
 import { ratesOfTagLength } from "../model/price-tag.ts";
 import { costParts, partNanoUsd, usdOfNano } from "./cost-split.ts";
-import { type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
+import { modalityColumns, type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
 
 /**
  * Dollars of a group: null only where calls are unpriced and none is priced. A group whose records cancel out is 0.
@@ -30,7 +30,7 @@ SELECT
   r.trace_id AS trace_id, r.span_id AS span_id, r.parent_span_id AS parent_span_id,
   r.tenant AS tenant, r.service AS service, r.environment AS environment, r.feature AS feature, r.user AS user,
   r.session AS session, r.agent AS agent, r.run AS run, r.prompt_name AS prompt_name,
-  r.prompt_version AS prompt_version, r.release AS release,
+  r.prompt_version AS prompt_version, r.release AS release, r.instance AS instance,
   r.operation AS operation, r.provider AS provider, r.model AS model, r.request_model AS request_model,
   r.response_id AS response_id, r.finish_reason AS finish_reason, r.status AS status, r.error_type AS error_type,
   r.tool AS tool, r.tool_args_hash AS tool_args_hash, r.outcome AS outcome,
@@ -44,7 +44,8 @@ SELECT
   r.cost_status AS cost_status, r.cost_reported_usd AS cost_reported_usd,
   splitByChar(' ', substring(r.price_tag, ${ratesOfTagLength + 2}))[1] AS price_source,
   splitByChar(' ', substring(r.price_tag, ${ratesOfTagLength + 2}))[2] AS price_version,
-  r.images AS images, r.audio_ms AS audio_ms, r.service_tier AS service_tier,
+  r.images AS images, r.audio_ms AS audio_ms,
+  ${modalityColumns.map(({ name }) => `r.${name} AS ${name}`).join(", ")}, r.service_tier AS service_tier,
   r.revision AS revision, r.repricings AS repricings, r.flags AS flags
 FROM usage_records AS r`;
 

@@ -1,6 +1,7 @@
 /** What a span costs from the body of a request to a record with role and price, per core. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Session } from "node:inspector/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dialectOf, keepsAttribute, keepsSpan } from "../../src/dialects/dialects.ts";
@@ -13,9 +14,12 @@ import { StepDraft } from "../../src/ingest/step-draft.ts";
 import { usageRecord } from "../../src/ingest/usage-record.ts";
 import { PriceBook } from "../../src/pricing/price-book.ts";
 import { seededRandom } from "../../src/store/sample-records.ts";
-import type { Bench, BenchOptions, Cell } from "./bench.ts";
+import type { Bench, BenchOptions, Cell, Table } from "./bench.ts";
+import { type CpuProfile, costColumns, selfTimes, sharesOf } from "./cpu-profile.ts";
+import { flameGraph } from "./flame-graph.ts";
 import { encodeProtobufRequest } from "./otlp-writer.ts";
 import { payloadRequest } from "./payload.ts";
+import { benchDirectory } from "./results.ts";
 import { accept, encode, identities, openLogs, resolve } from "./stages.ts";
 import { median } from "./statistics.ts";
 
@@ -24,6 +28,8 @@ const bodiesPerRound = 60;
 /** Bodies of one step of the resolver. */
 const bodiesPerStep = 16;
 const rounds = 7;
+const profiledRounds = 10;
+const functionsShown = 25;
 const filter = { keepsAttribute, keepsSpan };
 const arrivedAtMs = Date.now();
 
@@ -40,7 +46,7 @@ const paths: readonly { readonly path: string; readonly reach: number; readonly 
 
 export const ingest: Bench = {
   name: "ingest",
-  summary: "decode, dialect, role and price, per core",
+  summary: "decode, dialect, role and price, per core; a flame graph of what remains",
   async run({ progress }: BenchOptions) {
     const rows: Cell[][] = [];
     for (const format of ["protobuf", "JSON"] as const) {
@@ -76,9 +82,41 @@ export const ingest: Bench = {
           "durable: encode, spans log, resolver, usage log; two lmdb logs with fsync. Inflation and HTTP are in end-to-end.",
         ],
       },
+      await profileRoles(progress),
     ];
   },
 };
+
+/** What remains by function, from protobuf to a record with role and price, and the files that show it whole. */
+async function profileRoles(progress: BenchOptions["progress"]): Promise<Table> {
+  progress("protobuf: profile");
+  const all = Array.from({ length: profiledRounds }, (_, round) => bodiesOf("protobuf", round));
+  const session = new Session();
+  session.connect();
+  await session.post("Profiler.enable");
+  await session.post("Profiler.setSamplingInterval", { interval: 200 });
+  await session.post("Profiler.start");
+  let cpuUs = 0;
+  for (const bodies of all) cpuUs += await measureRoles(bodies, "protobuf");
+  const profile: CpuProfile = (await session.post("Profiler.stop")).profile;
+  session.disconnect();
+  mkdirSync(benchDirectory, { recursive: true });
+  writeFileSync(join(benchDirectory, "ingest.cpuprofile"), JSON.stringify(profile));
+  writeFileSync(join(benchDirectory, "ingest-flame.svg"), flameGraph(profile, "decode, dialect, price and role"));
+  const { functions } = selfTimes(profile);
+  const busyUs = [...functions.values()].reduce((sum, us) => sum + us, 0);
+  const wholeUs = cpuUs / (profiledRounds * bodiesPerRound * spansPerBody);
+  const costs = [...functions].map(([name, us]) => [name, (wholeUs * us) / busyUs] as const);
+  return {
+    title: "self time by function, protobuf to price + role",
+    columns: costColumns,
+    rows: sharesOf(costs, { wholeUs, shown: functionsShown }),
+    notes: [
+      "Flame graph: .burnwatch/bench/ingest-flame.svg; the profile, for a browser's tools: ingest.cpuprofile beside it.",
+      "us/span: the share of the CPU of these rounds, the profiler's included. What V8 inlines counts for the caller.",
+    ],
+  };
+}
 
 /** New spans each round: what is sent twice costs less. */
 function bodiesOf(format: Format, round: number): Buffer[] {

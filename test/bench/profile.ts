@@ -3,7 +3,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Bench, Cell, Table } from "./bench.ts";
+import type { Bench, Table } from "./bench.ts";
+import { type Cost, type CpuProfile, costColumns, type SelfTimes, selfTimes, sharesOf } from "./cpu-profile.ts";
 import { startExporters } from "./load.ts";
 import { clockUs, cpuUsByThread } from "./process-stats.ts";
 import { startServerProcess } from "./server-process.ts";
@@ -48,84 +49,15 @@ export const profile: Bench = {
   },
 };
 
-/** The file that --cpu-prof writes; times in microseconds of the clock that processes share. */
-interface CpuProfile {
-  readonly nodes: readonly {
-    readonly id: number;
-    readonly children?: readonly number[];
-    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
-  }[];
-  readonly startTime: number;
-  readonly samples: readonly number[];
-  readonly timeDeltas: readonly number[];
-}
-
-interface Window {
-  readonly from: number;
-  readonly to: number;
-}
-
 /** The main thread's: an engine may have others of its own. */
 function readProfile(directory: string): CpuProfile {
   const profiles = readdirSync(directory)
     .filter((name) => name.endsWith(".cpuprofile"))
     .map((name) => JSON.parse(readFileSync(join(directory, name), "utf8")) as CpuProfile)
-    .sort((a, b) => b.samples.length - a.samples.length);
+    .sort((a, b) => (b.samples?.length ?? 0) - (a.samples?.length ?? 0));
   if (profiles[0] === undefined) throw new Error("the server wrote no profile");
   return profiles[0];
 }
-
-type CallFrame = CpuProfile["nodes"][number]["callFrame"];
-
-/** Microseconds by function and by place, of the samples inside the window: the server's start is not part of the load. */
-function selfTimes({ nodes, startTime, samples, timeDeltas }: CpuProfile, { from, to }: Window): SelfTimes {
-  const frames = new Map(nodes.map((node) => [node.id, node.callFrame]));
-  const callers = new Map(nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node.callFrame])));
-  const times: SelfTimes = { functions: new Map(), places: new Map() };
-  let at = startTime;
-  for (const [index, sample] of samples.entries()) {
-    at += timeDeltas[index] ?? 0;
-    const frame = frames.get(sample);
-    if (at < from || at > to || frame === undefined || frame.functionName === "(idle)") continue;
-    // A sample stands for the time until the next one.
-    const us = timeDeltas[index + 1] ?? 0;
-    add(times.functions, nameOf(frame, callers.get(sample)), us);
-    add(times.places, placeOf(frame, callers.get(sample)), us);
-  }
-  return times;
-}
-
-interface SelfTimes {
-  readonly functions: Map<string, number>;
-  readonly places: Map<string, number>;
-}
-
-function add(times: Map<string, number>, name: string, us: number): void {
-  times.set(name, (times.get(name) ?? 0) + us);
-}
-
-/** Generated and native code has no file: it is told by its caller. */
-function nameOf({ functionName, url, lineNumber }: CallFrame, caller: CallFrame | undefined): string {
-  const name = functionName === "" ? "(anonymous)" : functionName;
-  if (url !== "") return `${name}  ${pathOf(url)}:${lineNumber + 1}`;
-  return caller === undefined || caller.url === "" ? name : `${name}  of ${caller.functionName} ${pathOf(caller.url)}`;
-}
-
-/** A folder of ours, a package, or a part of Node. */
-function placeOf({ functionName, url }: CallFrame, caller: CallFrame | undefined): string {
-  const from = url === "" ? (caller?.url ?? "") : url;
-  if (from === "") return functionName;
-  if (from.startsWith("node:")) return "Node";
-  const parts = pathOf(from).split("/");
-  return parts.slice(0, parts[0] === "src" || parts[0]?.startsWith("@") === true ? 2 : 1).join("/");
-}
-
-function pathOf(url: string): string {
-  return url.replace(/^.*\/node_modules\//, "").replace(/^file:\/\/.*?\/(src|detectors|instrumentation)\//, "$1/");
-}
-
-/** Microseconds of CPU per span under a name. */
-type Cost = readonly [name: string, us: number];
 
 const threadMeanings: Readonly<Record<string, string>> = {
   main: "main thread",
@@ -151,13 +83,13 @@ function tablesOf({ functions, places }: SelfTimes, { spans, threads }: Load): T
   return [
     {
       title: `self time on the main thread by function, ${load}`,
-      columns,
+      columns: costColumns,
       rows: sharesOf(ofMain(functions), { wholeUs: mainUs, shown: functionsShown }),
       notes: [],
     },
     {
       title: `the main thread by folder and package, ${load}`,
-      columns,
+      columns: costColumns,
       rows: sharesOf(ofMain(places), { wholeUs: mainUs, shown: placesShown }),
       notes: [
         "us/span: the share of the main thread's CPU, since samples also count the time in which the thread waits for a core. The profiler itself costs some of it.",
@@ -166,20 +98,9 @@ function tablesOf({ functions, places }: SelfTimes, { spans, threads }: Load): T
     },
     {
       title: `CPU by threads of the process, ${load}`,
-      columns,
+      columns: costColumns,
       rows: sharesOf(named, { wholeUs, shown: threadsShown }),
       notes: ["/proc/PID/task, from the first request to settled, on a warm server."],
     },
   ];
-}
-
-const columns = [{ title: "where" }, { title: "%", digits: 1 }, { title: "us/span", digits: 2 }];
-
-/** The dearest rows, and one for all of them. */
-function sharesOf(
-  costs: readonly Cost[],
-  { wholeUs, shown }: { readonly wholeUs: number; readonly shown: number },
-): Cell[][] {
-  const dearest = costs.toSorted(([, a], [, b]) => b - a).slice(0, shown);
-  return [...dearest, ["all", wholeUs] as const].map(([name, us]) => [name, (100 * us) / wholeUs, us]);
 }

@@ -61,6 +61,7 @@ export function decodeProtobufMetrics(body: Uint8Array, limits: DecodeLimits, ke
   const walk: Walk = {
     reader: protobuf.Reader.create(buffer),
     buffer,
+    view: new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength),
     limits: pointLimits(limits),
     memo: pointMemo,
     skipDepth: protobuf.Reader.recursionLimit - limits.depthMax,
