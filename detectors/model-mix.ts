@@ -1,6 +1,6 @@
 /** L5: a feature's calls move to a dearer model than the one that answers most of them. */
 
-import { rateDetector } from "./rate-detector.ts";
+import { miss, rateDetector } from "./rate-detector.ts";
 
 /** The models of a feature, by how often they answered lately and what their calls cost. */
 interface Mix {
@@ -33,7 +33,7 @@ export const modelMix = rateDetector<Mix>({
     const usualNanoUsd = mix.nanoUsd[usual] ?? nanoUsd;
     const own = note(mix, record.model, nanoUsd, usual);
     const hit = usual !== -1 && own !== usual && (mix.nanoUsd[own] ?? 0) > dearer * usualNanoUsd;
-    return { hit, nanoUsd: Math.max(0, nanoUsd - usualNanoUsd) };
+    return hit ? { hit, nanoUsd: Math.max(0, nanoUsd - usualNanoUsd) } : miss;
   },
 });
 

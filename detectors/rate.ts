@@ -6,6 +6,8 @@
  * average as long as the rate has not passed that limit, and false alarms are bounded as those of shifts are.
  */
 
+import { addExemplar } from "./exemplars.ts";
+
 export type RateSettings = {
   /** Calls before evidence is gathered. */
   readonly referenceMin: number;
@@ -182,9 +184,7 @@ function see(state: RateState, trial: Trial): void {
   if (!trial.hit) return;
   state.seenHits++;
   state.seenNanoUsd += trial.nanoUsd;
-  if (state.traceIds.includes(trial.traceId) || trial.traceId === "") return;
-  state.traceIds.push(trial.traceId);
-  if (state.traceIds.length > 3) state.traceIds.shift();
+  addExemplar(state.traceIds, trial.traceId);
 }
 
 function begin(state: RateState, evidence: number): RateVerdict {

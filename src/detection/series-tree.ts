@@ -4,7 +4,7 @@
  * is full, the smallest tenth is forgotten at once, so that a flood of new names costs no search per name.
  */
 
-import type { Scope } from "../../detectors/detector.ts";
+import type { Observation, Scope } from "../../detectors/detector.ts";
 import type { Series } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { type Met, meet, type Newcomers, newNewcomers } from "./newcomers.ts";
@@ -15,10 +15,10 @@ export interface SeriesNode {
   readonly key: string;
   readonly series: Series;
   readonly parent: SeriesNode | null;
-  /** By scope, then by key. */
-  readonly children: { [scope in Scope]?: Map<string, SeriesNode> };
-  /** States by the detector's name. */
-  readonly states: Record<string, object>;
+  /** By scope, then by key; null before the first. */
+  children: { [scope in Scope]?: Map<string, SeriesNode> } | null;
+  /** States of the detectors of the scope, each in its place in the plan; null before its first observation. */
+  states: (object | null)[];
   /** Unix milliseconds of the log's clock when the last record came. */
   lastArrivalMs: number;
   /** Event time of the first record, and up to when counts have faded. */
@@ -29,7 +29,7 @@ export interface SeriesNode {
   nanoUsd: number;
   /** Kinds that are firing here: such a series is forgotten last. */
   readonly firing: string[];
-  /** Observations until the alarm level is reckoned anew, and the level. */
+  /** How often the alarm level is asked for until it is reckoned anew, and the level. */
   alarmAge: number;
   alarmAt: number;
 }
@@ -47,6 +47,9 @@ interface Step {
   readonly above: number;
 }
 
+/** A record and its times. */
+type Seen = Pick<Observation, "record" | "atMs" | "arrivedAtMs">;
+
 export interface TreeLimits {
   /** Nodes of lasting scopes (tenants, features, models, prompts, providers). */
   readonly seriesMax: number;
@@ -54,31 +57,42 @@ export interface TreeLimits {
   readonly passingMax: number;
 }
 
+interface TreeOptions extends TreeLimits {
+  /** Told of each node that is forgotten. */
+  readonly forgotten: (node: SeriesNode) => void;
+}
+
 const dayMs = 86_400_000;
 const fadeStepMs = 60_000;
 /** A tenth is forgotten at once. */
 const forgottenShare = 0.1;
+const noneEarlier: readonly Met[] = [];
 
 export class SeriesTree {
   readonly root: SeriesNode;
   readonly newcomers: Newcomers;
+  /** Every scope of the tree, wider ones first. */
+  readonly scopes: readonly Scope[];
   /** Of the last call of `nodesOf`. */
   readonly promoted: Promoted[] = [];
-  readonly #limits: TreeLimits;
+  /** Of the last call of `nodesOf`, by the place in `scopes`. */
+  readonly #found: (SeriesNode | null)[];
+  readonly #options: TreeOptions;
   /** Wider scopes first; `above` is the position of each one's parent. */
   readonly #steps: readonly Step[];
   readonly #counts = { lasting: 0, passing: 0 };
 
   /** @param scopes those that a detector asks for; their ancestors come along. */
-  constructor(scopes: ReadonlySet<Scope>, limits: TreeLimits, root?: SeriesNode, newcomers?: Newcomers) {
-    this.#limits = limits;
-    this.newcomers = newcomers ?? newNewcomers();
-    const ordered = withAncestors(scopes);
-    this.#steps = ordered.slice(1).map((scope) => {
+  constructor(scopes: ReadonlySet<Scope>, options: TreeOptions, saved?: Pick<SeriesTree, "root" | "newcomers">) {
+    this.#options = options;
+    this.newcomers = saved?.newcomers ?? newNewcomers();
+    this.scopes = withAncestors(scopes);
+    this.#steps = this.scopes.slice(1).map((scope) => {
       const { parent, key, passing } = scopeRules[scope];
-      return { scope, key, passing, above: parent === null ? -1 : ordered.indexOf(parent) };
+      return { scope, key, passing, above: parent === null ? -1 : this.scopes.indexOf(parent) };
     });
-    this.root = root ?? newNode("fleet", "", {}, null, 0, 0);
+    this.root = saved?.root ?? newNode("fleet", "", {}, null, 0, 0);
+    this.#found = this.scopes.map((_, place) => (place === 0 ? this.root : null));
     for (const node of this.nodes()) this.#counts[scopeRules[node.scope].passing ? "passing" : "lasting"]++;
   }
 
@@ -87,70 +101,55 @@ export class SeriesTree {
   }
 
   /**
-   * The nodes that a record belongs to, widest first, made where they are new; those of passing scopes with their second
-   * record (`promoted`). The array is overwritten by the next call.
+   * The nodes that a record belongs to, by the place of their scope in `scopes`; null where the record has no such name.
+   * New ones are made, those of passing scopes with their second record (`promoted`). The array is overwritten by the next
+   * call.
    */
-  nodesOf(record: UsageRecord, atMs: number, arrivedAtMs: number): readonly SeriesNode[] {
-    const { found, byStep } = this.#lastFound;
-    found.length = 0;
-    byStep.length = 0;
-    byStep.push(this.root);
-    found.push(this.root);
-    this.promoted.length = 0;
-    for (const { scope, key, above, passing } of this.#steps) {
-      const name = key(record);
-      const parent = byStep[above] ?? null;
-      if (name === null || parent === null) {
-        byStep.push(null);
-        continue;
-      }
-      let node = parent.children[scope]?.get(name);
-      if (node === undefined) {
-        const earlier = passing ? meet(this.newcomers, nameOf(scope, name, record), { record, arrivedAtMs }) : [];
-        if (earlier === null) {
-          byStep.push(null);
-          continue;
-        }
-        node = this.#add({ scope, key: name, above: parent, record, atMs, arrivedAtMs });
-        if (earlier.length > 0) this.promoted.push({ node, earlier });
-      }
-      byStep.push(node);
-      found.push(node);
+  nodesOf(seen: Seen): readonly (SeriesNode | null)[] {
+    const { record } = seen;
+    const found = this.#found;
+    if (this.promoted.length > 0) this.promoted.length = 0;
+    for (let place = 1; place < found.length; place++) {
+      const step = this.#steps[place - 1] as Step;
+      const name = step.key(record);
+      const parent = found[step.above] ?? null;
+      found[place] = name === null || parent === null ? null : this.#child(parent, step, name, seen);
     }
-    for (const node of found) weigh(node, record, atMs, arrivedAtMs);
+    // Last, since what is forgotten for a new node is ranked by what stood before this record.
+    for (const node of found) if (node !== null) weigh(node, seen);
     return found;
   }
-  readonly #lastFound: { readonly found: SeriesNode[]; readonly byStep: (SeriesNode | null)[] } = {
-    found: [],
-    byStep: [],
-  };
+
+  #child(above: SeriesNode, { scope, passing }: Step, key: string, seen: Seen): SeriesNode | null {
+    const known = above.children?.[scope]?.get(key);
+    if (known !== undefined) return known;
+    const { record, arrivedAtMs } = seen;
+    const earlier = passing ? meet(this.newcomers, nameOf(scope, key, record), { record, arrivedAtMs }) : noneEarlier;
+    if (earlier === null) return null;
+    const node = this.#add(above, scope, key, seen);
+    if (earlier.length > 0) this.promoted.push({ node, earlier });
+    return node;
+  }
 
   *nodes(): Generator<SeriesNode> {
     const waiting = [this.root];
     for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
       yield node;
       for (const scope of scopeNames) {
-        const children = node.children[scope];
+        const children = node.children?.[scope];
         if (children !== undefined) for (const child of children.values()) waiting.push(child);
       }
     }
   }
 
-  #add(wanted: {
-    readonly scope: Scope;
-    readonly key: string;
-    readonly above: SeriesNode;
-    readonly record: UsageRecord;
-    readonly atMs: number;
-    readonly arrivedAtMs: number;
-  }): SeriesNode {
-    const { scope, key, above, record } = wanted;
+  #add(above: SeriesNode, scope: Scope, key: string, { record, atMs, arrivedAtMs }: Seen): SeriesNode {
     const kind = scopeRules[scope].passing ? "passing" : "lasting";
-    if (this.#counts[kind] >= (kind === "passing" ? this.#limits.passingMax : this.#limits.seriesMax)) {
+    if (this.#counts[kind] >= (kind === "passing" ? this.#options.passingMax : this.#options.seriesMax)) {
       this.#forget(kind === "passing", above);
     }
     const series = { ...above.series, ...scopeRules[scope].names(record) };
-    const node = newNode(scope, key, series, above, wanted.atMs, wanted.arrivedAtMs);
+    const node = newNode(scope, key, series, above, atMs, arrivedAtMs);
+    above.children ??= {};
     above.children[scope] ??= new Map();
     above.children[scope].set(key, node);
     this.#counts[kind]++;
@@ -172,7 +171,8 @@ export class SeriesTree {
           : (node.nanoUsd + node.calls) * 2 ** ((node.lastArrivalMs - now) / dayMs);
     const ranked = leaves.map((node) => ({ node, worth: worth(node) })).sort((a, b) => a.worth - b.worth);
     for (const { node } of ranked.slice(0, Math.max(1, Math.ceil(ranked.length * forgottenShare)))) {
-      node.parent?.children[node.scope]?.delete(node.key);
+      node.parent?.children?.[node.scope]?.delete(node.key);
+      this.#options.forgotten(node);
       this.#counts[passing ? "passing" : "lasting"]--;
     }
   }
@@ -195,8 +195,8 @@ function newNode(
     key,
     series,
     parent,
-    children: {},
-    states: {},
+    children: null,
+    states: [],
     lastArrivalMs: arrivedAtMs,
     firstMs: atMs,
     latestMs: atMs,
@@ -208,7 +208,7 @@ function newNode(
   };
 }
 
-function weigh(node: SeriesNode, record: UsageRecord, atMs: number, arrivedAtMs: number): void {
+function weigh(node: SeriesNode, { record, atMs, arrivedAtMs }: Seen): void {
   node.lastArrivalMs = arrivedAtMs;
   // Within a minute of a day nothing fades that could be told.
   if (atMs - node.latestMs > fadeStepMs) {
@@ -222,7 +222,7 @@ function weigh(node: SeriesNode, record: UsageRecord, atMs: number, arrivedAtMs:
 }
 
 function hasChildren(node: SeriesNode): boolean {
-  return scopeNames.some((scope) => (node.children[scope]?.size ?? 0) > 0);
+  return scopeNames.some((scope) => (node.children?.[scope]?.size ?? 0) > 0);
 }
 
 function withAncestors(scopes: ReadonlySet<Scope>): readonly Scope[] {
