@@ -83,6 +83,8 @@ const z = 3.09;
 const limitAgeMax = 16;
 const wealthMax = 1e30;
 const stillUp = 50;
+/** Exemplars are kept from this CUSUM on: a hit that takes it no further is never among the last three of an alarm. */
+const risingFrom = 4;
 const recoveryFactor = 3;
 const recoveryCallsMin = 50;
 const hourMs = 3_600_000;
@@ -184,7 +186,7 @@ function see(state: RateState, trial: Trial): void {
   if (!trial.hit) return;
   state.seenHits++;
   state.seenNanoUsd += trial.nanoUsd;
-  addExemplar(state.traceIds, trial.traceId);
+  if (state.cusum >= risingFrom || state.alarm !== null) addExemplar(state.traceIds, trial.traceId);
 }
 
 function begin(state: RateState, evidence: number): RateVerdict {

@@ -64,10 +64,9 @@ interface Shift {
 }
 
 /** Plain data. */
-export interface ShiftState {
+export interface ShiftState extends Wander {
   readonly reference: Histogram;
   readonly wealth: Block;
-  readonly wander: Wander;
   /** CUSUM of what the bets pay, and when it last began. */
   cusum: number;
   onsetMs: number;
@@ -116,7 +115,7 @@ export function newShift(store: CellStore | null = null): ShiftState {
   return {
     reference: newHistogram(store),
     wealth: newWealth(store),
-    wander: newWander(),
+    ...newWander(),
     cusum: 0,
     onsetMs: 0,
     firstMs: 0,
@@ -150,14 +149,14 @@ export function addValue(
   fadeUntil(state, call.atMs, settings);
   const spanMinutes = (call.atMs - state.firstMs) / minuteMs;
   const judged = reference.total >= settings.referenceMin && spanMinutes >= settings.referenceMinutesMin;
-  const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) : 0;
+  const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state, settings))) : 0;
   if (judged) dateChange(state, value, call);
   if (evidence >= alarmAt && state.rise !== null && state.rise.seen.total >= valuesMin) {
     const verdict = verdictOf(state, state.rise, { status: "firing", onsetMs: state.onsetMs, evidence });
     if (verdict.observed >= settings.meanRatioMin * verdict.expected)
       return begin(state, state.rise, { verdict, atMs: call.atMs });
   }
-  if (judged) learnWander(state.wander, rank);
+  if (judged) learnWander(state, rank);
   addBin(reference, bin);
   // A running mean that forgets as slowly as the histogram does.
   state.usualNanoUsd += ((call.nanoUsd ?? 0) - state.usualNanoUsd) / Math.max(1, reference.total);
@@ -226,7 +225,7 @@ function follow(
 ): ShiftVerdict | null {
   shift.values++;
   if (state.rise !== null) note(state.rise, value, call);
-  if (bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) >= stillShifted) {
+  if (bet(state.wealth, rank, oddsFor(marginOf(state, settings))) >= stillShifted) {
     clearCells(state.wealth);
     shift.quiet = 0;
   } else if (++shift.quiet >= shift.recovery) return end(state, shift, false);

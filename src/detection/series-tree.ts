@@ -15,8 +15,8 @@ export interface SeriesNode {
   readonly key: string;
   readonly series: Series;
   readonly parent: SeriesNode | null;
-  /** By scope, then by key; null before the first. */
-  children: { [scope in Scope]?: Map<string, SeriesNode> } | null;
+  /** By the number of their scope (`scopeNames`), then by key; null before the first. */
+  children: (Map<string, SeriesNode> | undefined)[] | null;
   /** States of the detectors of the scope, each in its place in the plan; null before its first observation. */
   states: (object | null)[];
   /** Unix milliseconds of the log's clock when the last record came. */
@@ -42,6 +42,8 @@ export interface Promoted {
 
 interface Step {
   readonly scope: Scope;
+  /** Of the scope, in `scopeNames`. */
+  readonly number: number;
   readonly passing: boolean;
   readonly key: (record: UsageRecord) => string | null;
   readonly above: number;
@@ -89,7 +91,13 @@ export class SeriesTree {
     this.scopes = withAncestors(scopes);
     this.#steps = this.scopes.slice(1).map((scope) => {
       const { parent, key, passing } = scopeRules[scope];
-      return { scope, key, passing, above: parent === null ? -1 : this.scopes.indexOf(parent) };
+      return {
+        scope,
+        number: scopeNames.indexOf(scope),
+        key,
+        passing,
+        above: parent === null ? -1 : this.scopes.indexOf(parent),
+      };
     });
     this.root = saved?.root ?? newNode("fleet", "", {}, null, 0, 0);
     this.#found = this.scopes.map((_, place) => (place === 0 ? this.root : null));
@@ -120,13 +128,14 @@ export class SeriesTree {
     return found;
   }
 
-  #child(above: SeriesNode, { scope, passing }: Step, key: string, seen: Seen): SeriesNode | null {
-    const known = above.children?.[scope]?.get(key);
+  #child(above: SeriesNode, step: Step, key: string, seen: Seen): SeriesNode | null {
+    const known = above.children?.[step.number]?.get(key);
     if (known !== undefined) return known;
+    const { scope, passing } = step;
     const { record, arrivedAtMs } = seen;
     const earlier = passing ? meet(this.newcomers, nameOf(scope, key, record), { record, arrivedAtMs }) : noneEarlier;
     if (earlier === null) return null;
-    const node = this.#add(above, scope, key, seen);
+    const node = this.#add(above, step, key, seen);
     if (earlier.length > 0) this.promoted.push({ node, earlier });
     return node;
   }
@@ -135,23 +144,23 @@ export class SeriesTree {
     const waiting = [this.root];
     for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
       yield node;
-      for (const scope of scopeNames) {
-        const children = node.children?.[scope];
-        if (children !== undefined) for (const child of children.values()) waiting.push(child);
+      for (const siblings of node.children ?? []) {
+        if (siblings !== undefined) for (const child of siblings.values()) waiting.push(child);
       }
     }
   }
 
-  #add(above: SeriesNode, scope: Scope, key: string, { record, atMs, arrivedAtMs }: Seen): SeriesNode {
-    const kind = scopeRules[scope].passing ? "passing" : "lasting";
-    if (this.#counts[kind] >= (kind === "passing" ? this.#options.passingMax : this.#options.seriesMax)) {
-      this.#forget(kind === "passing", above);
+  #add(above: SeriesNode, { scope, number, passing }: Step, key: string, seen: Seen): SeriesNode {
+    const { record, atMs, arrivedAtMs } = seen;
+    const kind = passing ? "passing" : "lasting";
+    if (this.#counts[kind] >= (passing ? this.#options.passingMax : this.#options.seriesMax)) {
+      this.#forget(passing, above);
     }
     const series = { ...above.series, ...scopeRules[scope].names(record) };
     const node = newNode(scope, key, series, above, atMs, arrivedAtMs);
-    above.children ??= {};
-    above.children[scope] ??= new Map();
-    above.children[scope].set(key, node);
+    above.children ??= [];
+    const siblings = above.children[number] ?? new Map<string, SeriesNode>();
+    above.children[number] = siblings.set(key, node);
     this.#counts[kind]++;
     return node;
   }
@@ -171,7 +180,7 @@ export class SeriesTree {
           : (node.nanoUsd + node.calls) * 2 ** ((node.lastArrivalMs - now) / dayMs);
     const ranked = leaves.map((node) => ({ node, worth: worth(node) })).sort((a, b) => a.worth - b.worth);
     for (const { node } of ranked.slice(0, Math.max(1, Math.ceil(ranked.length * forgottenShare)))) {
-      node.parent?.children?.[node.scope]?.delete(node.key);
+      node.parent?.children?.[scopeNames.indexOf(node.scope)]?.delete(node.key);
       this.#options.forgotten(node);
       this.#counts[passing ? "passing" : "lasting"]--;
     }
@@ -222,7 +231,7 @@ function weigh(node: SeriesNode, { record, atMs, arrivedAtMs }: Seen): void {
 }
 
 function hasChildren(node: SeriesNode): boolean {
-  return scopeNames.some((scope) => (node.children?.[scope]?.size ?? 0) > 0);
+  return node.children?.some((siblings) => siblings !== undefined && siblings.size > 0) === true;
 }
 
 function withAncestors(scopes: ReadonlySet<Scope>): readonly Scope[] {

@@ -135,7 +135,7 @@ function bySeries({ watcher }: SavedDetection): Map<string, unknown> {
   for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
     const { parent: _parent, children, ...known } = node;
     found.set(`${node.scope} ${JSON.stringify(node.series)}`, known);
-    for (const siblings of Object.values(children ?? {})) waiting.push(...siblings.values());
+    for (const siblings of children ?? []) waiting.push(...(siblings?.values() ?? []));
   }
   return found;
 }
