@@ -8,6 +8,7 @@ import type { Observation, Scope } from "../../detectors/detector.ts";
 import type { Series } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { type Met, meet, type Newcomers, newNewcomers } from "./newcomers.ts";
+import { timeOf } from "./observation-of.ts";
 import { scopeNames, scopeRules } from "./scopes.ts";
 
 export interface SeriesNode {
@@ -135,7 +136,10 @@ export class SeriesTree {
     const { record, arrivedAtMs } = seen;
     const earlier = passing ? meet(this.newcomers, nameOf(scope, key, record), { record, arrivedAtMs }) : noneEarlier;
     if (earlier === null) return null;
-    const node = this.#add(above, step, key, seen);
+    // It began with the record that was kept for it, and that one counts as this one will.
+    const first = earlier.map((met) => ({ ...met, atMs: timeOf(met.record, met.arrivedAtMs) }));
+    const node = this.#add(above, step, key, first[0] ?? seen);
+    for (const each of first) weigh(node, each);
     if (earlier.length > 0) this.promoted.push({ node, earlier });
     return node;
   }
