@@ -29,6 +29,7 @@ export const cacheCollapse = rateDetector<Served>({
   // Misses are common where all is well: the limit itself is wide enough.
   settings: { forgivenFactor: 1.1 },
   newMemory: () => ({ share: 0, calls: 0, nanoUsd: 0 }),
+  begins: ({ cacheReadTokens }) => cacheReadTokens > 0,
   ask({ failed, inputTokens, cacheReadTokens, nanoUsd }, served) {
     if (failed || inputTokens < cacheableTokensMin) return null;
     const share = Math.min(1, cacheReadTokens / inputTokens);

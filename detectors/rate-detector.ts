@@ -25,7 +25,7 @@ export const miss: Answer = { hit: false, nanoUsd: 0 };
 
 export interface WatchedRate<Memory extends object>
   extends NamedRate,
-    Pick<Detector, "id" | "name" | "summary" | "method" | "scopes" | "mode" | "stateBytesMax"> {
+    Pick<Detector, "id" | "name" | "summary" | "method" | "scopes" | "mode" | "stateBytesMax" | "begins"> {
   readonly settings?: Partial<RateSettings>;
   /** What the question needs to remember of earlier calls: plain data. */
   newMemory(): Memory;

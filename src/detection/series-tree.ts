@@ -11,28 +11,30 @@ import { type Met, meet, type Newcomers, newNewcomers } from "./newcomers.ts";
 import { timeOf } from "./observation-of.ts";
 import { scopeNames, scopeRules } from "./scopes.ts";
 
+/** What every record asks for stands first, side by side in memory. */
 export interface SeriesNode {
-  readonly scope: Scope;
-  readonly key: string;
-  readonly series: Series;
-  readonly parent: SeriesNode | null;
   /** By the number of their scope (`scopeNames`), then by key; null before the first. */
   children: (Map<string, SeriesNode> | undefined)[] | null;
   /** States of the detectors of the scope, each in its place in the plan; null before its first observation. */
   states: (object | null)[];
   /** Unix milliseconds of the log's clock when the last record came. */
   lastArrivalMs: number;
-  /** Event time of the first record, and up to when counts have faded. */
-  readonly firstMs: number;
+  /** Event time up to when counts have faded. */
   latestMs: number;
   /** Calls and nano-dollars, exponentially decayed with a half-life of a day. */
   calls: number;
   nanoUsd: number;
-  /** Kinds that are firing here: such a series is forgotten last. */
-  readonly firing: string[];
   /** How often the alarm level is asked for until it is reckoned anew, and the level. */
   alarmAge: number;
   alarmAt: number;
+  readonly parent: SeriesNode | null;
+  readonly scope: Scope;
+  readonly key: string;
+  readonly series: Series;
+  /** Event time of the first record. */
+  readonly firstMs: number;
+  /** Kinds that are firing here: such a series is forgotten last. */
+  readonly firing: string[];
 }
 
 /** A series that was just made, and what it must be told of before the record that made it. */
@@ -204,20 +206,20 @@ function newNode(
   arrivedAtMs: number,
 ): SeriesNode {
   return {
-    scope,
-    key,
-    series,
-    parent,
     children: null,
     states: [],
     lastArrivalMs: arrivedAtMs,
-    firstMs: atMs,
     latestMs: atMs,
     calls: 0,
     nanoUsd: 0,
-    firing: [],
     alarmAge: 0,
     alarmAt: 0,
+    parent,
+    scope,
+    key,
+    series,
+    firstMs: atMs,
+    firing: [],
   };
 }
 

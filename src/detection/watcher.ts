@@ -54,6 +54,8 @@ export class Watcher {
   /** How many times the evidence of a ticket a page asks for. */
   readonly #pagesAreRarer: number;
   readonly #context: { -readonly [Key in keyof Context]: Context[Key] } = { alarmAt: 0, settings: {}, parent: null };
+  /** Findings of the record at hand. */
+  #told: Finding[] = [];
   #weightSum: number;
   /** Minute of the last tick. */
   #minute: number;
@@ -118,7 +120,7 @@ export class Watcher {
 
   /** Judges one record that arrived at `arrivedAtMs`. */
   observe(record: UsageRecord, arrivedAtMs: number): readonly Finding[] {
-    const findings: Finding[] = [];
+    const findings = this.#told;
     const observation = observationOf(record, arrivedAtMs);
     const nodes = this.#tree.nodesOf(observation);
     for (const { node, earlier } of this.#tree.promoted) {
@@ -130,7 +132,9 @@ export class Watcher {
       const node = nodes[place] ?? null;
       if (node !== null) this.#tell(node, this.#planByPlace[place] ?? [], observation, arrivedAtMs, findings);
     }
-    return findings.length === 0 ? nothing : findings;
+    if (findings.length === 0) return nothing;
+    this.#told = [];
+    return findings;
   }
 
   #tell(
@@ -140,6 +144,8 @@ export class Watcher {
     nowMs: number,
     findings: Finding[],
   ): void {
+    // Made at once in its full length: an array that grows takes twice the room.
+    if (node.states.length === 0) node.states = plan.map(() => null);
     const { states } = node;
     for (let place = 0; place < plan.length; place++) {
       const planned = plan[place] as PlannedDetector;
