@@ -7,7 +7,7 @@
 import type { Observation, Scope } from "../../detectors/detector.ts";
 import type { Series } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
-import { type Met, meet, type Newcomers, newNewcomers } from "./newcomers.ts";
+import { type Met, Newcomers } from "./newcomers.ts";
 import { timeOf } from "./observation-of.ts";
 import { scopeNames, scopeRules } from "./scopes.ts";
 
@@ -62,6 +62,12 @@ export interface TreeLimits {
   readonly passingMax: number;
 }
 
+/** What a snapshot keeps of a tree. */
+export interface SavedTree {
+  readonly root: SeriesNode;
+  readonly newcomers: Pick<Newcomers, "recent" | "older">;
+}
+
 interface TreeOptions extends TreeLimits {
   /** Told of each node that is forgotten. */
   readonly forgotten: (node: SeriesNode) => void;
@@ -88,9 +94,9 @@ export class SeriesTree {
   readonly #counts = { lasting: 0, passing: 0 };
 
   /** @param scopes those that a detector asks for; their ancestors come along. */
-  constructor(scopes: ReadonlySet<Scope>, options: TreeOptions, saved?: Pick<SeriesTree, "root" | "newcomers">) {
+  constructor(scopes: ReadonlySet<Scope>, options: TreeOptions, saved?: SavedTree) {
     this.#options = options;
-    this.newcomers = saved?.newcomers ?? newNewcomers();
+    this.newcomers = new Newcomers(saved?.newcomers);
     this.scopes = withAncestors(scopes);
     this.#steps = this.scopes.slice(1).map((scope) => {
       const { parent, key, passing } = scopeRules[scope];
@@ -136,7 +142,7 @@ export class SeriesTree {
     if (known !== undefined) return known;
     const { scope, passing } = step;
     const { record, arrivedAtMs } = seen;
-    const earlier = passing ? meet(this.newcomers, nameOf(scope, key, record), { record, arrivedAtMs }) : noneEarlier;
+    const earlier = passing ? this.newcomers.meet(nameOf(scope, key, record), { record, arrivedAtMs }) : noneEarlier;
     if (earlier === null) return null;
     // It began with the record that was kept for it, and that one counts as this one will.
     const first = earlier.map((met) => ({ ...met, atMs: timeOf(met.record, met.arrivedAtMs) }));

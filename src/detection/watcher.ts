@@ -11,9 +11,8 @@ import type { UsageRecord } from "../model/usage-record.ts";
 import { type AlertBudget, alarmLevel, defaultBudget, spendWeight } from "./alert-budget.ts";
 import { type DetectorChoices, type PlannedDetector, planDetectors } from "./detector-plan.ts";
 import { defaultFold, type FoldSettings, type IncidentState, newIncidents, passTime, raise } from "./incidents.ts";
-import type { Newcomers } from "./newcomers.ts";
 import { observationOf } from "./observation-of.ts";
-import { type SeriesNode, SeriesTree, type TreeLimits } from "./series-tree.ts";
+import { type SavedTree, type SeriesNode, SeriesTree, type TreeLimits } from "./series-tree.ts";
 
 export interface WatcherOptions {
   readonly detectors: readonly Detector[];
@@ -23,10 +22,8 @@ export interface WatcherOptions {
   readonly budget?: AlertBudget;
 }
 
-interface Saved {
+interface Saved extends SavedTree {
   readonly cells: CellStore;
-  readonly root: SeriesNode;
-  readonly newcomers: Newcomers;
   readonly incidents: IncidentState;
   readonly weightSum: number;
   readonly minute: number;
