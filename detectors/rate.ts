@@ -83,7 +83,7 @@ const z = 3.09;
 const limitAgeMax = 16;
 const wealthMax = 1e30;
 const stillUp = 50;
-/** Exemplars are kept from this CUSUM on: a hit that takes it no further is never among the last three of an alarm. */
+/** Exemplars are kept from this CUSUM on: what an alarm asks for beyond it takes more hits than there are exemplars. */
 const risingFrom = 4;
 const recoveryFactor = 3;
 const recoveryCallsMin = 50;

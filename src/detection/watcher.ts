@@ -95,7 +95,10 @@ export class Watcher {
     return serialize(saved);
   }
 
-  /** Puts the states of a snapshot where the plan of today has them; those of detectors that are no more are dropped. */
+  /**
+   * Puts the states of a snapshot where the plan of today has them. Those of detectors that are no more are dropped; nobody
+   * knows how to give their cells back, which stay unused.
+   */
   #placeStates(names: ReadonlyMap<Scope, readonly string[]>): void {
     const places = new Map(
       [...this.#plan].map(([scope, planned]) => {
