@@ -1,6 +1,6 @@
 /** L4: what used to be read from the provider's cache is paid for in full. */
 
-import { rateDetector } from "./rate-detector.ts";
+import { miss, rateDetector } from "./rate-detector.ts";
 
 /** What the cache usually serves of an input of which it serves anything, and what a missed call costs more. */
 interface Served {
@@ -29,16 +29,17 @@ export const cacheCollapse = rateDetector<Served>({
   // Misses are common where all is well: the limit itself is wide enough.
   settings: { forgivenFactor: 1.1 },
   newMemory: () => ({ share: 0, calls: 0, nanoUsd: 0 }),
+  begins: ({ cacheReadTokens }) => cacheReadTokens > 0,
   ask({ failed, inputTokens, cacheReadTokens, nanoUsd }, served) {
     if (failed || inputTokens < cacheableTokensMin) return null;
     const share = Math.min(1, cacheReadTokens / inputTokens);
     if (served.calls === 0 && share === 0) return null;
-    const miss = share < missedBelow * served.share;
-    if (!miss) {
+    if (share >= missedBelow * served.share) {
       served.calls = Math.min(memoryCalls, served.calls + 1);
       served.share += (share - served.share) / served.calls;
       served.nanoUsd += ((nanoUsd ?? 0) - served.nanoUsd) / served.calls;
+      return miss;
     }
-    return { hit: miss, nanoUsd: nanoUsd === null ? 0 : Math.max(0, nanoUsd - served.nanoUsd) };
+    return { hit: true, nanoUsd: nanoUsd === null ? 0 : Math.max(0, nanoUsd - served.nanoUsd) };
   },
 });

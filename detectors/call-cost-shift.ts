@@ -5,6 +5,7 @@ import {
   acceptShift,
   addValue,
   defaultShift,
+  forgetShift,
   newShift,
   passTime,
   type ShiftSettings,
@@ -32,17 +33,13 @@ export const callCostShift: Detector<{ readonly cost: ShiftState }, ShiftSetting
   mode: "ticket",
   settings: defaultShift,
   stateBytesMax: 4096,
-  newState: () => ({ cost: newShift() }),
-  observe({ cost }, { calls, failed, nanoUsd, atMs, tieBreak, record }, { alarmAt, settings }) {
+  newState: (store) => ({ cost: newShift(store) }),
+  forget: ({ cost }) => forgetShift(cost),
+  observe({ cost }, observation, { alarmAt, settings }) {
+    const { calls, failed, nanoUsd } = observation;
     if (calls !== 1 || failed || nanoUsd === null) return calm;
-    const { traceId } = record;
-    const verdict = addValue(
-      cost,
-      { value: nanoUsd / nanoUsdPerStep, atMs, nanoUsd, tieBreak, traceId },
-      alarmAt,
-      settings,
-    );
-    return verdict === null ? calm : [shiftClaim(measure, verdict, atMs)];
+    const verdict = addValue(cost, nanoUsd / nanoUsdPerStep, observation, alarmAt, settings);
+    return verdict === null ? calm : [shiftClaim(measure, verdict, observation.atMs)];
   },
   tick({ cost }, nowMs, { settings }) {
     const verdict = passTime(cost, nowMs, settings);

@@ -1,6 +1,6 @@
 /** How far two histograms are apart: what a finding says in evidence of a shift. Never an alarm by itself. */
 
-import type { Histogram } from "./histogram.ts";
+import { countOf, type Histogram } from "./histogram.ts";
 import { lowerEdge } from "./log-bins.ts";
 
 export interface Distance {
@@ -18,11 +18,11 @@ const noDistance: Distance = { psi: 0, factor: 1, ks: 0 };
 export function compare(seen: Histogram, usual: Histogram): Distance {
   if (seen.total <= 0 || usual.total <= 0) return noDistance;
   const from = Math.min(seen.first, usual.first);
-  const until = Math.max(seen.first + seen.counts.length, usual.first + usual.counts.length);
+  const until = Math.max(seen.first + seen.length, usual.first + usual.length);
   const bins = until - from;
   let [psi, w1, ks, seenSum, usualSum] = [0, 0, 0, 0, 0];
   for (let bin = from; bin < until; bin++) {
-    const [a, b] = [seen.counts[bin - seen.first] ?? 0, usual.counts[bin - usual.first] ?? 0];
+    const [a, b] = [countOf(seen, bin), countOf(usual, bin)];
     const p = (a + 0.5) / (seen.total + bins / 2);
     const q = (b + 0.5) / (usual.total + bins / 2);
     psi += (p - q) * Math.log(p / q);

@@ -6,6 +6,7 @@
 
 import type { Claim } from "../src/model/finding.ts";
 import type { UsageRecord } from "../src/model/usage-record.ts";
+import type { CellStore } from "./cells.ts";
 
 /**
  * Which observations share a state. `tenant`; `feature`: tenant and feature; `model`: tenant, feature and model;
@@ -80,8 +81,18 @@ export interface Detector<State extends object = object, Chosen extends Settings
   readonly settings: Chosen;
   /** Upper bound of one serialised state. */
   readonly stateBytesMax: number;
-  /** A state before its first observation: plain data (numbers, texts, arrays, typed arrays), which can be cloned. */
-  newState(): State;
+  /**
+   * A state before its first observation: plain data (numbers, texts, arrays, typed arrays), which can be cloned. Its
+   * histograms lie in the store where one is given.
+   */
+  newState(store?: CellStore | null): State;
+  /** Gives back what the state took from its store. Left out where it takes nothing. */
+  forget?(state: State): void;
+  /**
+   * Whether an observation can say anything to a series that has no state yet: until one does, none is made. Left out
+   * where every observation can.
+   */
+  begins?(observation: Observation): boolean;
   /**
    * Takes one observation. @returns what is newly decided, nearly always `calm`; a firing claim is told again when it has
    * grown much, at most once a minute.

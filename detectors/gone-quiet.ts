@@ -1,7 +1,15 @@
 /** D9: a series says nothing any more while its parent lives: broken telemetry, or a feature that is down, is no saving. */
 
 import { calm, type Detector, type Verdict } from "./detector.ts";
-import { countCall, dispersion, type MinuteCounts, newMinuteCounts, passMinutes, usualCount } from "./minute-counts.ts";
+import {
+  countCall,
+  dispersion,
+  endsMinute,
+  type MinuteCounts,
+  newMinuteCounts,
+  passMinutes,
+  usualCount,
+} from "./minute-counts.ts";
 
 type QuietSettings = {
   /** Logarithm of how unlikely the silence must be: 16 is one in nine million. */
@@ -34,10 +42,12 @@ export const goneQuiet: Detector<QuietState, QuietSettings> = {
   newState: () => ({ counts: newMinuteCounts(), surprise: 0, firing: null }),
   observe(state, { calls, atMs }) {
     if (calls !== 1) return calm;
-    countCall(state.counts, atMs, () => state.firing === null);
+    const { counts, firing } = state;
+    if (endsMinute(counts, atMs)) passMinutes(counts, Math.floor(atMs / minuteMs), () => firing === null);
+    countCall(counts, atMs);
     state.surprise = 0;
-    if (state.firing === null) return calm;
-    const verdict = claim(state.firing, "resolved", { atMs: Math.max(atMs, state.firing.onsetMs), surprise: 0 });
+    if (firing === null) return calm;
+    const verdict = claim(firing, "resolved", { atMs: Math.max(atMs, firing.onsetMs), surprise: 0 });
     state.firing = null;
     return [verdict];
   },

@@ -1,32 +1,50 @@
 /**
- * A histogram over a window of bins that grows as values ask for it, with counts that fade. Counts are kept in one typed
- * array; a rank is a partial sum over it, from the nearer end: for the few dozen bins that a series has, that is as fast
- * as a Fenwick tree and a third of its size.
+ * A histogram over a window of bins that grows as values ask for it, with counts that fade. A rank is a partial sum over
+ * its cells, from the nearer end: for the few dozen bins that a series has, that is as fast as a Fenwick tree and a third
+ * of its size.
  */
 
+import { type Block, type CellStore, giveBackCells, newBlock, takeCells } from "./cells.ts";
 import { binsMax, middle } from "./log-bins.ts";
 
-/** Plain data. */
-export interface Histogram {
-  /** Bin of the first count. */
+/** Plain data. Its cells are the counts of the bins from `first` on. */
+export interface Histogram extends Block {
   first: number;
-  counts: Float32Array;
   total: number;
 }
 
 /** The window grows by whole steps, so that it is not copied for every new bin. */
 const windowStep = 16;
 
-/** A histogram without a count. */
-export function newHistogram(): Histogram {
-  return { first: 0, counts: new Float32Array(0), total: 0 };
+/** A histogram without a count, and without a cell before its first. */
+export function newHistogram(store: CellStore | null = null): Histogram {
+  return { ...newBlock(store, 0), first: 0, total: 0 };
+}
+
+/** Takes out everything, and gives the cells back. */
+export function emptyHistogram(histogram: Histogram): void {
+  giveBackCells(histogram);
+  histogram.first = 0;
+  histogram.total = 0;
+}
+
+/** How many values a bin holds. */
+export function countOf({ cells, at, length, first }: Histogram, bin: number): number {
+  const index = bin - first;
+  return index >= 0 && index < length ? (cells[at + index] ?? 0) : 0;
+}
+
+/** Bins of the window with their counts, in their order. */
+export function* binsOf(histogram: Histogram): Generator<readonly [bin: number, count: number]> {
+  const { first, length } = histogram;
+  for (let bin = first; bin < first + length; bin++) yield [bin, countOf(histogram, bin)];
 }
 
 /** Counts one value by its bin. */
 export function addBin(histogram: Histogram, bin: number): void {
-  const index = bin - histogram.first;
-  if (index >= 0 && index < histogram.counts.length) histogram.counts[index] = (histogram.counts[index] ?? 0) + 1;
-  else widen(histogram, bin);
+  if (bin < histogram.first || bin >= histogram.first + histogram.length) widen(histogram, bin);
+  const cell = histogram.at + bin - histogram.first;
+  histogram.cells[cell] = (histogram.cells[cell] ?? 0) + 1;
   histogram.total++;
 }
 
@@ -35,67 +53,78 @@ export function addBin(histogram: Histogram, bin: number): void {
  * equals. So long as all values are exchangeable and none has faded, ranks are independent and uniform, however few the
  * values (Vovk, Gammerman and Shafer, 2005).
  */
-export function rankOf({ first, counts, total }: Histogram, bin: number, tieBreak: number): number {
+export function rankOf({ cells, at, length, first, total }: Histogram, bin: number, tieBreak: number): number {
   const index = bin - first;
   if (index < 0) return tieBreak / (total + 1);
-  if (index >= counts.length) return (total + tieBreak) / (total + 1);
+  if (index >= length) return (total + tieBreak) / (total + 1);
   let below = 0;
-  if (index < counts.length >> 1) for (let i = 0; i < index; i++) below += counts[i] ?? 0;
+  if (index < length >> 1) for (let i = at; i < at + index; i++) below += cells[i] ?? 0;
   else {
     below = total;
-    for (let i = index; i < counts.length; i++) below -= counts[i] ?? 0;
+    for (let i = at + index; i < at + length; i++) below -= cells[i] ?? 0;
   }
-  const rank = (below + tieBreak * ((counts[index] ?? 0) + 1)) / (total + 1);
+  const rank = (below + tieBreak * ((cells[at + index] ?? 0) + 1)) / (total + 1);
   return Math.max(0, rank);
 }
 
 /** Lets all counts fade to a share of themselves. */
 export function fade(histogram: Histogram, share: number): void {
+  const { cells, at, length } = histogram;
   let total = 0;
-  for (let i = 0; i < histogram.counts.length; i++) {
-    histogram.counts[i] = (histogram.counts[i] ?? 0) * share;
-    total += histogram.counts[i] ?? 0;
+  for (let i = at; i < at + length; i++) {
+    cells[i] = (cells[i] ?? 0) * share;
+    total += cells[i] ?? 0;
   }
   histogram.total = total;
 }
 
+/** Takes one value of a bin out again, if it holds one. */
+export function takeOutOne(histogram: Histogram, bin: number): void {
+  if (countOf(histogram, bin) <= 0) return;
+  const cell = histogram.at + bin - histogram.first;
+  histogram.cells[cell] = (histogram.cells[cell] ?? 0) - 1;
+  histogram.total--;
+}
+
 /** Takes counts out again that had been counted; none falls below zero, as they may have faded since. */
 export function takeOut(histogram: Histogram, counted: Histogram): void {
-  for (let i = 0; i < counted.counts.length; i++) {
-    const index = counted.first + i - histogram.first;
-    const left = (histogram.counts[index] ?? 0) - (counted.counts[i] ?? 0);
-    if (index >= 0 && index < histogram.counts.length) histogram.counts[index] = Math.max(0, left);
+  const { cells, at, length, first } = histogram;
+  let total = 0;
+  for (let i = 0; i < length; i++) {
+    cells[at + i] = Math.max(0, (cells[at + i] ?? 0) - countOf(counted, first + i));
+    total += cells[at + i] ?? 0;
   }
-  histogram.total = histogram.counts.reduce((sum, count) => sum + count, 0);
+  histogram.total = total;
 }
 
 /** Mean of the values as their bins tell them; 0 without any. */
-export function meanOf({ first, counts, total }: Histogram): number {
+export function meanOf({ cells, at, length, first, total }: Histogram): number {
   let sum = 0;
-  for (let i = 0; i < counts.length; i++) sum += (counts[i] ?? 0) * middle(first + i);
+  for (let i = 0; i < length; i++) sum += (cells[at + i] ?? 0) * middle(first + i);
   return total > 0 ? sum / total : 0;
 }
 
 /** The value below which this share of the counts lies, by the middle of its bin; 0 without any. */
-export function quantileOf({ first, counts, total }: Histogram, share: number): number {
+export function quantileOf({ cells, at, length, first, total }: Histogram, share: number): number {
   let left = share * total;
-  for (let i = 0; i < counts.length; i++) {
-    left -= counts[i] ?? 0;
-    if (left <= 0 && (counts[i] ?? 0) > 0) return middle(first + i);
+  for (let i = 0; i < length; i++) {
+    const count = cells[at + i] ?? 0;
+    left -= count;
+    if (left <= 0 && count > 0) return middle(first + i);
   }
-  return total > 0 ? middle(first + counts.length - 1) : 0;
+  return total > 0 ? middle(first + length - 1) : 0;
 }
 
+/** Moves to a window that holds the bin, too. */
 function widen(histogram: Histogram, bin: number): void {
-  const { first, counts } = histogram;
-  const empty = counts.length === 0;
+  const { cells, at, length, first } = histogram;
+  const empty = length === 0;
   const from = empty ? bin : Math.min(first, bin);
-  const until = empty ? bin + 1 : Math.max(first + counts.length, bin + 1);
+  const until = empty ? bin + 1 : Math.max(first + length, bin + 1);
   const newFirst = from - (from % windowStep);
-  const length = Math.min(binsMax + windowStep, Math.ceil((until - newFirst) / windowStep) * windowStep);
-  const wider = new Float32Array(length);
-  if (!empty) wider.set(counts, first - newFirst);
-  wider[bin - newFirst] = (wider[bin - newFirst] ?? 0) + 1;
+  const counts = cells.slice(at, at + length);
+  giveBackCells(histogram);
+  takeCells(histogram, Math.min(binsMax + windowStep, Math.ceil((until - newFirst) / windowStep) * windowStep));
+  if (!empty) histogram.cells.set(counts, histogram.at + first - newFirst);
   histogram.first = newFirst;
-  histogram.counts = wider;
 }

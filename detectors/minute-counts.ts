@@ -26,16 +26,20 @@ export function newMinuteCounts(): MinuteCounts {
   return { minute: -1, count: 0, mean: 0, variance: 0, minutes: 0, lastMs: 0, season: newSeason() };
 }
 
-/** Counts a call; `close` is told of each minute that is over, oldest first, before it is learnt if it says so. */
-export function countCall(state: MinuteCounts, atMs: number, close: (count: number, minute: number) => boolean): void {
+/** Whether a call at this time is the first after the minute that is being counted: then that one is to be passed. */
+export function endsMinute({ minute }: MinuteCounts, atMs: number): boolean {
+  return minute !== -1 && Math.floor(atMs / minuteMs) > minute;
+}
+
+/** Counts a call in the minute at hand; a later minute is to be passed to before. */
+export function countCall(state: MinuteCounts, atMs: number): void {
   const minute = Math.floor(atMs / minuteMs);
   if (state.minute === -1) state.minute = minute;
-  if (minute > state.minute) passMinutes(state, minute, close);
   if (minute === state.minute) state.count++;
   if (atMs > state.lastMs) state.lastMs = atMs;
 }
 
-/** Closes the minutes before `minute`. */
+/** Closes the minutes before `minute`; `close` is told of each, oldest first, before it is learnt if it says so. */
 export function passMinutes(
   state: MinuteCounts,
   minute: number,

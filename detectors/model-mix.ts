@@ -1,12 +1,12 @@
 /** L5: a feature's calls move to a dearer model than the one that answers most of them. */
 
-import { rateDetector } from "./rate-detector.ts";
+import { miss, rateDetector } from "./rate-detector.ts";
 
 /** The models of a feature, by how often they answered lately and what their calls cost. */
 interface Mix {
-  readonly models: string[];
-  readonly calls: number[];
-  readonly nanoUsd: number[];
+  models: readonly string[];
+  calls: number[];
+  nanoUsd: number[];
 }
 
 const modelsMax = 8;
@@ -33,7 +33,7 @@ export const modelMix = rateDetector<Mix>({
     const usualNanoUsd = mix.nanoUsd[usual] ?? nanoUsd;
     const own = note(mix, record.model, nanoUsd, usual);
     const hit = usual !== -1 && own !== usual && (mix.nanoUsd[own] ?? 0) > dearer * usualNanoUsd;
-    return { hit, nanoUsd: Math.max(0, nanoUsd - usualNanoUsd) };
+    return hit ? { hit, nanoUsd: Math.max(0, nanoUsd - usualNanoUsd) } : miss;
   },
 });
 
@@ -48,9 +48,10 @@ function note(mix: Mix, model: string, nanoUsd: number, usual: number): number {
   let at = mix.models.indexOf(model);
   if (at === -1) {
     at = mix.models.length < modelsMax ? mix.models.length : rarest(mix, usual);
-    Object.assign(mix.models, { [at]: model.slice(0, 128) });
-    mix.calls[at] = 0;
-    mix.nanoUsd[at] = 0;
+    // New arrays: one that grows in place has room for seventeen.
+    mix.models = mix.models.toSpliced(at, 1, model.slice(0, 128));
+    mix.calls = mix.calls.toSpliced(at, 1, 0);
+    mix.nanoUsd = mix.nanoUsd.toSpliced(at, 1, 0);
   }
   const calls = (mix.calls[at] ?? 0) + 1;
   mix.calls[at] = calls;

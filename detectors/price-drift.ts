@@ -34,6 +34,7 @@ export const priceDrift: Detector<DriftState, DriftSettings> = {
   settings: { differenceMin: 0.005, windowUsd: 1 },
   stateBytesMax: 1024,
   newState: () => ({ reported: 0, listed: 0, calls: 0, openedMs: 0, traceIds: [], firing: null }),
+  begins: ({ record }) => record.reportedNanoUsd !== null,
   observe(state, { record, calls, nanoUsd, atMs }, { settings }) {
     // Where the emitter's figure is our figure there is nothing to compare.
     if (calls !== 1 || record.costStatus !== "priced" || record.reportedNanoUsd === null || nanoUsd === null)

@@ -1,5 +1,6 @@
 /** L10: a new version of a prompt costs more a call than the version before it. */
 
+import type { Block } from "./cells.ts";
 import { calm, type Detector, type Verdict } from "./detector.ts";
 import { addExemplar } from "./exemplars.ts";
 import { addBin, type Histogram, newHistogram, rankOf } from "./histogram.ts";
@@ -28,9 +29,7 @@ interface RegressionState {
   /** The version in use; null before the first call. */
   old: Version | null;
   /** The one that is being judged. */
-  fresh:
-    | (Version & { readonly wealth: Float32Array; readonly sinceMs: number; firing: boolean; evidence: number })
-    | null;
+  fresh: (Version & { readonly wealth: Block; readonly sinceMs: number; firing: boolean; evidence: number }) | null;
   readonly traceIds: string[];
 }
 

@@ -7,6 +7,8 @@
  * A weighted sum of e-detectors is one, so that many bets cost no correction.
  */
 
+import { type Block, type CellStore, newBlock } from "./cells.ts";
+
 /** Bets that ranks have risen, by share of the stake; small ones for small shifts. */
 const rankStakes = [0.1, 0.25, 0.5, 0.8] as const;
 /** Bets that more than a share of the values lies in the upper tail of that share, by how many times as much. */
@@ -64,13 +66,13 @@ function reckonOdds(margin: number): Odds {
 }
 
 /** Takes one rank into `wealth`: the W of each bet, then what this step paid on average. @returns the evidence. */
-export function bet(wealth: Float32Array, rank: number, odds: Odds): number {
+export function bet({ cells, at }: Block, rank: number, odds: Odds): number {
   const centred = (2 * rank - 1 - odds.margin) / (1 + odds.margin);
   let [evidence, paid] = [0, 0];
   for (let i = 0; i < rankBets; i++) {
     const e = 1 + (rankStakes[i] ?? 0) * centred;
-    const w = Math.min(wealthMax, ((wealth[i] ?? 0) + 1) * e);
-    wealth[i] = w;
+    const w = Math.min(wealthMax, ((cells[at + i] ?? 0) + 1) * e);
+    cells[at + i] = w;
     evidence += w;
     paid += e;
   }
@@ -79,21 +81,21 @@ export function bet(wealth: Float32Array, rank: number, odds: Odds): number {
   for (let i = rankBets; i < betCount; i++) {
     const tail = i - rankBets;
     const e = ((tail < 3 ? high : highest) ? odds.hit[tail] : odds.miss[tail]) ?? 1;
-    const w = Math.min(wealthMax, ((wealth[i] ?? 0) + 1) * e);
-    wealth[i] = w;
+    const w = Math.min(wealthMax, ((cells[at + i] ?? 0) + 1) * e);
+    cells[at + i] = w;
     evidence += w;
     paid += e;
   }
-  wealth[betCount] = paid / betCount;
+  cells[at + betCount] = paid / betCount;
   return evidence / betCount;
 }
 
 /** What the last step paid on average over the bets: the CUSUM of it dates the change. */
-export function lastPaid(wealth: Float32Array): number {
-  return wealth[betCount] ?? 1;
+export function lastPaid({ cells, at }: Block): number {
+  return cells[at + betCount] ?? 1;
 }
 
 /** Nothing won yet. */
-export function newWealth(): Float32Array {
-  return new Float32Array(betCount + 1);
+export function newWealth(store: CellStore | null = null): Block {
+  return newBlock(store, betCount + 1);
 }

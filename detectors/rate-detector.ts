@@ -14,31 +14,36 @@ import {
 } from "./rate.ts";
 import { type NamedRate, rateClaim } from "./rate-claim.ts";
 
-/** What one call says: whether it is a hit, and what the hit costs beyond a miss. Null where it says nothing. */
+/** What one call says: whether it is a hit, and what the hit costs beyond a miss. */
 export interface Answer {
   readonly hit: boolean;
   readonly nanoUsd: number;
 }
 
+/** What nearly every call says. Shared, so that the usual answer costs nothing. */
+export const miss: Answer = { hit: false, nanoUsd: 0 };
+
 export interface WatchedRate<Memory extends object>
   extends NamedRate,
-    Pick<Detector, "id" | "name" | "summary" | "method" | "scopes" | "mode" | "stateBytesMax"> {
+    Pick<Detector, "id" | "name" | "summary" | "method" | "scopes" | "mode" | "stateBytesMax" | "begins"> {
   readonly settings?: Partial<RateSettings>;
   /** What the question needs to remember of earlier calls: plain data. */
   newMemory(): Memory;
-  /** Asks a call; may change the memory. */
+  /** Asks a call; may change the memory. Null where it says nothing. */
   ask(observation: Observation, memory: Memory): Answer | null;
 }
 
-interface WatchState<Memory> {
+interface RateKept {
   /** Null until the first hit: most series never have one. */
   rate: RateState | null;
   /** Calls before the first hit. */
   misses: number;
-  memory: Memory;
   /** What the alarm had cost when it was last told. */
   toldNanoUsd: number;
 }
+
+/** The memory lies in the state itself: most series have nothing else. */
+type WatchState<Memory> = Memory & RateKept;
 
 /** These are rare where all is well: a hundredth more is not forgiven, as it is of errors. */
 const rareRate = { forgivenShare: 0.002 };
@@ -52,9 +57,9 @@ export function rateDetector<Memory extends object>(
     ...described,
     kinds: [kind],
     settings: { ...defaultRate, ...rareRate, ...own },
-    newState: () => ({ rate: null, misses: 0, memory: newMemory(), toldNanoUsd: 0 }),
+    newState: () => ({ ...newMemory(), rate: null, misses: 0, toldNanoUsd: 0 }),
     observe(state, observation, { alarmAt, settings }) {
-      const answer = observation.calls === 1 ? ask(observation, state.memory) : null;
+      const answer = observation.calls === 1 ? ask(observation, state) : null;
       if (answer === null) return calm;
       if (state.rate === null && !answer.hit) {
         state.misses++;

@@ -6,6 +6,8 @@
  * average as long as the rate has not passed that limit, and false alarms are bounded as those of shifts are.
  */
 
+import { addExemplar } from "./exemplars.ts";
+
 export type RateSettings = {
   /** Calls before evidence is gathered. */
   readonly referenceMin: number;
@@ -81,6 +83,8 @@ const z = 3.09;
 const limitAgeMax = 16;
 const wealthMax = 1e30;
 const stillUp = 50;
+/** Exemplars are kept from this CUSUM on: what an alarm asks for beyond it takes more hits than there are exemplars. */
+const risingFrom = 4;
 const recoveryFactor = 3;
 const recoveryCallsMin = 50;
 const hourMs = 3_600_000;
@@ -182,9 +186,7 @@ function see(state: RateState, trial: Trial): void {
   if (!trial.hit) return;
   state.seenHits++;
   state.seenNanoUsd += trial.nanoUsd;
-  if (state.traceIds.includes(trial.traceId) || trial.traceId === "") return;
-  state.traceIds.push(trial.traceId);
-  if (state.traceIds.length > 3) state.traceIds.shift();
+  if (state.cusum >= risingFrom || state.alarm !== null) addExemplar(state.traceIds, trial.traceId);
 }
 
 function begin(state: RateState, evidence: number): RateVerdict {

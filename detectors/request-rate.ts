@@ -1,7 +1,15 @@
 /** D4: calls come much more often than they do at this time. */
 
 import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
-import { countCall, dispersion, type MinuteCounts, newMinuteCounts, passMinutes, usualCount } from "./minute-counts.ts";
+import {
+  countCall,
+  dispersion,
+  endsMinute,
+  type MinuteCounts,
+  newMinuteCounts,
+  passMinutes,
+  usualCount,
+} from "./minute-counts.ts";
 
 type RateSettings = {
   /** Evidence at which to alarm: at most one false alarm in so many minutes. */
@@ -66,18 +74,11 @@ export const requestRate: Detector<RequestRateState, RateSettings> = {
   newState: newRequestRate,
   observe(state, { calls, atMs }, context) {
     if (calls !== 1) return calm;
-    const verdicts: Verdict[] = [];
-    countCall(state.counts, atMs, (count, minute) => closeMinute(state, { count, minute, atMs }, context, verdicts));
-    return verdicts.length === 0 ? calm : verdicts;
+    const verdicts = endsMinute(state.counts, atMs) ? closeMinutes(state, atMs, context) : calm;
+    countCall(state.counts, atMs);
+    return verdicts;
   },
-  tick(state, nowMs, context) {
-    const verdicts: Verdict[] = [];
-    const minute = Math.floor(nowMs / minuteMs);
-    passMinutes(state.counts, minute, (count, closed) =>
-      closeMinute(state, { count, minute: closed, atMs: nowMs }, context, verdicts),
-    );
-    return verdicts.length === 0 ? calm : verdicts;
-  },
+  tick: closeMinutes,
   acknowledge(state) {
     Object.assign(state, newRequestRate());
   },
@@ -94,6 +95,14 @@ function newRequestRate(): RequestRateState {
     risingPeak: 0,
     firing: null,
   };
+}
+
+function closeMinutes(state: RequestRateState, nowMs: number, context: Context<RateSettings>): readonly Verdict[] {
+  const verdicts: Verdict[] = [];
+  passMinutes(state.counts, Math.floor(nowMs / minuteMs), (count, minute) =>
+    closeMinute(state, { count, minute, atMs: nowMs }, context, verdicts),
+  );
+  return verdicts;
 }
 
 /** What was seen and forgiven is what an incident has to surpass. */

@@ -1,7 +1,7 @@
 /** L2: requests are tried again and again: each attempt that the provider has read is paid for. */
 
 import type { Observation } from "./detector.ts";
-import { rateDetector } from "./rate-detector.ts";
+import { type Answer, miss, rateDetector } from "./rate-detector.ts";
 
 /** Calls that failed lately, by what a second attempt has in common with them. */
 interface Failures {
@@ -31,16 +31,20 @@ export const retryStorm = rateDetector<Failures>({
     const { record, failed, arrivedAtMs } = observation;
     const numbered = record.flags.includes(repeatedAttemptFlag);
     // Where nothing failed lately there is nothing to compare with, and most calls are spared the key.
-    if (!failed && failures.keys.length === 0) return { hit: numbered, nanoUsd: observation.nanoUsd ?? 0 };
+    if (!failed && failures.keys.length === 0) return answer(numbered, observation);
     const key = keyOf(observation);
     const index = failures.keys.indexOf(key);
     const again = index !== -1 && arrivedAtMs - (failures.atMs[index] ?? 0) <= attemptMsMax;
     if (index !== -1) forget(failures, index);
     forgetUntil(failures, arrivedAtMs - attemptMsMax);
     if (failed) remember(failures, key, arrivedAtMs);
-    return { hit: again || numbered, nanoUsd: observation.nanoUsd ?? 0 };
+    return answer(again || numbered, observation);
   },
 });
+
+function answer(hit: boolean, { nanoUsd }: Observation): Answer {
+  return hit ? { hit, nanoUsd: nanoUsd ?? 0 } : miss;
+}
 
 function keyOf({ record, inputTokens }: Observation): string {
   return `${record.traceId.slice(0, 32)} ${inputTokens} ${record.model.slice(0, 40)}`;

@@ -2,7 +2,7 @@
 
 import { calm, type Detector, type Observation, type Verdict } from "./detector.ts";
 import { addExemplar } from "./exemplars.ts";
-import { addBin, type Histogram, newHistogram, quantileOf } from "./histogram.ts";
+import { addBin, type Histogram, newHistogram, quantileOf, takeOutOne } from "./histogram.ts";
 import { binOf } from "./log-bins.ts";
 
 type RunCostSettings = {
@@ -64,6 +64,7 @@ export const runCost: Detector<CostState, RunCostSettings> = {
     traceIds: [],
     told: null,
   }),
+  begins: ({ record }) => record.run !== "",
   observe(state, observation, { settings, parent }) {
     const { record, calls, nanoUsd } = observation;
     if (record.run === "" || parent === null || calls !== 1) return calm;
@@ -106,11 +107,7 @@ function dearestOther({ dearest }: CostState, run: string): number {
 function teach(feature: CostState, run: string, before: number, now: number): void {
   const [from, to] = [binOf(before / nanoPerMicro), binOf(now / nanoPerMicro)];
   if (before === 0 || from !== to) {
-    const index = from - feature.runs.first;
-    if (before > 0 && (feature.runs.counts[index] ?? 0) > 0) {
-      feature.runs.counts[index] = (feature.runs.counts[index] ?? 0) - 1;
-      feature.runs.total--;
-    }
+    if (before > 0) takeOutOne(feature.runs, from);
     addBin(feature.runs, to);
   }
   const known = feature.dearest.find((each) => each.run === run);

@@ -78,6 +78,7 @@ export const runawayRun: Detector<RunState, RunawaySettings> = {
     traceIds: [],
     loop: null,
   }),
+  begins: ({ record }) => record.run !== "",
   observe(state, observation, { settings, parent }) {
     // The feature's own state only holds what its runs teach it.
     if (observation.record.run === "" || parent === null) return calm;

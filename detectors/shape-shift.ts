@@ -1,9 +1,10 @@
 /** D6: the shape of an hour differs from the hours before: any change of a distribution, up, down or apart. */
 
 import { mean, standardDeviation } from "simple-statistics";
+import type { CellStore } from "./cells.ts";
 import { compare } from "./compare.ts";
 import { type Context, calm, type Detector, type Observation, type Verdict } from "./detector.ts";
-import { addBin, fade, type Histogram, meanOf, newHistogram, quantileOf } from "./histogram.ts";
+import { addBin, binsOf, emptyHistogram, fade, type Histogram, meanOf, newHistogram, quantileOf } from "./histogram.ts";
 import { binOf } from "./log-bins.ts";
 
 type ShapeSettings = {
@@ -20,7 +21,7 @@ type ShapeSettings = {
 
 interface Shape {
   readonly open: Histogram;
-  usual: Histogram;
+  readonly usual: Histogram;
   /** Logarithms of how far each past hour was from those before it, oldest first. */
   distances: number[];
   firing: boolean;
@@ -48,7 +49,10 @@ export const shapeShift: Detector<ShapeState, ShapeSettings> = {
   mode: "ticket",
   settings: { callsPerHourMin: 100, hoursMin: 24, deviations: 6, factorMin: 1.2, ksMin: 0.15, halfLifeDays: 7 },
   stateBytesMax: 12_288,
-  newState: () => ({ hour: -1, input: newShape(), output: newShape() }),
+  newState: (store) => ({ hour: -1, input: newShape(store), output: newShape(store) }),
+  forget(state) {
+    for (const shape of [state.input, state.output]) forgetShape(shape);
+  },
   observe(state, observation, context) {
     if (observation.calls !== 1 || observation.failed) return calm;
     const hour = Math.floor(observation.atMs / hourMs);
@@ -61,12 +65,19 @@ export const shapeShift: Detector<ShapeState, ShapeSettings> = {
     return state.hour !== -1 && hour > state.hour ? closeHour(state, hour, nowMs, context) : calm;
   },
   acknowledge(state) {
-    Object.assign(state, { hour: -1, input: newShape(), output: newShape() });
+    const { store } = state.input.open;
+    for (const shape of [state.input, state.output]) forgetShape(shape);
+    Object.assign(state, { hour: -1, input: newShape(store), output: newShape(store) });
   },
 };
 
-function newShape(): Shape {
-  return { open: newHistogram(), usual: newHistogram(), distances: [], firing: false, onsetMs: 0 };
+function newShape(store?: CellStore | null): Shape {
+  return { open: newHistogram(store), usual: newHistogram(store), distances: [], firing: false, onsetMs: 0 };
+}
+
+function forgetShape({ open, usual }: Shape): void {
+  emptyHistogram(open);
+  emptyHistogram(usual);
 }
 
 function count(state: ShapeState, { inputTokens, outputTokens }: Observation): void {
@@ -87,7 +98,7 @@ function closeHour(
   for (const measure of ["input", "output"] as const) {
     const verdict = closeShape(state[measure], { measure, onsetMs: closed * hourMs, atMs }, settings);
     if (verdict !== null) verdicts.push(verdict);
-    Object.assign(state[measure].open, newHistogram());
+    emptyHistogram(state[measure].open);
   }
   return verdicts;
 }
@@ -135,10 +146,10 @@ function perDegree(open: Histogram, usual: Histogram): number {
 }
 
 /** Calls by half octave: four bins each. */
-function octaves({ first, counts }: Histogram): number[] {
+function octaves(histogram: Histogram): number[] {
   const sums: number[] = new Array(64).fill(0);
-  for (const [index, calls] of counts.entries()) {
-    const octave = (first + index) >> 2;
+  for (const [bin, calls] of binsOf(histogram)) {
+    const octave = bin >> 2;
     sums[octave] = (sums[octave] ?? 0) + calls;
   }
   return sums;
@@ -147,8 +158,7 @@ function octaves({ first, counts }: Histogram): number[] {
 function learn(shape: Shape, distance: number | null, { halfLifeDays }: ShapeSettings): void {
   if (distance !== null) shape.distances = [...shape.distances, distance].slice(-distancesMax);
   fade(shape.usual, 2 ** (-1 / (24 * halfLifeDays)));
-  const { first, counts } = shape.open;
-  for (const [index, calls] of counts.entries()) for (let i = 0; i < calls; i++) addBin(shape.usual, first + index);
+  for (const [bin, calls] of binsOf(shape.open)) for (let i = 0; i < calls; i++) addBin(shape.usual, bin);
 }
 
 function claim(shape: Shape, { measure, atMs }: Closing, { deviations }: { readonly deviations: number }): Verdict {

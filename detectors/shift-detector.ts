@@ -1,10 +1,12 @@
 /** A detector of one measure that has shifted upward: what D1 does for tokens, for one more number of a call. */
 
+import type { CellStore } from "./cells.ts";
 import { calm, type Detector, type Observation } from "./detector.ts";
 import {
   acceptShift,
   addValue,
   defaultShift,
+  forgetShift,
   newShift,
   passTime,
   type ShiftSettings,
@@ -25,6 +27,7 @@ export interface WatchedMeasure
 
 interface WatchState {
   shift: ShiftState | null;
+  readonly store: CellStore | null;
 }
 
 /** At most one false alarm in as many calls as the alert budget says, so long as they are exchangeable. */
@@ -34,16 +37,18 @@ export function shiftDetector(watched: WatchedMeasure): Detector<WatchState, Shi
     ...described,
     kinds: [kind],
     settings: { ...defaultShift, ...own },
-    newState: () => ({ shift: null }),
+    newState: (store = null) => ({ shift: null, store }),
+    forget({ shift }) {
+      if (shift !== null) forgetShift(shift);
+    },
+    begins,
     observe(state, observation, { alarmAt, settings }) {
       if (observation.calls !== 1 || observation.failed) return calm;
       const measured = value(observation);
       if (measured === null || (state.shift === null && !begins(observation))) return calm;
-      state.shift ??= newShift();
-      const { atMs, nanoUsd, tieBreak, record } = observation;
-      const seen = { value: measured, atMs, nanoUsd: nanoUsd ?? 0, tieBreak, traceId: record.traceId };
-      const verdict = addValue(state.shift, seen, alarmAt, settings);
-      return verdict === null ? calm : [{ ...shiftClaim(measure, verdict, atMs), kind }];
+      state.shift ??= newShift(state.store);
+      const verdict = addValue(state.shift, measured, observation, alarmAt, settings);
+      return verdict === null ? calm : [{ ...shiftClaim(measure, verdict, observation.atMs), kind }];
     },
     tick(state, nowMs, { settings }) {
       const verdict = state.shift === null ? null : passTime(state.shift, nowMs, settings);

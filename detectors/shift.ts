@@ -7,7 +7,9 @@
  * new normal, and the reference begins anew.
  */
 
+import { type Block, type CellStore, clearCells, giveBackCells } from "./cells.ts";
 import { compare, type Distance } from "./compare.ts";
+import { addExemplar } from "./exemplars.ts";
 import { addBin, fade, type Histogram, meanOf, newHistogram, rankOf, takeOut } from "./histogram.ts";
 import { binOf } from "./log-bins.ts";
 import { bet, lastPaid, newWealth, oddsFor } from "./rank-bets.ts";
@@ -62,10 +64,9 @@ interface Shift {
 }
 
 /** Plain data. */
-export interface ShiftState {
+export interface ShiftState extends Wander {
   readonly reference: Histogram;
-  wealth: Float32Array;
-  readonly wander: Wander;
+  readonly wealth: Block;
   /** CUSUM of what the bets pay, and when it last began. */
   cusum: number;
   onsetMs: number;
@@ -110,11 +111,11 @@ const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
 /** A measure before its first value. */
-export function newShift(): ShiftState {
+export function newShift(store: CellStore | null = null): ShiftState {
   return {
-    reference: newHistogram(),
-    wealth: newWealth(),
-    wander: newWander(),
+    reference: newHistogram(store),
+    wealth: newWealth(store),
+    ...newWander(),
     cusum: 0,
     onsetMs: 0,
     firstMs: 0,
@@ -125,40 +126,40 @@ export function newShift(): ShiftState {
   };
 }
 
-/** One value of a call: when, what it cost, and what makes its rank the same in every replay. */
-export interface Value {
-  readonly value: number;
+/** The call that a value is of: when, what it cost, and what makes its rank the same in every replay. */
+export interface MeasuredCall {
   readonly atMs: number;
-  readonly nanoUsd: number;
+  readonly nanoUsd: number | null;
   readonly tieBreak: number;
-  readonly traceId: string;
+  readonly record: { readonly traceId: string };
 }
 
-/** Takes a value. @returns what it decides, nearly always nothing. */
+/** Takes the value of a call. @returns what it decides, nearly always nothing. */
 export function addValue(
   state: ShiftState,
-  value: Value,
+  value: number,
+  call: MeasuredCall,
   alarmAt: number,
   settings: ShiftSettings,
 ): ShiftVerdict | null {
-  const bin = binOf(value.value);
+  const bin = binOf(value);
   const { reference } = state;
-  const rank = rankOf(reference, bin, value.tieBreak);
-  if (state.shift !== null) return follow(state, state.shift, { value, bin, rank }, settings);
-  fadeUntil(state, value.atMs, settings);
-  const spanMinutes = (value.atMs - state.firstMs) / minuteMs;
+  const rank = rankOf(reference, bin, call.tieBreak);
+  if (state.shift !== null) return follow(state, state.shift, { value, call, rank }, settings);
+  fadeUntil(state, call.atMs, settings);
+  const spanMinutes = (call.atMs - state.firstMs) / minuteMs;
   const judged = reference.total >= settings.referenceMin && spanMinutes >= settings.referenceMinutesMin;
-  const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) : 0;
-  if (judged) dateChange(state, value, bin);
+  const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state, settings))) : 0;
+  if (judged) dateChange(state, value, call);
   if (evidence >= alarmAt && state.rise !== null && state.rise.seen.total >= valuesMin) {
     const verdict = verdictOf(state, state.rise, { status: "firing", onsetMs: state.onsetMs, evidence });
     if (verdict.observed >= settings.meanRatioMin * verdict.expected)
-      return begin(state, state.rise, { verdict, atMs: value.atMs });
+      return begin(state, state.rise, { verdict, atMs: call.atMs });
   }
-  if (judged) learnWander(state.wander, rank);
+  if (judged) learnWander(state, rank);
   addBin(reference, bin);
   // A running mean that forgets as slowly as the histogram does.
-  state.usualNanoUsd += (value.nanoUsd - state.usualNanoUsd) / Math.max(1, reference.total);
+  state.usualNanoUsd += ((call.nanoUsd ?? 0) - state.usualNanoUsd) / Math.max(1, reference.total);
   return null;
 }
 
@@ -170,30 +171,36 @@ export function passTime(state: ShiftState, nowMs: number, settings: ShiftSettin
 
 /** What is seen since the onset is taken to be normal. */
 export function acceptShift(state: ShiftState): void {
-  Object.assign(state, newShift());
+  const { store } = state.wealth;
+  forgetShift(state);
+  Object.assign(state, newShift(store));
+}
+
+/** Gives back what a measure took from its store. */
+export function forgetShift({ reference, wealth }: ShiftState): void {
+  giveBackCells(reference);
+  giveBackCells(wealth);
 }
 
 /** The CUSUM of what the bets pay on average: where it last left 1 is where the change most likely is. */
-function dateChange(state: ShiftState, value: Value, bin: number): void {
+function dateChange(state: ShiftState, value: number, call: MeasuredCall): void {
   if (state.cusum <= 1) {
     state.cusum = 1;
-    state.onsetMs = value.atMs;
+    state.onsetMs = call.atMs;
     state.rise = null;
   }
   state.cusum *= lastPaid(state.wealth);
   if (state.cusum > 1e30) state.cusum = 1e30;
   if (state.cusum < risingFrom && state.rise === null) return;
   state.rise ??= { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
-  note(state.rise, value, bin);
+  note(state.rise, value, call);
 }
 
-function note(rise: Rise, value: Value, bin: number): void {
-  addBin(rise.seen, bin);
-  rise.sum += value.value;
-  rise.nanoUsd += value.nanoUsd;
-  if (rise.traceIds.includes(value.traceId) || value.traceId === "") return;
-  rise.traceIds.push(value.traceId);
-  if (rise.traceIds.length > 3) rise.traceIds.shift();
+function note(rise: Rise, value: number, { nanoUsd, record }: MeasuredCall): void {
+  addBin(rise.seen, binOf(value));
+  rise.sum += value;
+  rise.nanoUsd += nanoUsd ?? 0;
+  addExemplar(rise.traceIds, record.traceId);
 }
 
 /** The values of the rise had entered the reference one by one; they are the shift's. */
@@ -206,27 +213,27 @@ function begin(
   const { onsetMs, evidence, values } = verdict;
   const recovery = Math.max(recoveryValuesMin, recoveryFactor * values);
   state.shift = { onsetMs, evidence, values: 0, quiet: 0, recovery, toldMs: atMs };
-  state.wealth = newWealth();
+  clearCells(state.wealth);
   return verdict;
 }
 
 function follow(
   state: ShiftState,
   shift: Shift,
-  { value, bin, rank }: { readonly value: Value; readonly bin: number; readonly rank: number },
+  { value, call, rank }: { readonly value: number; readonly call: MeasuredCall; readonly rank: number },
   settings: ShiftSettings,
 ): ShiftVerdict | null {
   shift.values++;
-  if (state.rise !== null) note(state.rise, value, bin);
-  if (bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) >= stillShifted) {
-    state.wealth = newWealth();
+  if (state.rise !== null) note(state.rise, value, call);
+  if (bet(state.wealth, rank, oddsFor(marginOf(state, settings))) >= stillShifted) {
+    clearCells(state.wealth);
     shift.quiet = 0;
   } else if (++shift.quiet >= shift.recovery) return end(state, shift, false);
   const lasts =
-    value.atMs - shift.onsetMs >= settings.newNormalHours * hourMs && shift.values >= settings.newNormalCalls;
+    call.atMs - shift.onsetMs >= settings.newNormalHours * hourMs && shift.values >= settings.newNormalCalls;
   if (lasts) return end(state, shift, true);
-  if (value.atMs - shift.toldMs < tellAgainMs || state.rise === null) return null;
-  shift.toldMs = value.atMs;
+  if (call.atMs - shift.toldMs < tellAgainMs || state.rise === null) return null;
+  shift.toldMs = call.atMs;
   return verdictOf(state, state.rise, { status: "firing", onsetMs: shift.onsetMs, evidence: shift.evidence });
 }
 
@@ -235,7 +242,10 @@ function end(state: ShiftState, shift: Shift, newNormal: boolean): ShiftVerdict 
   const rise = state.rise ?? { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
   const verdict = { ...verdictOf(state, rise, { status: "resolved", onsetMs, evidence }), newNormal };
   if (newNormal) acceptShift(state);
-  else Object.assign(state, { wealth: newWealth(), cusum: 0, rise: null, shift: null });
+  else {
+    clearCells(state.wealth);
+    Object.assign(state, { cusum: 0, rise: null, shift: null });
+  }
   return verdict;
 }
 

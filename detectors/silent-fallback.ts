@@ -1,6 +1,6 @@
 /** L5: another model answers than the one that was asked, and nobody said so. */
 
-import { rateDetector } from "./rate-detector.ts";
+import { miss, rateDetector } from "./rate-detector.ts";
 
 /** What a call of the model that was asked costs. */
 interface Usual {
@@ -37,7 +37,7 @@ export const silentFallback = rateDetector<Usual>({
       usual.calls = Math.min(memoryCalls, usual.calls + 1);
       usual.nanoUsd += (nanoUsd - usual.nanoUsd) / usual.calls;
     }
-    return { hit, nanoUsd: nanoUsd === null ? 0 : Math.max(0, nanoUsd - usual.nanoUsd) };
+    return hit ? { hit, nanoUsd: nanoUsd === null ? 0 : Math.max(0, nanoUsd - usual.nanoUsd) } : miss;
   },
 });
 

@@ -1,8 +1,9 @@
 /** D7: the cost of a call drifts upward day by day, too slowly for a baseline that learns from yesterday to mind. */
 
 import { median } from "simple-statistics";
+import type { CellStore } from "./cells.ts";
 import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
-import { addBin, type Histogram, newHistogram, quantileOf } from "./histogram.ts";
+import { addBin, emptyHistogram, type Histogram, newHistogram, quantileOf } from "./histogram.ts";
 import { binOf } from "./log-bins.ts";
 
 type DriftSettings = {
@@ -16,7 +17,7 @@ type DriftSettings = {
 
 interface DriftState {
   day: number;
-  open: Histogram;
+  readonly open: Histogram;
   nanoUsd: number;
   /** Median cost of a call in 100 nano-dollars, by day, oldest first. */
   medians: number[];
@@ -42,6 +43,7 @@ export const slowDrift: Detector<DriftState, DriftSettings> = {
   settings: { callsPerDayMin: 50, daysMin: 14, trendMin: 4, ratioMin: 1.15 },
   stateBytesMax: 4096,
   newState: newDrift,
+  forget: ({ open }) => emptyHistogram(open),
   observe(state, { calls, failed, nanoUsd, atMs }, context) {
     if (calls !== 1 || failed || nanoUsd === null) return calm;
     const day = Math.floor(atMs / dayMs);
@@ -57,12 +59,14 @@ export const slowDrift: Detector<DriftState, DriftSettings> = {
     return state.day !== -1 && day > state.day ? closeDay(state, day, nowMs, context) : calm;
   },
   acknowledge(state) {
-    Object.assign(state, newDrift());
+    const { store } = state.open;
+    emptyHistogram(state.open);
+    Object.assign(state, newDrift(store));
   },
 };
 
-function newDrift(): DriftState {
-  return { day: -1, open: newHistogram(), nanoUsd: 0, medians: [], lastDay: -1, firing: false, onsetMs: 0 };
+function newDrift(store?: CellStore | null): DriftState {
+  return { day: -1, open: newHistogram(store), nanoUsd: 0, medians: [], lastDay: -1, firing: false, onsetMs: 0 };
 }
 
 function closeDay(
@@ -71,12 +75,15 @@ function closeDay(
   atMs: number,
   { settings }: Context<DriftSettings>,
 ): readonly Verdict[] {
-  const { open, nanoUsd } = state;
-  const closed = state.day;
-  Object.assign(state, { day, open: newHistogram(), nanoUsd: 0 });
+  const { nanoUsd, day: closed } = state;
+  const calls = state.open.total;
+  const medianCost = quantileOf(state.open, 0.5);
+  emptyHistogram(state.open);
+  state.nanoUsd = 0;
+  state.day = day;
   // A weekend without calls is no trend.
-  if (closed === -1 || open.total < settings.callsPerDayMin) return calm;
-  state.medians = [...state.medians, quantileOf(open, 0.5)].slice(-daysMax);
+  if (closed === -1 || calls < settings.callsPerDayMin) return calm;
+  state.medians = [...state.medians, medianCost].slice(-daysMax);
   state.lastDay = closed;
   if (state.medians.length < settings.daysMin) return calm;
   const [first, last] = [median(state.medians.slice(0, weekDays)), median(state.medians.slice(-weekDays))];

@@ -1,6 +1,6 @@
 /** L9: answers that never come or break off: empty though the input was billed, cut off by the client, or stuck for minutes. */
 
-import { rateDetector } from "./rate-detector.ts";
+import { miss, rateDetector } from "./rate-detector.ts";
 
 /** A running estimate of the logarithm of the duration that 99 of 100 calls stay below, in milliseconds. */
 interface Slowest {
@@ -33,7 +33,8 @@ export const stuckStream = rateDetector<Slowest>({
     const stuck = slowest.calls >= callsMin && durationMs > Math.max(stuckMsMin, stuckFactor * Math.exp(slowest.log));
     learn(slowest, Math.max(1, durationMs));
     const empty = outputTokens === 0 && record.operation !== "embeddings" && record.operation !== "rerank";
-    return { hit: empty || stuck || record.flags.includes(cutOffFlag), nanoUsd: nanoUsd ?? 0 };
+    const hit = empty || stuck || record.flags.includes(cutOffFlag);
+    return hit ? { hit, nanoUsd: nanoUsd ?? 0 } : miss;
   },
 });
 

@@ -5,6 +5,7 @@ import {
   acceptShift,
   addValue,
   defaultShift,
+  forgetShift,
   newShift,
   passTime,
   type ShiftSettings,
@@ -35,11 +36,14 @@ export const tokenShift: Detector<TokenState, ShiftSettings> = {
   mode: "ticket",
   settings: defaultShift,
   stateBytesMax: 8192,
-  newState: () => ({ input: newShift(), output: newShift(), reasoning: null }),
+  newState: (store) => ({ input: newShift(store), output: newShift(store), reasoning: null }),
+  forget(state) {
+    for (const measured of [state.input, state.output, state.reasoning]) if (measured !== null) forgetShift(measured);
+  },
   observe(state, observation, context) {
     // A failed call says nothing about how long calls are; corrections and tools are no calls.
     if (observation.calls !== 1 || observation.failed) return calm;
-    if (observation.reasoningTokens > 0) state.reasoning ??= newShift();
+    if (observation.reasoningTokens > 0) state.reasoning ??= newShift(state.input.wealth.store);
     const first = step(state.input, input, observation.inputTokens, observation, context);
     const second = step(state.output, output, observation.outputTokens, observation, context);
     const third =
@@ -65,14 +69,9 @@ function step(
   state: ShiftState,
   measure: Measure,
   value: number,
-  { atMs, nanoUsd, tieBreak, record }: Observation,
+  observation: Observation,
   { alarmAt, settings }: Context<ShiftSettings>,
 ): Verdict | null {
-  const verdict = addValue(
-    state,
-    { value, atMs, nanoUsd: nanoUsd ?? 0, tieBreak, traceId: record.traceId },
-    alarmAt,
-    settings,
-  );
-  return verdict === null ? null : shiftClaim(measure, verdict, atMs);
+  const verdict = addValue(state, value, observation, alarmAt, settings);
+  return verdict === null ? null : shiftClaim(measure, verdict, observation.atMs);
 }

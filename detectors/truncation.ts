@@ -1,6 +1,6 @@
 /** L7: answers are cut off at the limit of their length: paid for, useless, and often asked for again. */
 
-import { rateDetector } from "./rate-detector.ts";
+import { miss, rateDetector } from "./rate-detector.ts";
 
 /** The longest answer, and how often one was exactly as long: a limit that nobody reports. */
 interface Longest {
@@ -29,6 +29,7 @@ export const truncation = rateDetector<Longest>({
     if (outputTokens > longest.tokens) Object.assign(longest, { tokens: outputTokens, times: 0 });
     if (outputTokens === longest.tokens) longest.times++;
     const atLimit = outputTokens === longest.tokens && outputTokens >= limitTokensMin && longest.times >= timesMin;
-    return { hit: truncated || (record.finishReason === "" && atLimit), nanoUsd: nanoUsd ?? 0 };
+    const hit = truncated || (record.finishReason === "" && atLimit);
+    return hit ? { hit, nanoUsd: nanoUsd ?? 0 } : miss;
   },
 });

@@ -20,8 +20,10 @@ export type DetectorChoices = Readonly<Record<string, DetectorChoice>>;
 export interface PlannedDetector {
   readonly detector: Detector;
   readonly scope: Scope;
-  /** The scope whose state of this detector is the parent's; null for its widest. */
-  readonly above: Scope | null;
+  /** Its place in the list of the scope. */
+  readonly place: number;
+  /** The scope whose state of this detector is the parent's, and its place there; null for its widest. */
+  readonly above: { readonly scope: Scope; readonly place: number } | null;
   /** Whether the detector also watches parts of a series of this scope. */
   readonly whole: boolean;
   readonly mode: "ticket" | "page";
@@ -55,8 +57,11 @@ export function planDetectors(
       const settings = settingsOf(detector, changed);
       if (mode === "off") continue;
       const list = planned.get(scope) ?? [];
-      const above = detector.scopes[detector.scopes.indexOf(scope) - 1] ?? null;
-      list.push({ detector, scope, above, whole: detector.scopes.at(-1) !== scope, mode, settings });
+      const wider = detector.scopes[detector.scopes.indexOf(scope) - 1];
+      const parent = wider === undefined ? undefined : planned.get(wider)?.find((each) => each.detector === detector);
+      const above = parent === undefined ? null : { scope: parent.scope, place: parent.place };
+      const whole = detector.scopes.at(-1) !== scope;
+      list.push({ detector, scope, place: list.length, above, whole, mode, settings });
       planned.set(scope, list);
     }
   }

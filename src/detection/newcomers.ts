@@ -10,38 +10,47 @@ export interface Met {
   readonly arrivedAtMs: number;
 }
 
-/** Plain data, each in the order of the meetings. */
-export interface Newcomers {
-  readonly recent: Map<string, Met>;
-  /** Names alone, of those met before the recent ones. */
-  readonly older: Set<string>;
-}
-
 /** Records kept, some 10 MB. */
 const recentMax = 8192;
 /** In a flood of new names beyond it the oldest is forgotten: its next record is its first again. */
 const olderMax = 200_000;
 
-export function newNewcomers(): Newcomers {
-  return { recent: new Map(), older: new Set() };
-}
+/** Plain data apart from its methods, each collection in the order of the meetings. */
+export class Newcomers {
+  readonly recent: Map<string, Met>;
+  /** Names alone, of those met before the recent ones. */
+  readonly older: Set<string>;
+  /**
+   * Each stands where the oldest was last taken away: one that began anew would walk over everything that was taken before,
+   * until the collection is laid out again, which is half of it for each name.
+   */
+  readonly #oldestRecent: Iterator<string>;
+  readonly #oldestOlder: Iterator<string>;
 
-/** @returns what a new series must be told of before this record, at the second meeting; null at the first. */
-export function meet({ recent, older }: Newcomers, name: string, met: Met): readonly Met[] | null {
-  const first = recent.get(name);
-  if (first !== undefined) {
-    recent.delete(name);
-    return [first];
+  /** @param saved what a snapshot kept of another. */
+  constructor(saved?: Pick<Newcomers, "recent" | "older">) {
+    this.recent = saved?.recent ?? new Map();
+    this.older = saved?.older ?? new Set();
+    this.#oldestRecent = this.recent.keys();
+    this.#oldestOlder = this.older.keys();
   }
-  if (older.delete(name)) return [];
-  recent.set(name, met);
-  if (recent.size > recentMax) {
-    for (const oldest of recent.keys()) {
+
+  /** @returns what a new series must be told of before this record, at the second meeting; null at the first. */
+  meet(name: string, met: Met): readonly Met[] | null {
+    const { recent, older } = this;
+    const first = recent.get(name);
+    if (first !== undefined) {
+      recent.delete(name);
+      return [first];
+    }
+    if (older.delete(name)) return [];
+    recent.set(name, met);
+    if (recent.size > recentMax) {
+      const oldest: string = this.#oldestRecent.next().value;
       recent.delete(oldest);
       older.add(oldest);
-      break;
     }
+    if (older.size > olderMax) older.delete(this.#oldestOlder.next().value);
+    return null;
   }
-  if (older.size > olderMax) for (const oldest of older) if (older.delete(oldest)) break;
-  return null;
 }

@@ -7,13 +7,18 @@ import type { UsageRecord } from "../model/usage-record.ts";
 const truncatedReasons: ReadonlySet<string> = new Set(["length", "max_tokens", "MAX_TOKENS", "max_output_tokens"]);
 
 /**
- * One record, arrived at `arrivedAtMs` of the log's clock. A time later than its arrival is a wrong clock: it is taken as
- * the arrival, or one emitter a day ahead would end every window of its series for a day.
+ * When a record that arrived at `arrivedAtMs` was over. A time later than its arrival is a wrong clock: it is taken as the
+ * arrival, or one emitter a day ahead would end every window of its series for a day.
  */
+export function timeOf(record: UsageRecord, arrivedAtMs: number): number {
+  return Math.min(record.endUs / 1000, arrivedAtMs);
+}
+
+/** One record, arrived at `arrivedAtMs` of the log's clock. */
 export function observationOf(record: UsageRecord, arrivedAtMs: number): Observation {
   const { usage } = record;
   return {
-    atMs: Math.min(record.endUs / 1000, arrivedAtMs),
+    atMs: timeOf(record, arrivedAtMs),
     arrivedAtMs,
     tieBreak: tieBreakOf(record.traceId, record.spanId),
     calls: record.calls,

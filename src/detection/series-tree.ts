@@ -4,34 +4,37 @@
  * is full, the smallest tenth is forgotten at once, so that a flood of new names costs no search per name.
  */
 
-import type { Scope } from "../../detectors/detector.ts";
+import type { Observation, Scope } from "../../detectors/detector.ts";
 import type { Series } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
-import { type Met, meet, type Newcomers, newNewcomers } from "./newcomers.ts";
+import { type Met, Newcomers } from "./newcomers.ts";
+import { timeOf } from "./observation-of.ts";
 import { scopeNames, scopeRules } from "./scopes.ts";
 
+/** What every record asks for stands first, side by side in memory. */
 export interface SeriesNode {
-  readonly scope: Scope;
-  readonly key: string;
-  readonly series: Series;
-  readonly parent: SeriesNode | null;
-  /** By scope, then by key. */
-  readonly children: { [scope in Scope]?: Map<string, SeriesNode> };
-  /** States by the detector's name. */
-  readonly states: Record<string, object>;
+  /** By the number of their scope (`scopeNames`), then by key; null before the first. */
+  children: (Map<string, SeriesNode> | undefined)[] | null;
+  /** States of the detectors of the scope, each in its place in the plan; null before its first observation. */
+  states: (object | null)[];
   /** Unix milliseconds of the log's clock when the last record came. */
   lastArrivalMs: number;
-  /** Event time of the first record, and up to when counts have faded. */
-  readonly firstMs: number;
+  /** Event time up to when counts have faded. */
   latestMs: number;
   /** Calls and nano-dollars, exponentially decayed with a half-life of a day. */
   calls: number;
   nanoUsd: number;
-  /** Kinds that are firing here: such a series is forgotten last. */
-  readonly firing: string[];
-  /** Observations until the alarm level is reckoned anew, and the level. */
+  /** How often the alarm level is asked for until it is reckoned anew, and the level. */
   alarmAge: number;
   alarmAt: number;
+  readonly parent: SeriesNode | null;
+  readonly scope: Scope;
+  readonly key: string;
+  readonly series: Series;
+  /** Event time of the first record. */
+  readonly firstMs: number;
+  /** Kinds that are firing here: such a series is forgotten last. */
+  readonly firing: string[];
 }
 
 /** A series that was just made, and what it must be told of before the record that made it. */
@@ -42,10 +45,15 @@ export interface Promoted {
 
 interface Step {
   readonly scope: Scope;
+  /** Of the scope, in `scopeNames`. */
+  readonly number: number;
   readonly passing: boolean;
   readonly key: (record: UsageRecord) => string | null;
   readonly above: number;
 }
+
+/** A record and its times. */
+type Seen = Pick<Observation, "record" | "atMs" | "arrivedAtMs">;
 
 export interface TreeLimits {
   /** Nodes of lasting scopes (tenants, features, models, prompts, providers). */
@@ -54,31 +62,54 @@ export interface TreeLimits {
   readonly passingMax: number;
 }
 
+/** What a snapshot keeps of a tree. */
+export interface SavedTree {
+  readonly root: SeriesNode;
+  readonly newcomers: Pick<Newcomers, "recent" | "older">;
+}
+
+interface TreeOptions extends TreeLimits {
+  /** Told of each node that is forgotten. */
+  readonly forgotten: (node: SeriesNode) => void;
+}
+
 const dayMs = 86_400_000;
 const fadeStepMs = 60_000;
 /** A tenth is forgotten at once. */
 const forgottenShare = 0.1;
+const noneEarlier: readonly Met[] = [];
 
 export class SeriesTree {
   readonly root: SeriesNode;
   readonly newcomers: Newcomers;
+  /** Every scope of the tree, wider ones first. */
+  readonly scopes: readonly Scope[];
   /** Of the last call of `nodesOf`. */
   readonly promoted: Promoted[] = [];
-  readonly #limits: TreeLimits;
+  /** Of the last call of `nodesOf`, by the place in `scopes`. */
+  readonly #found: (SeriesNode | null)[];
+  readonly #options: TreeOptions;
   /** Wider scopes first; `above` is the position of each one's parent. */
   readonly #steps: readonly Step[];
   readonly #counts = { lasting: 0, passing: 0 };
 
   /** @param scopes those that a detector asks for; their ancestors come along. */
-  constructor(scopes: ReadonlySet<Scope>, limits: TreeLimits, root?: SeriesNode, newcomers?: Newcomers) {
-    this.#limits = limits;
-    this.newcomers = newcomers ?? newNewcomers();
-    const ordered = withAncestors(scopes);
-    this.#steps = ordered.slice(1).map((scope) => {
+  constructor(scopes: ReadonlySet<Scope>, options: TreeOptions, saved?: SavedTree) {
+    this.#options = options;
+    this.newcomers = new Newcomers(saved?.newcomers);
+    this.scopes = withAncestors(scopes);
+    this.#steps = this.scopes.slice(1).map((scope) => {
       const { parent, key, passing } = scopeRules[scope];
-      return { scope, key, passing, above: parent === null ? -1 : ordered.indexOf(parent) };
+      return {
+        scope,
+        number: scopeNames.indexOf(scope),
+        key,
+        passing,
+        above: parent === null ? -1 : this.scopes.indexOf(parent),
+      };
     });
-    this.root = root ?? newNode("fleet", "", {}, null, 0, 0);
+    this.root = saved?.root ?? newNode("fleet", "", {}, null, 0, 0);
+    this.#found = this.scopes.map((_, place) => (place === 0 ? this.root : null));
     for (const node of this.nodes()) this.#counts[scopeRules[node.scope].passing ? "passing" : "lasting"]++;
   }
 
@@ -87,72 +118,61 @@ export class SeriesTree {
   }
 
   /**
-   * The nodes that a record belongs to, widest first, made where they are new; those of passing scopes with their second
-   * record (`promoted`). The array is overwritten by the next call.
+   * The nodes that a record belongs to, by the place of their scope in `scopes`; null where the record has no such name.
+   * New ones are made, those of passing scopes with their second record (`promoted`). The array is overwritten by the next
+   * call.
    */
-  nodesOf(record: UsageRecord, atMs: number, arrivedAtMs: number): readonly SeriesNode[] {
-    const { found, byStep } = this.#lastFound;
-    found.length = 0;
-    byStep.length = 0;
-    byStep.push(this.root);
-    found.push(this.root);
-    this.promoted.length = 0;
-    for (const { scope, key, above, passing } of this.#steps) {
-      const name = key(record);
-      const parent = byStep[above] ?? null;
-      if (name === null || parent === null) {
-        byStep.push(null);
-        continue;
-      }
-      let node = parent.children[scope]?.get(name);
-      if (node === undefined) {
-        const earlier = passing ? meet(this.newcomers, nameOf(scope, name, record), { record, arrivedAtMs }) : [];
-        if (earlier === null) {
-          byStep.push(null);
-          continue;
-        }
-        node = this.#add({ scope, key: name, above: parent, record, atMs, arrivedAtMs });
-        if (earlier.length > 0) this.promoted.push({ node, earlier });
-      }
-      byStep.push(node);
-      found.push(node);
+  nodesOf(seen: Seen): readonly (SeriesNode | null)[] {
+    const { record } = seen;
+    const found = this.#found;
+    if (this.promoted.length > 0) this.promoted.length = 0;
+    for (let place = 1; place < found.length; place++) {
+      const step = this.#steps[place - 1] as Step;
+      const name = step.key(record);
+      const parent = found[step.above] ?? null;
+      found[place] = name === null || parent === null ? null : this.#child(parent, step, name, seen);
     }
-    for (const node of found) weigh(node, record, atMs, arrivedAtMs);
+    // Last, since what is forgotten for a new node is ranked by what stood before this record.
+    for (const node of found) if (node !== null) weigh(node, seen);
     return found;
   }
-  readonly #lastFound: { readonly found: SeriesNode[]; readonly byStep: (SeriesNode | null)[] } = {
-    found: [],
-    byStep: [],
-  };
+
+  #child(above: SeriesNode, step: Step, key: string, seen: Seen): SeriesNode | null {
+    const known = above.children?.[step.number]?.get(key);
+    if (known !== undefined) return known;
+    const { scope, passing } = step;
+    const { record, arrivedAtMs } = seen;
+    const earlier = passing ? this.newcomers.meet(nameOf(scope, key, record), { record, arrivedAtMs }) : noneEarlier;
+    if (earlier === null) return null;
+    // It began with the record that was kept for it, and that one counts as this one will.
+    const first = earlier.map((met) => ({ ...met, atMs: timeOf(met.record, met.arrivedAtMs) }));
+    const node = this.#add(above, step, key, first[0] ?? seen);
+    for (const each of first) weigh(node, each);
+    if (earlier.length > 0) this.promoted.push({ node, earlier });
+    return node;
+  }
 
   *nodes(): Generator<SeriesNode> {
     const waiting = [this.root];
     for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
       yield node;
-      for (const scope of scopeNames) {
-        const children = node.children[scope];
-        if (children !== undefined) for (const child of children.values()) waiting.push(child);
+      for (const siblings of node.children ?? []) {
+        if (siblings !== undefined) for (const child of siblings.values()) waiting.push(child);
       }
     }
   }
 
-  #add(wanted: {
-    readonly scope: Scope;
-    readonly key: string;
-    readonly above: SeriesNode;
-    readonly record: UsageRecord;
-    readonly atMs: number;
-    readonly arrivedAtMs: number;
-  }): SeriesNode {
-    const { scope, key, above, record } = wanted;
-    const kind = scopeRules[scope].passing ? "passing" : "lasting";
-    if (this.#counts[kind] >= (kind === "passing" ? this.#limits.passingMax : this.#limits.seriesMax)) {
-      this.#forget(kind === "passing", above);
+  #add(above: SeriesNode, { scope, number, passing }: Step, key: string, seen: Seen): SeriesNode {
+    const { record, atMs, arrivedAtMs } = seen;
+    const kind = passing ? "passing" : "lasting";
+    if (this.#counts[kind] >= (passing ? this.#options.passingMax : this.#options.seriesMax)) {
+      this.#forget(passing, above);
     }
     const series = { ...above.series, ...scopeRules[scope].names(record) };
-    const node = newNode(scope, key, series, above, wanted.atMs, wanted.arrivedAtMs);
-    above.children[scope] ??= new Map();
-    above.children[scope].set(key, node);
+    const node = newNode(scope, key, series, above, atMs, arrivedAtMs);
+    above.children ??= [];
+    const siblings = above.children[number] ?? new Map<string, SeriesNode>();
+    above.children[number] = siblings.set(key, node);
     this.#counts[kind]++;
     return node;
   }
@@ -172,7 +192,8 @@ export class SeriesTree {
           : (node.nanoUsd + node.calls) * 2 ** ((node.lastArrivalMs - now) / dayMs);
     const ranked = leaves.map((node) => ({ node, worth: worth(node) })).sort((a, b) => a.worth - b.worth);
     for (const { node } of ranked.slice(0, Math.max(1, Math.ceil(ranked.length * forgottenShare)))) {
-      node.parent?.children[node.scope]?.delete(node.key);
+      node.parent?.children?.[scopeNames.indexOf(node.scope)]?.delete(node.key);
+      this.#options.forgotten(node);
       this.#counts[passing ? "passing" : "lasting"]--;
     }
   }
@@ -191,24 +212,24 @@ function newNode(
   arrivedAtMs: number,
 ): SeriesNode {
   return {
-    scope,
-    key,
-    series,
-    parent,
-    children: {},
-    states: {},
+    children: null,
+    states: [],
     lastArrivalMs: arrivedAtMs,
-    firstMs: atMs,
     latestMs: atMs,
     calls: 0,
     nanoUsd: 0,
-    firing: [],
     alarmAge: 0,
     alarmAt: 0,
+    parent,
+    scope,
+    key,
+    series,
+    firstMs: atMs,
+    firing: [],
   };
 }
 
-function weigh(node: SeriesNode, record: UsageRecord, atMs: number, arrivedAtMs: number): void {
+function weigh(node: SeriesNode, { record, atMs, arrivedAtMs }: Seen): void {
   node.lastArrivalMs = arrivedAtMs;
   // Within a minute of a day nothing fades that could be told.
   if (atMs - node.latestMs > fadeStepMs) {
@@ -222,7 +243,7 @@ function weigh(node: SeriesNode, record: UsageRecord, atMs: number, arrivedAtMs:
 }
 
 function hasChildren(node: SeriesNode): boolean {
-  return scopeNames.some((scope) => (node.children[scope]?.size ?? 0) > 0);
+  return node.children?.some((siblings) => siblings !== undefined && siblings.size > 0) === true;
 }
 
 function withAncestors(scopes: ReadonlySet<Scope>): readonly Scope[] {

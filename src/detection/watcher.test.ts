@@ -114,6 +114,23 @@ it("says the same wherever its snapshot was taken", () => {
   expect(said([1, incidentAt + 5, incidentAt + 100, records.length - 1])).toEqual(expected);
 });
 
+it("reads a snapshot under another list of detectors: each finds its own state, in whatever order they run", () => {
+  const limits = { seriesMax: 1000, passingMax: 1000 };
+  const others = detectors.filter(({ name }) => name !== "token-shift").toReversed();
+  const records = hour();
+  const before = new Watcher({ detectors, choices: {}, limits });
+  const told: Finding[] = [];
+  let after: Watcher | undefined;
+  for (const record of records) {
+    const atMs = record.endUs / 1000;
+    if (atMs >= onsetMs) after ??= new Watcher({ detectors: others, choices: {}, limits }, before.snapshot());
+    told.push(...(after ?? before).observe(record, atMs));
+  }
+  for (let minute = 1; minute < 30; minute++) told.push(...(after?.tick(endMs + minute * minuteMs) ?? []));
+  expect(new Set(opened(told).map(({ series }) => series.feature))).toEqual(wrong);
+  expect(told.some(({ detector }) => detector === "token-shift")).toBe(false);
+});
+
 it("stays bounded under a flood of new series, and keeps the large one with its incident", { timeout: 60_000 }, () => {
   const seriesMax = 2000;
   const watcher = new Watcher({ detectors, choices: {}, limits: { seriesMax, passingMax: 1000 } });

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { deserialize } from "node:v8";
+import type { Block } from "../../detectors/cells.ts";
 import { AlertBook, type AlertBookState } from "../../src/alerting/alert-book.ts";
 import { DetectionWorker } from "../../src/detection/detection-worker.ts";
 import { judgeHere } from "../../src/detection/judge.ts";
@@ -134,10 +135,22 @@ function bySeries({ watcher }: SavedDetection): Map<string, unknown> {
   const waiting = [root];
   for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
     const { parent: _parent, children, ...known } = node;
-    found.set(`${node.scope} ${JSON.stringify(node.series)}`, known);
-    for (const siblings of Object.values(children)) waiting.push(...siblings.values());
+    found.set(`${node.scope} ${JSON.stringify(node.series)}`, standalone(known));
+    for (const siblings of children ?? []) waiting.push(...(siblings?.values() ?? []));
   }
   return found;
+}
+
+/** A copy whose blocks of cells stand for themselves: where in the store one lies depends on what was given back before. */
+function standalone(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+  if (Array.isArray(value)) return value.map(standalone);
+  if (value instanceof Map) return new Map([...value].map(([key, each]) => [key, standalone(each)]));
+  const { store: _store, ...own } = value as Partial<Block>;
+  if (own.cells === undefined)
+    return Object.fromEntries(Object.entries(own).map(([key, each]) => [key, standalone(each)]));
+  const { cells, at = 0, length = 0 } = own;
+  return { ...own, cells: cells.slice(at, at + length), at: 0 };
 }
 
 function compare(what: string, saved: ReadonlyMap<string, unknown>, fresh: ReadonlyMap<string, unknown>): string[] {

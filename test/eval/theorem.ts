@@ -111,8 +111,8 @@ function shiftAlarms(
     if (i % seriesRecords === 0) state = newShift();
     const value = samples[Math.floor(random() * samples.length)]?.value ?? 0;
     // One call a second: the shipped settings want a quarter of an hour of reference.
-    const seen = { value, atMs: 1e12 + i * 1000, nanoUsd: 0, tieBreak: random(), traceId: "" };
-    if (addValue(state, seen, level, settings)?.status !== "firing") continue;
+    const call = { atMs: 1e12 + i * 1000, nanoUsd: 0, tieBreak: random(), record: { traceId: "" } };
+    if (addValue(state, value, call, level, settings)?.status !== "firing") continue;
     alarms++;
     state = newShift();
   }
