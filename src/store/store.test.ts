@@ -69,28 +69,12 @@ for (const { name, open, dispose } of implementations)
     });
 
     it("migrates once and then changes nothing", async () => {
-      expect(await store.migrate()).toEqual([
-        "usage_records",
-        "usage_rollup_15m",
-        "usage_rollup_1d",
-        "usage_views",
-        "sealed_days",
-        "cost_split",
-        "reprices",
-        "metrics",
-      ]);
+      const tables = ["usage_records", "usage_rollup_15m", "usage_rollup_1d", "usage_views", "sealed_days"];
+      const names = [...tables, "cost_split", "reprices", "metrics", "instances_modalities"];
+      expect(await store.migrate()).toEqual(names);
       expect(await store.migrate()).toEqual([]);
       const rows = await store.query("SELECT version, name FROM schema_migrations ORDER BY version");
-      expect(rows).toEqual([
-        { version: 1, name: "usage_records" },
-        { version: 2, name: "usage_rollup_15m" },
-        { version: 3, name: "usage_rollup_1d" },
-        { version: 4, name: "usage_views" },
-        { version: 5, name: "sealed_days" },
-        { version: 6, name: "cost_split" },
-        { version: 7, name: "reprices" },
-        { version: 8, name: "metrics" },
-      ]);
+      expect(rows).toEqual(names.map((name, index) => ({ version: index + 1, name })));
     });
 
     it("gives back every column exactly as it was stored", async () => {
@@ -105,6 +89,15 @@ for (const { name, open, dispose } of implementations)
         reportedNanoUsd: 1,
         calls: 1,
         revision: 65_535,
+        instance: "lone \ud800 instance",
+        modalities: {
+          audioInput: 1,
+          audioCacheRead: 2,
+          audioOutput: 3,
+          imageInput: 4,
+          imageCacheRead: 5,
+          imageOutput: Number.MAX_SAFE_INTEGER,
+        },
         images: 12,
         audioMs: Number.MAX_SAFE_INTEGER,
         serviceTier: "batch",
@@ -177,6 +170,13 @@ for (const { name, open, dispose } of implementations)
           price_tag: "no \ufffd tag",
           cost_carry: 31,
           repricings: 65_535,
+          instance: "lone \ufffd instance",
+          audio_input_tokens: "1",
+          audio_cache_read_tokens: "2",
+          audio_output_tokens: "3",
+          image_input_tokens: "4",
+          image_cache_read_tokens: "5",
+          image_output_tokens: "9007199254740991",
         },
         expect.objectContaining({ cost_usd: null, unpriced_calls: 0, calls: 0, flags: [] }),
       ]);
