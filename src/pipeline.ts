@@ -39,6 +39,7 @@ import { Writer } from "./ingest/writer.ts";
 import type { UsageRecord } from "./model/usage-record.ts";
 import { PriceFile } from "./price-file.ts";
 import { PriceBook } from "./pricing/price-book.ts";
+import { lastCallMs, spendChange } from "./query/spend-change.ts";
 import { Repricer } from "./repricing/repricer.ts";
 import { ServerState } from "./server-state.ts";
 import type { Store } from "./store/store.ts";
@@ -194,6 +195,15 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
   const alerter = new Alerter({
     usage,
     channels: channelsOf(options),
+    store: {
+      change: (where, before, after) => spendChange(options.store, { where, before, after }),
+      lastCallMs: (where, period) => lastCallMs(options.store, where, period),
+      holds: (offset) => {
+        const isStored = writer.offset() >= offset;
+        if (!isStored) writer.hurry();
+        return isStored;
+      },
+    },
     observe: (event) => noteDelivery(event, metrics, options.log),
   });
   const detection = new DetectionWorker({

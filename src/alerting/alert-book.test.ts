@@ -3,7 +3,7 @@ import type { Finding } from "../model/finding.ts";
 import { AlertBook } from "./alert-book.ts";
 
 const finding: Finding = {
-  detector: "spend-per-minute",
+  detector: "spend",
   kind: "spend_above_baseline",
   series: { tenant: "acme", feature: "search" },
   severity: "page",
