@@ -11,6 +11,9 @@ import { UsageError } from "./command.ts";
 
 /** More than this does not fit into memory as objects. */
 const recordsMax = 3_000_000;
+/** Records of one answer: below what the server lets one statement have. */
+const recordsPerAnswer = 500_000;
+const usPerMinute = 60_000_000;
 const timeoutMs = 600_000;
 
 const rowSchema = z.object({
@@ -41,11 +44,10 @@ const rowSchema = z.object({
   tool: z.string(),
   tool_args_hash: z.string(),
   outcome: z.string(),
-  input_uncached_tokens: z.coerce.number(),
+  input_tokens: z.coerce.number(),
   cache_read_tokens: z.coerce.number(),
-  cache_write_5m_tokens: z.coerce.number(),
-  cache_write_1h_tokens: z.coerce.number(),
-  output_visible_tokens: z.coerce.number(),
+  cache_write_tokens: z.coerce.number(),
+  output_tokens: z.coerce.number(),
   reasoning_tokens: z.coerce.number(),
   calls: z.coerce.number(),
   cost_usd: z.string().nullable(),
@@ -56,6 +58,11 @@ const rowSchema = z.object({
 
 type Row = z.infer<typeof rowSchema>;
 
+const minuteSchema = z.object({ minute: z.coerce.number(), records: z.coerce.number() });
+
+const endUs = "(toUnixTimestamp64Micro(ts) + duration_us)";
+const minute = `intDiv(${endUs}, ${usPerMinute})`;
+
 export interface StoredUsageOptions {
   readonly api: string | undefined;
   /** `24h`, `7d`, or a date that ClickHouse can parse. */
@@ -63,21 +70,66 @@ export interface StoredUsageOptions {
   readonly io: CommandIo;
 }
 
-/** @throws ApiError when the server does not answer, UsageError when there is too much to read. */
+/**
+ * Every record as it stands now: what was corrected is there once, as it was corrected to.
+ * @throws ApiError when the server does not answer, UsageError when there is too much to read.
+ */
 export async function storedUsage({ api, since, io }: StoredUsageOptions): Promise<readonly UsageRecord[]> {
   const client = createApiClient({ api, env: io.env, signal: io.signal });
+  const after = `ts >= ${sinceSql(since)}`;
+  const lines = async (query: string, take: (line: unknown) => void) => {
+    const body = { query, format: "JSONEachRow" };
+    const response = await client.raw({ method: "POST", path: "sql", body, timeoutMs });
+    if (response.body === null) return;
+    for await (const line of createInterface({ input: Readable.fromWeb(response.body), crlfDelay: Infinity })) {
+      if (line !== "") take(JSON.parse(line));
+    }
+  };
+  const minutes: z.infer<typeof minuteSchema>[] = [];
+  await lines(
+    `SELECT ${minute} AS minute, count() AS records FROM usage WHERE ${after} GROUP BY minute ORDER BY minute`,
+    (line) => minutes.push(minuteSchema.parse(line)),
+  );
+  if (minutes.reduce((sum, { records }) => sum + records, 0) > recordsMax)
+    throw new UsageError(`--since ${since}: more than ${recordsMax} records; say less`);
   const columns = Object.keys(rowSchema.shape).filter((name) => name !== "end_us" && name !== "cost_usd");
-  const query = `SELECT toUnixTimestamp64Micro(ts) + duration_us AS end_us, toString(cost_usd) AS cost_usd, ${columns.join(", ")}
-FROM usage WHERE ts >= ${sinceSql(since)} ORDER BY end_us LIMIT ${recordsMax + 1}`;
-  const response = await client.raw({ method: "POST", path: "sql", body: { query, format: "JSONEachRow" }, timeoutMs });
   const records: UsageRecord[] = [];
-  if (response.body === null) return records;
-  for await (const line of createInterface({ input: Readable.fromWeb(response.body), crlfDelay: Infinity })) {
-    if (line !== "") records.push(recordOf(rowSchema.parse(JSON.parse(line))));
-    if (records.length > recordsMax)
-      throw new UsageError(`--since ${since}: more than ${recordsMax} records; say less`);
+  for (const [from, until] of answersOf(minutes)) {
+    await lines(
+      `SELECT ${endUs} AS end_us, toString(cost_usd) AS cost_usd, ${columns.join(", ")}
+FROM usage WHERE ${after} AND ${minute} >= ${from} AND ${minute} <= ${until} ORDER BY end_us, trace_id, span_id, revision, calls`,
+      (line) => records.push(recordOf(rowSchema.parse(line))),
+    );
   }
-  return records;
+  return withoutTakenBack(records);
+}
+
+/** First and last minute of each answer: as many minutes as one answer may hold, one at least. */
+function answersOf(minutes: readonly z.infer<typeof minuteSchema>[]): readonly (readonly [number, number])[] {
+  const answers: { from: number; until: number; records: number }[] = [];
+  for (const { minute, records } of minutes) {
+    const last = answers.at(-1);
+    if (last === undefined || last.records + records > recordsPerAnswer)
+      answers.push({ from: minute, until: minute, records });
+    else Object.assign(last, { until: minute, records: last.records + records });
+  }
+  return answers.map(({ from, until }) => [from, until]);
+}
+
+/** A correction takes a record back and may bill it anew: of such a record the last is left, or none. */
+function withoutTakenBack(records: readonly UsageRecord[]): readonly UsageRecord[] {
+  const identity = ({ tenant, traceId, spanId }: UsageRecord) => `${tenant}\n${traceId}\n${spanId}`;
+  const takenBack = new Map<string, number>();
+  for (const record of records) {
+    if (record.calls < 0) takenBack.set(identity(record), (takenBack.get(identity(record)) ?? 0) + 1);
+  }
+  if (takenBack.size === 0) return records;
+  return records.filter((record) => {
+    const left = takenBack.get(identity(record));
+    if (left === undefined) return true;
+    if (record.calls > 0 && left > 0) takenBack.set(identity(record), left - 1);
+    return record.calls > 0 && left === 0;
+  });
 }
 
 function sinceSql(since: string): string {
@@ -119,11 +171,12 @@ function recordOf(row: Row): UsageRecord {
     toolArgsHash: row.tool_args_hash,
     outcome: row.outcome,
     usage: {
-      input: row.input_uncached_tokens,
+      input: row.input_tokens - row.cache_read_tokens - row.cache_write_tokens,
       cacheRead: row.cache_read_tokens,
-      cacheWrite5m: row.cache_write_5m_tokens,
-      cacheWrite1h: row.cache_write_1h_tokens,
-      output: row.output_visible_tokens,
+      // The view adds the two lifetimes up, and no detector tells them apart.
+      cacheWrite5m: row.cache_write_tokens,
+      cacheWrite1h: 0,
+      output: row.output_tokens - row.reasoning_tokens,
       reasoning: row.reasoning_tokens,
     },
     images: 0,
