@@ -59,6 +59,19 @@ export function fade(histogram: Histogram, share: number): void {
   histogram.total = total;
 }
 
+/** Puts counts in that were kept apart. */
+export function putIn(histogram: Histogram, counted: Histogram): void {
+  for (let i = 0; i < counted.counts.length; i++) {
+    const count = counted.counts[i] ?? 0;
+    if (count === 0) continue;
+    const bin = counted.first + i;
+    addBin(histogram, bin);
+    const index = bin - histogram.first;
+    histogram.counts[index] = (histogram.counts[index] ?? 0) + count - 1;
+    histogram.total += count - 1;
+  }
+}
+
 /** Takes counts out again that had been counted; none falls below zero, as they may have faded since. */
 export function takeOut(histogram: Histogram, counted: Histogram): void {
   for (let i = 0; i < counted.counts.length; i++) {

@@ -73,7 +73,7 @@ export interface RateVerdict {
 }
 
 /** Rates to bet on: multiples of p0, and misses divided. */
-const timesHits = [1.5, 3, 8] as const;
+const timesHits = [1.5, 4, 16] as const;
 const missesOver = [1.5, 3] as const;
 const bets = timesHits.length + missesOver.length;
 /** 99.9 % one-sided. */
@@ -136,11 +136,16 @@ export function acceptRate(state: RateState): void {
   Object.assign(state, newRate());
 }
 
-/** Wilson's upper limit of the rate, and what is forgiven beyond it. */
+/**
+ * The upper limit of the rate, and what is forgiven beyond it: Wilson's, or that of a Poisson count (by Wilson and Hilferty's
+ * cube root), which is closer where hits are few.
+ */
 function refreshLimit(state: RateState, settings: RateSettings): void {
   const { calls, hits } = state;
   const rate = (hits + (z * z) / 2) / (calls + z * z);
-  const upper = rate + z * Math.sqrt((rate * (1 - rate)) / (calls + z * z));
+  const wilson = rate + z * Math.sqrt((rate * (1 - rate)) / (calls + z * z));
+  const poisson = ((hits + 1) * (1 - 1 / (9 * (hits + 1)) + z / (3 * Math.sqrt(hits + 1))) ** 3) / calls;
+  const upper = Math.min(wilson, poisson);
   state.limit = Math.min(0.999, settings.forgivenFactor * upper + settings.forgivenShare);
   state.limitAge = limitAgeMax;
 }

@@ -2,13 +2,14 @@
  * The shift of one measure of one series upward: conformal ranks against a fading histogram, bet upon by a portfolio
  * whose false alarms are bounded by the alarm level. The pure core of D1; it knows values, not records.
  *
- * The reference takes in each value after it was ranked, and is frozen while a shift lasts. A shift is over when the
+ * The reference takes in each value after it was ranked. It waits while evidence builds up, so that a shift does not teach it
+ * to expect a shift, and is frozen while one lasts. A shift is over when the
  * frozen reference fits again: when the evidence, begun anew at the alarm, has not grown for a while. One that lasts is the
  * new normal, and the reference begins anew.
  */
 
 import { compare, type Distance } from "./compare.ts";
-import { addBin, fade, type Histogram, meanOf, newHistogram, rankOf, takeOut } from "./histogram.ts";
+import { addBin, fade, type Histogram, meanOf, newHistogram, putIn, rankOf, takeOut } from "./histogram.ts";
 import { binOf } from "./log-bins.ts";
 import { bet, lastPaid, newWealth, oddsFor } from "./rank-bets.ts";
 import { learnWander, marginOf, newWander, type Wander } from "./wander.ts";
@@ -45,6 +46,9 @@ export const defaultShift: ShiftSettings = {
 /** What was seen since the evidence began to rise; kept only while it is up. */
 export interface Rise {
   readonly seen: Histogram;
+  /** Whether the reference has not learnt them; and how the series wanders if they are of its wandering. */
+  waits: boolean;
+  readonly wander: Wander;
   /** Sums over the values, exact. */
   sum: number;
   nanoUsd: number;
@@ -98,10 +102,12 @@ export interface ShiftVerdict {
 const valuesMin = 16;
 /** What is seen is kept from this CUSUM on: calm series hold nothing of it. */
 const risingFrom = 4;
+/** Values of a rise wait up to this share of the reference, which is no normal any more without more of what is seen. */
+const waitingShareMax = 0.25;
 /** The reference fades in steps of this share of the half-life, so that the whole array is seldom touched. */
 const fadeSteps = 32;
 /** Evidence that keeps a shift alive, and how many values without it end one, in multiples of what the alarm took. */
-const stillShifted = 50;
+const stillShifted = 1000;
 const recoveryFactor = 3;
 const recoveryValuesMin = 100;
 /** A shift that lasts is told again with what it has cost by now. */
@@ -149,17 +155,35 @@ export function addValue(
   const spanMinutes = (value.atMs - state.firstMs) / minuteMs;
   const judged = reference.total >= settings.referenceMin && spanMinutes >= settings.referenceMinutesMin;
   const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state.wander, settings))) : 0;
-  if (judged) dateChange(state, value, bin);
+  if (judged) dateChange(state, value, bin, settings);
   if (evidence >= alarmAt && state.rise !== null && state.rise.seen.total >= valuesMin) {
     const verdict = verdictOf(state, state.rise, { status: "firing", onsetMs: state.onsetMs, evidence });
     if (verdict.observed >= settings.meanRatioMin * verdict.expected)
       return begin(state, state.rise, { verdict, atMs: value.atMs });
   }
-  if (judged) learnWander(state.wander, rank);
+  if (judged) learnWander(state.rise?.waits === true ? state.rise.wander : state.wander, rank);
+  learn(state, value, bin);
+  return null;
+}
+
+/** The reference learns a calm value at once, and those of a rise when it is over or has lasted for too long. */
+function learn(state: ShiftState, value: Value, bin: number): void {
+  const { reference, rise } = state;
+  if (rise?.waits === true) {
+    if (rise.seen.total >= waitingShareMax * reference.total) learnRise(state, rise);
+    return;
+  }
   addBin(reference, bin);
   // A running mean that forgets as slowly as the histogram does.
   state.usualNanoUsd += (value.nanoUsd - state.usualNanoUsd) / Math.max(1, reference.total);
-  return null;
+}
+
+function learnRise(state: ShiftState, rise: Rise): void {
+  const { seen, nanoUsd } = rise;
+  rise.waits = false;
+  Object.assign(state.wander, rise.wander);
+  putIn(state.reference, seen);
+  state.usualNanoUsd += (nanoUsd - seen.total * state.usualNanoUsd) / Math.max(1, state.reference.total);
 }
 
 /** Ends a shift that no value has ended for as long as would make it the new normal. */
@@ -174,16 +198,25 @@ export function acceptShift(state: ShiftState): void {
 }
 
 /** The CUSUM of what the bets pay on average: where it last left 1 is where the change most likely is. */
-function dateChange(state: ShiftState, value: Value, bin: number): void {
+function dateChange(state: ShiftState, value: Value, bin: number, { marginMin }: ShiftSettings): void {
   if (state.cusum <= 1) {
     state.cusum = 1;
     state.onsetMs = value.atMs;
+    if (state.rise?.waits === true) learnRise(state, state.rise);
     state.rise = null;
   }
   state.cusum *= lastPaid(state.wealth);
   if (state.cusum > 1e30) state.cusum = 1e30;
   if (state.cusum < risingFrom && state.rise === null) return;
-  state.rise ??= { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
+  // Waiting makes the ranks that follow a little too high, which the margin pays for: without one nothing waits.
+  state.rise ??= {
+    seen: newHistogram(),
+    waits: marginMin > 0,
+    wander: { ...state.wander },
+    sum: 0,
+    nanoUsd: 0,
+    traceIds: [],
+  };
   note(state.rise, value, bin);
 }
 
@@ -196,13 +229,13 @@ function note(rise: Rise, value: Value, bin: number): void {
   if (rise.traceIds.length > 3) rise.traceIds.shift();
 }
 
-/** The values of the rise had entered the reference one by one; they are the shift's. */
+/** What the reference had learnt of the rise is the shift's. */
 function begin(
   state: ShiftState,
   rise: Rise,
   { verdict, atMs }: { readonly verdict: ShiftVerdict; readonly atMs: number },
 ): ShiftVerdict {
-  takeOut(state.reference, rise.seen);
+  if (!rise.waits) takeOut(state.reference, rise.seen);
   const { onsetMs, evidence, values } = verdict;
   const recovery = Math.max(recoveryValuesMin, recoveryFactor * values);
   state.shift = { onsetMs, evidence, values: 0, quiet: 0, recovery, toldMs: atMs };
@@ -232,7 +265,14 @@ function follow(
 
 function end(state: ShiftState, shift: Shift, newNormal: boolean): ShiftVerdict {
   const { onsetMs, evidence } = shift;
-  const rise = state.rise ?? { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
+  const rise = state.rise ?? {
+    seen: newHistogram(),
+    waits: false,
+    wander: state.wander,
+    sum: 0,
+    nanoUsd: 0,
+    traceIds: [],
+  };
   const verdict = { ...verdictOf(state, rise, { status: "resolved", onsetMs, evidence }), newNormal };
   if (newNormal) acceptShift(state);
   else Object.assign(state, { wealth: newWealth(), cusum: 0, rise: null, shift: null });

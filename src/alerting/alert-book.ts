@@ -92,7 +92,7 @@ export class AlertBook {
     const labels = alertLabels(finding);
     const id = fingerprint(finding.kind, labels);
     const known = this.#entries.get(id);
-    const open = known?.alert.status === "firing" ? known : undefined;
+    const open = known?.alert.status === "firing" ? known.alert : undefined;
     if (finding.status === "resolved" && open === undefined) return;
     const alert: Alert = {
       fingerprint: id,
@@ -101,7 +101,7 @@ export class AlertBook {
       severity: finding.severity,
       labels,
       annotations: alertAnnotations(finding),
-      startsAtMs: open?.alert.startsAtMs ?? finding.onsetMs,
+      startsAtMs: open?.startsAtMs ?? finding.onsetMs,
       endsAtMs: finding.status === "resolved" ? finding.atMs : null,
       unit: finding.unit,
       observed: finding.observed,
@@ -112,7 +112,10 @@ export class AlertBook {
     this.#entries.delete(id);
     const kept = open === undefined ? undefined : known?.cause;
     const cause = kept === undefined ? {} : { cause: kept };
-    this.#entries.set(id, { alert, told: open?.told ?? {}, spokenAtMs: finding.atMs, ...cause });
+    // A ticket that has become a page is told as one.
+    const isLouder = open?.severity === "ticket" && finding.severity === "page";
+    const told = open === undefined || isLouder ? {} : (known?.told ?? {});
+    this.#entries.set(id, { alert, told, spokenAtMs: finding.atMs, ...cause });
   }
 
   #forgetOldest(): void {

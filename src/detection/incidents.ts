@@ -79,19 +79,22 @@ export function raise(all: IncidentState, claim: RaisedClaim, nowMs: number, set
   if (claim.status === "resolved") return resolve(state, claim, nowMs, settings);
   const own = state.incidents[key];
   if (own !== undefined && own.endedMs === null) {
-    Object.assign(own, { claim, heardMs: nowMs });
+    Object.assign(own, { claim: asLoudAs(own.claim, claim), heardMs: nowMs });
     return [told(own)];
   }
   const host = Object.values(state.incidents).find((incident) => incident.folded[key] !== undefined);
-  if (host !== undefined) {
+  if (host !== undefined && (claim.severity === "ticket" || host.claim.severity === "page")) {
     host.folded[key] = folded(claim);
     return [];
   }
   const held = state.waiting[key];
-  if (held !== undefined) {
+  if (held !== undefined && held.claim.severity === claim.severity) {
     held.claim = claim;
     return [];
   }
+  // A ticket that has become a page is heard anew: what it was folded into, or waited for, does not explain a page.
+  if (host !== undefined) delete host.folded[key];
+  delete state.waiting[key];
   return place(state, claim, nowMs, settings);
 }
 
@@ -138,7 +141,7 @@ function resolve(state: TenantIncidents, claim: RaisedClaim, nowMs: number, sett
       : [];
   const own = state.incidents[key];
   if (own === undefined || own.endedMs !== null) return findings;
-  Object.assign(own, { claim, heardMs: nowMs, endedMs: nowMs });
+  Object.assign(own, { claim: asLoudAs(own.claim, claim), heardMs: nowMs, endedMs: nowMs });
   return [...findings, told(own)];
 }
 
@@ -168,6 +171,11 @@ function settle(state: TenantIncidents, claim: RaisedClaim, nowMs: number, setti
     delete state.waiting[key];
   }
   return [told(incident)];
+}
+
+/** Once a page, a page to its end. */
+function asLoudAs({ severity }: RaisedClaim, claim: RaisedClaim): RaisedClaim {
+  return severity === "page" ? { ...claim, severity } : claim;
 }
 
 function relatedTo(
