@@ -22,6 +22,8 @@ const daysHeld = 1 / Math.LN2;
 /** A series is taken to be at least so old, or its first hour would be multiplied to a day. */
 const ageDaysMin = 1 / 8;
 
+const doubtDeviations = 3;
+
 /** Before the first call. */
 export function newCallCost(): CallCost {
   const none = { newestCalls: 0, newestNanoUsd: 0, recentCalls: 0, recentNanoUsd: 0, usualCalls: 0, usualNanoUsd: 0 };
@@ -64,7 +66,9 @@ export function dearerShare(state: CallCost, { observed, expected, windowMs }: S
   const calls = isShort ? state.newestCalls : state.recentCalls;
   const nanoUsd = isShort ? state.newestNanoUsd : state.recentNanoUsd;
   if (!(usualCalls > 0 && calls > 0 && nanoUsd > 0) || observed <= expected) return 1;
-  const usualOverNow = usualNanoUsd / usualCalls / (nanoUsd / calls);
+  // What a few calls cost says little: costs spread about as far as their mean, and three such deviations are taken off.
+  const doubt = 1 + doubtDeviations / Math.sqrt(calls);
+  const usualOverNow = (usualNanoUsd / usualCalls / (nanoUsd / calls)) * doubt;
   return Math.min(1, Math.max(0, (observed * (1 - usualOverNow)) / (observed - expected)));
 }
 
