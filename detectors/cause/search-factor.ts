@@ -4,17 +4,20 @@
  * (retries, price, input length ...), its own part is searched for: each cell is compared with what it would have cost without.
  */
 
-import { rowLength, rowNanoUsd } from "./amounts.ts";
+import { buckets, column, rowLength, rowNanoUsd } from "./amounts.ts";
 import { cellSums, type FoundSlice, type SearchSettings, searchSums } from "./search-slices.ts";
 import type { Sums } from "./slice-evidence.ts";
 import type { Dimension, SpendTable } from "./spend-table.ts";
-import { type Factor, factors, splitChange } from "./split-change.ts";
+import { splitChange } from "./split-change.ts";
 
 /**
  * What a call is like; volume and mix say how many there are of which. Cached shares are left out: they differ from session to
  * session by more than most cache breaks, and searching for them named the whole feature instead of its broken part.
  */
-const steadyFactors: readonly Factor[] = ["retries", "input", "output", "reasoning", "price"];
+const steadyFactors = ["retries", "input", "output", "reasoning", "price"] as const;
+type SteadyFactor = (typeof steadyFactors)[number];
+/** Places of the buckets whose tokens a length counts. */
+const bucketsOf = { input: [0, 1, 2], output: [3], reasoning: [4] } as const;
 /** One factor must be so much of the change. */
 const factorShareMin = 0.6;
 /** Users come and go: what their calls are like is taken from all calls of these names. */
@@ -42,19 +45,48 @@ export function searchFactor(table: SpendTable, scale: number, settings: SearchS
 /** What each cell cost, and what it would have cost if the factor had stayed; null where none is most of the change. */
 function withoutFactor(table: SpendTable, scale: number): Sums | null {
   const { segmentOf, before, after } = segmentsOf(table);
-  const { parts, bySegment, beforeNanoUsd, afterNanoUsd } = splitChange({ before, after, scale });
+  const { parts, beforeNanoUsd, afterNanoUsd } = splitChange({ before, after, scale });
   const change = Number(afterNanoUsd - beforeNanoUsd);
   const factor = steadyFactors.find((each) => Number(parts[each]) / change >= factorShareMin);
   if (factor === undefined) return null;
-  const at = factors.indexOf(factor);
   const rows = table.rows("after");
   const is = Float64Array.from({ length: table.size }, (_, cell) => Math.max(0, rowNanoUsd(rows, cell * rowLength)));
   const was = is.map((nanoUsd, cell) => {
-    const segment = segmentOf[cell] ?? 0;
-    const spent = rowNanoUsd(after, segment * rowLength);
-    return spent > 0 ? Math.max(0, nanoUsd * (1 - (bySegment[segment]?.[at] ?? 0) / spent)) : nanoUsd;
+    const offset = (segmentOf[cell] ?? 0) * rowLength;
+    const spent = rowNanoUsd(after, offset);
+    const part = partOf(factor, before.subarray(offset), after.subarray(offset));
+    return spent > 0 ? Math.max(0, nanoUsd * (1 - part / spent)) : nanoUsd;
   });
   return { before: was, after: is };
+}
+
+/** Nano-dollars of a segment's later period that are due to the factor; 0 where the earlier one cannot say what it was. */
+function partOf(factor: SteadyFactor, before: Float64Array, after: Float64Array): number {
+  const was = (at: number) => before[at] ?? 0;
+  const is = (at: number) => after[at] ?? 0;
+  if (was(column.calls) <= 0 || is(column.calls) <= 0) return 0;
+  if (factor === "price") {
+    return sumOver(buckets.keys(), (at) => {
+      const [earlier, later] = [was(column.tokens + at), is(column.tokens + at)];
+      const cost = is(column.nanoUsd + at);
+      return earlier > 0 && later > 0 ? cost - (later * was(column.nanoUsd + at)) / earlier : 0;
+    });
+  }
+  if (factor === "retries") {
+    const attempts = (of: (at: number) => number) =>
+      of(column.calls) / Math.max(1, of(column.calls) - of(column.retries));
+    return rowNanoUsd(after, 0) * (1 - attempts(was) / attempts(is));
+  }
+  const own = bucketsOf[factor];
+  const length = (of: (at: number) => number) => sumOver(own, (at) => of(column.tokens + at)) / of(column.calls);
+  const cost = sumOver(own, (at) => is(column.nanoUsd + at));
+  return length(is) > 0 ? cost * (1 - length(was) / length(is)) : 0;
+}
+
+function sumOver(indexes: Iterable<number>, amount: (at: number) => number): number {
+  let sum = 0;
+  for (const at of indexes) sum += amount(at);
+  return sum;
 }
 
 function segmentsOf(table: SpendTable) {
