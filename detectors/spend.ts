@@ -25,6 +25,8 @@ interface SpendState {
   /** The scale that is telling the incident; -1 when calm. */
   telling: number;
   onsetMs: number;
+  /** Whether the incident at hand has been worth a page. */
+  isPage: boolean;
   /** When the last incident was over: what began before is part of it, at whatever scale it shows later. */
   overMs: number;
   readonly traceIds: string[];
@@ -93,6 +95,7 @@ export const spend: Detector<SpendState, SpendSettings> = {
     factorMinute: -1,
     telling: -1,
     onsetMs: 0,
+    isPage: false,
     overMs: 0,
     traceIds: [],
   }),
@@ -178,6 +181,7 @@ function decide(
     if (state.telling === -1 && begins) {
       state.telling = index;
       state.onsetMs = verdict.onset * scale.windowMs;
+      state.isPage = false;
     }
     if (state.telling === index) told = { scale: index, verdict };
   }
@@ -189,6 +193,8 @@ function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: numbe
   const minutes = scale.windowMs / minuteMs;
   const observed = Math.round(verdict.observed / minutes);
   const expected = Math.round(verdict.expected / minutes);
+  // Of an incident that is over, what calls cost now says nothing.
+  if (verdict.status === "firing") state.isPage ||= isWorthPage(state, verdict, scale.windowMs, settings);
   const told: Verdict = {
     kind: "spend_above_baseline",
     status: verdict.status,
@@ -210,7 +216,7 @@ function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: numbe
       test: verdict.test,
       ...activityEvidence(state.activity, Math.floor((verdict.window * scale.windowMs) / minuteMs)),
     },
-    ...(isWorthPage(state, verdict, scale.windowMs, settings) ? {} : { ticketOnly: true }),
+    ...(state.isPage ? {} : { ticketOnly: true }),
   };
   if (verdict.status === "resolved") {
     state.telling = -1;
