@@ -168,7 +168,23 @@ describe("a ticket", () => {
         [0, ticket()],
         [2, ticket({ ...ended, impactNanoUsd: 2e9 })],
       ]),
-    ).toEqual(["2 firing input_tokens_shift search/gpt-4o", "2 resolved input_tokens_shift search/gpt-4o"]);
+    ).toEqual(["5 firing input_tokens_shift search/gpt-4o", "5 resolved input_tokens_shift search/gpt-4o"]);
+    // The page that explains it may come after its end, and does not find it told.
+    expect(
+      play([
+        [0, ticket()],
+        [2, ticket({ ...ended, impactNanoUsd: 2e9 })],
+        [3, claim()],
+      ]),
+    ).toEqual(["3 firing spend_above_baseline search +input_tokens_shift"]);
+    const again = play([
+      [0, ticket()],
+      [2, ticket({ ...ended, impactNanoUsd: 2e9 })],
+      [3, claim()],
+      [4, claim(ended)],
+      [50, ticket({ onsetMs: startMs + 50 * minuteMs })],
+    ]);
+    expect(again.at(-1)).toBe("55 firing input_tokens_shift search/gpt-4o");
   });
 
   it("takes along other tickets of its feature, so that one cause makes one", () => {

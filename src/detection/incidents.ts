@@ -16,6 +16,7 @@ export interface RaisedClaim extends Claim {
 }
 
 interface Waiting {
+  /** Resolved when it is over by now: the page that explains it may come yet. */
   claim: RaisedClaim;
   readonly dueMs: number;
 }
@@ -116,7 +117,9 @@ function passTimeOf(state: TenantIncidents, nowMs: number, settings: FoldSetting
       claim.severity === "ticket" && claim.impactNanoUsd > 0 && claim.impactNanoUsd < settings.ticketNanoUsdMin;
     if (dueMs > nowMs || (cheap && isMoney(claim))) continue;
     delete state.waiting[key];
-    findings.push(...settle(state, { ...claim, atMs: Math.max(claim.atMs, nowMs) }, nowMs, settings));
+    const due = { ...claim, atMs: Math.max(claim.atMs, nowMs) };
+    findings.push(...settle(state, { ...due, status: "firing" }, nowMs, settings));
+    if (claim.status === "resolved") findings.push(...resolve(state, due, nowMs, settings));
   }
   for (const [key, incident] of Object.entries(state.incidents)) {
     const silent = nowMs - incident.heardMs > settings.silenceMsMax;
@@ -133,16 +136,13 @@ function passTimeOf(state: TenantIncidents, nowMs: number, settings: FoldSetting
 function resolve(state: TenantIncidents, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
   const key = keyOf(claim);
   const held = state.waiting[key];
-  delete state.waiting[key];
+  if (held !== undefined && claim.impactNanoUsd >= settings.ticketNanoUsdMin) held.claim = claim;
+  else delete state.waiting[key];
   for (const incident of Object.values(state.incidents)) delete incident.folded[key];
-  const findings =
-    held !== undefined && claim.impactNanoUsd >= settings.ticketNanoUsdMin
-      ? settle(state, { ...claim, status: "firing" }, nowMs, settings)
-      : [];
   const own = state.incidents[key];
-  if (own === undefined || own.endedMs !== null) return findings;
+  if (own === undefined || own.endedMs !== null) return [];
   Object.assign(own, { claim: asLoudAs(own.claim, claim), heardMs: nowMs, endedMs: nowMs });
-  return [...findings, told(own)];
+  return [told(own)];
 }
 
 /** A claim that is heard for the first time. */
@@ -165,12 +165,15 @@ function settle(state: TenantIncidents, claim: RaisedClaim, nowMs: number, setti
   }
   const incident: Incident = { claim, folded: {}, endedMs: null, heardMs: nowMs };
   state.incidents[keyOf(claim)] = incident;
+  const over: FoldedClaim[] = [];
   for (const [key, held] of Object.entries(state.waiting)) {
     if (!near(incident, held.claim, nowMs, settings) || !explains(incident, held.claim)) continue;
-    incident.folded[key] = folded(held.claim);
+    if (held.claim.status === "firing") incident.folded[key] = folded(held.claim);
+    else over.push(folded(held.claim));
     delete state.waiting[key];
   }
-  return [told(incident)];
+  const finding = told(incident);
+  return [{ ...finding, folded: [...finding.folded, ...over] }];
 }
 
 /** Once a page, a page to its end. */
