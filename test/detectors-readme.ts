@@ -39,7 +39,7 @@ price by their Shapley values, exact to the nano-dollar, and searches tenant, fe
 slice that explains it. Where most of a change is one factor of what calls are like (their length, retries, price), each cell is compared
 with what it would have cost without it: calls come and go by themselves. An alert carries the result (\`cause\`, \`cause_dollars\`,
 \`cause_compared\`): the incident's period in the store against the time before its onset, a quarter of an hour at least, or from two hours on
-the same time a week before. A page waits 1.5 s for it at most and says so when it went out without. It says "broad" where no slice stands out; that parts add up is no evidence. The table "causes" says how often
+the same time a week before. A page waits a second for it at most and says so when it went out without. It says "broad" where no slice stands out; that parts add up is no evidence. The table "causes" says how often
 it is right.
 
 ## Not detected yet, for want of data

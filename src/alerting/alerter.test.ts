@@ -120,8 +120,8 @@ it("pages without a cause when the store is late, behind or broken, and says so;
     await usage.close();
   }
   expect(told.map(({ annotations }) => annotations["cause"])).toEqual([
-    "not known: the store had not answered after 1.5 s",
-    "not known: the store had not answered after 1.5 s",
+    "not known: the store had not answered after 1 s",
+    "not known: the store had not answered after 1 s",
     "not known: the store answered: Code: 241. Memory limit exceeded",
   ]);
   expect(shown).toEqual(["not known: the store has no calls of it since its onset"]);

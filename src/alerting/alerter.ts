@@ -29,8 +29,8 @@ export type DeliveryEvent =
 const markName = "alerts";
 const retryMinMs = 1000;
 const retryMaxMs = 5 * 60_000;
-/** A page waits so long for its cause: asking takes a tenth of it where the store is well. */
-const causePatienceMs = 1500;
+/** A page waits so long for its cause: asking takes a fifth of it on a quiet machine. */
+const causePatienceMs = 1000;
 
 export class Alerter {
   readonly #options: AlerterOptions;

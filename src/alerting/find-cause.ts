@@ -50,6 +50,8 @@ const afterMsMax = dayMs;
 const seasonedFromMs = 2 * hourMs;
 /** Calls that ended longer before the alert than this end the period: the rest has not arrived, or nothing came. */
 const quietMsMax = minuteMs;
+/** A busy store is asked for what it has by then; where that is nothing of the incident, it is waited for. */
+const storedSoonMs = 300;
 const storedWithinMs = 20_000;
 const storedPollMs = 25;
 const errorLengthMax = 160;
@@ -63,7 +65,10 @@ export function hasCause({ kind, labels, impactNanoUsd }: Alert): boolean {
 /** Never rejects: what stands in the way is the answer. Ends within about half a minute. */
 export async function findCause(question: CauseQuestion, store: StoredSpend): Promise<Cause> {
   try {
-    if (!(await isStored(question.offset, store)))
+    const isCurrent = await isStored(question.offset, store, storedSoonMs);
+    const cause = await compared(question, store);
+    if (cause !== null) return cause;
+    if (!isCurrent && !(await isStored(question.offset, store, storedWithinMs)))
       return unknownCause(question, "the store is still behind what the detector has read");
     return (await compared(question, store)) ?? unknownCause(question, "the store has no calls of it since its onset");
   } catch (error) {
@@ -77,8 +82,8 @@ export function unknownCause({ spokenAtMs }: CauseQuestion, reason: string): Cau
   return { annotations: { cause: `not known: ${reason}` }, isKnown: false, spokenAtMs };
 }
 
-async function isStored(offset: number, store: StoredSpend): Promise<boolean> {
-  const deadlineMs = performance.now() + storedWithinMs;
+async function isStored(offset: number, store: StoredSpend, withinMs: number): Promise<boolean> {
+  const deadlineMs = performance.now() + withinMs;
   while (!store.holds(offset)) {
     if (performance.now() >= deadlineMs) return false;
     await new Promise((resolve) => setTimeout(resolve, storedPollMs));
