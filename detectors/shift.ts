@@ -109,7 +109,7 @@ const fadeSteps = 32;
 /** Evidence that keeps a shift alive, and how many values without it end one, in multiples of what the alarm took. */
 const stillShifted = 1000;
 const recoveryFactor = 3;
-const recoveryValuesMin = 100;
+const recoveryValuesMin = 200;
 /** A shift that lasts is told again with what it has cost by now. */
 const tellAgainMs = 5 * 60_000;
 const minuteMs = 60_000;
