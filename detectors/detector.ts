@@ -60,7 +60,10 @@ export interface Context<Chosen extends Settings = Settings> {
 }
 
 /** A claim about the series of the state that made it; the caller adds who and how severe. */
-export interface Verdict extends Claim {}
+export interface Verdict extends Claim {
+  /** Worth a ticket by now and no page, however loud the detector is: a telling may change its mind, upward only. */
+  readonly ticketOnly?: boolean;
+}
 
 export interface Detector<State extends object = object, Chosen extends Settings = Settings> {
   /** Number in the catalogue, e.g. `D1`. */

@@ -3,7 +3,7 @@
 import { mean, quantile } from "simple-statistics";
 import { describe, expect, it } from "vitest";
 import { compare } from "./compare.ts";
-import { addBin, fade, meanOf, newHistogram, quantileOf, rankOf, takeOut } from "./histogram.ts";
+import { addBin, fade, meanOf, newHistogram, putIn, quantileOf, rankOf, takeOut } from "./histogram.ts";
 import { binOf, lowerEdge, valueMax } from "./log-bins.ts";
 import { seededRandom } from "./observation-samples.ts";
 
@@ -68,6 +68,15 @@ describe.each([1, 2, 3, 4, 5])("of values from seed %i", (seed) => {
     fade(histogram, 0.25);
     expect(histogram.total).toBeCloseTo(all.length / 4, 3);
     expect(meanOf(histogram)).toBeCloseTo(meanOf(histogramOf(all)), 3);
+  });
+
+  it("what was kept apart can be put in, as if it had been counted there", () => {
+    const [histogram, together] = [histogramOf(all), histogramOf(all)];
+    const more = values(seed + 60, 500, 300_000);
+    for (const value of more) addBin(together, binOf(value));
+    putIn(histogram, histogramOf(more));
+    expect(histogram.total).toBe(together.total);
+    for (const share of [0.01, 0.5, 0.9, 0.999]) expect(quantileOf(histogram, share)).toBe(quantileOf(together, share));
   });
 
   it("the factor between values and twice the values is two; PSI and KS of the same are nothing", () => {

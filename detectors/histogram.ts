@@ -86,6 +86,17 @@ export function takeOutOne(histogram: Histogram, bin: number): void {
   histogram.total--;
 }
 
+/** Puts counts in that were kept apart. */
+export function putIn(histogram: Histogram, counted: Histogram): void {
+  for (const [bin, count] of binsOf(counted)) {
+    if (count === 0) continue;
+    addBin(histogram, bin);
+    const cell = histogram.at + bin - histogram.first;
+    histogram.cells[cell] = (histogram.cells[cell] ?? 0) + count - 1;
+    histogram.total += count - 1;
+  }
+}
+
 /** Takes counts out again that had been counted; none falls below zero, as they may have faded since. */
 export function takeOut(histogram: Histogram, counted: Histogram): void {
   const { cells, at, length, first } = histogram;

@@ -18,7 +18,7 @@ const tails = [
   { share: 0.1, times: 5 },
   { share: 0.02, times: 3 },
   { share: 0.02, times: 8 },
-  { share: 0.02, times: 20 },
+  { share: 0.005, times: 8 },
 ] as const;
 
 const betCount = rankStakes.length + tails.length;
@@ -77,10 +77,11 @@ export function bet({ cells, at }: Block, rank: number, odds: Odds): number {
     paid += e;
   }
   const high = rank > 0.9;
-  const highest = rank > 0.98;
+  const higher = rank > 0.98;
+  const highest = rank > 0.995;
   for (let i = rankBets; i < betCount; i++) {
     const tail = i - rankBets;
-    const e = ((tail < 3 ? high : highest) ? odds.hit[tail] : odds.miss[tail]) ?? 1;
+    const e = ((tail < 3 ? high : tail < 5 ? higher : highest) ? odds.hit[tail] : odds.miss[tail]) ?? 1;
     const w = Math.min(wealthMax, ((cells[at + i] ?? 0) + 1) * e);
     cells[at + i] = w;
     evidence += w;

@@ -75,12 +75,14 @@ export interface RateVerdict {
 }
 
 /** Rates to bet on: multiples of p0, and misses divided. */
-const timesHits = [1.5, 3, 8] as const;
+const timesHits = [1.5, 4, 16] as const;
 const missesOver = [1.5, 3] as const;
 const bets = timesHits.length + missesOver.length;
 /** 99.9 % one-sided. */
 const z = 3.09;
 const limitAgeMax = 16;
+/** Calls of a rise wait up to this share of the reference, which is no normal any more without more of what is seen. */
+const waitingShareMax = 0.25;
 const wealthMax = 1e30;
 const stillUp = 50;
 /** Exemplars are kept from this CUSUM on: what an alarm asks for beyond it takes more hits than there are exemplars. */
@@ -140,11 +142,19 @@ export function acceptRate(state: RateState): void {
   Object.assign(state, newRate());
 }
 
-/** Wilson's upper limit of the rate, and what is forgiven beyond it. */
+/**
+ * The upper limit of the rate, and what is forgiven beyond it: Wilson's, or that of a Poisson count (by Wilson and Hilferty's
+ * cube root), which is closer where hits are few. Calls since the evidence began to rise wait, so that a new rate does not
+ * teach the limit to forgive it.
+ */
 function refreshLimit(state: RateState, settings: RateSettings): void {
-  const { calls, hits } = state;
+  const waits = state.seenCalls > 0 && state.seenCalls <= waitingShareMax * state.calls;
+  const calls = state.calls - (waits ? state.seenCalls : 0);
+  const hits = Math.max(0, state.hits - (waits ? state.seenHits : 0));
   const rate = (hits + (z * z) / 2) / (calls + z * z);
-  const upper = rate + z * Math.sqrt((rate * (1 - rate)) / (calls + z * z));
+  const wilson = rate + z * Math.sqrt((rate * (1 - rate)) / (calls + z * z));
+  const poisson = ((hits + 1) * (1 - 1 / (9 * (hits + 1)) + z / (3 * Math.sqrt(hits + 1))) ** 3) / calls;
+  const upper = Math.min(wilson, poisson);
   state.limit = Math.min(0.999, settings.forgivenFactor * upper + settings.forgivenShare);
   state.limitAge = limitAgeMax;
 }

@@ -2,7 +2,8 @@
  * The shift of one measure of one series upward: conformal ranks against a fading histogram, bet upon by a portfolio
  * whose false alarms are bounded by the alarm level. The pure core of D1; it knows values, not records.
  *
- * The reference takes in each value after it was ranked, and is frozen while a shift lasts. A shift is over when the
+ * The reference takes in each value after it was ranked. It waits while evidence builds up, so that a shift does not teach it
+ * to expect a shift, and is frozen while one lasts. A shift is over when the
  * frozen reference fits again: when the evidence, begun anew at the alarm, has not grown for a while. One that lasts is the
  * new normal, and the reference begins anew.
  */
@@ -10,7 +11,7 @@
 import { type Block, type CellStore, clearCells, giveBackCells } from "./cells.ts";
 import { compare, type Distance } from "./compare.ts";
 import { addExemplar } from "./exemplars.ts";
-import { addBin, fade, type Histogram, meanOf, newHistogram, rankOf, takeOut } from "./histogram.ts";
+import { addBin, fade, type Histogram, meanOf, newHistogram, putIn, rankOf, takeOut } from "./histogram.ts";
 import { binOf } from "./log-bins.ts";
 import { bet, lastPaid, newWealth, oddsFor } from "./rank-bets.ts";
 import { learnWander, marginOf, newWander, type Wander } from "./wander.ts";
@@ -47,6 +48,9 @@ export const defaultShift: ShiftSettings = {
 /** What was seen since the evidence began to rise; kept only while it is up. */
 export interface Rise {
   readonly seen: Histogram;
+  /** Whether the reference has not learnt them; and how the series wanders if they are of its wandering. */
+  waits: boolean;
+  readonly wander: Wander;
   /** Sums over the values, exact. */
   sum: number;
   nanoUsd: number;
@@ -99,12 +103,14 @@ export interface ShiftVerdict {
 const valuesMin = 16;
 /** What is seen is kept from this CUSUM on: calm series hold nothing of it. */
 const risingFrom = 4;
+/** Values of a rise wait up to this share of the reference, which is no normal any more without more of what is seen. */
+const waitingShareMax = 0.25;
 /** The reference fades in steps of this share of the half-life, so that the whole array is seldom touched. */
 const fadeSteps = 32;
 /** Evidence that keeps a shift alive, and how many values without it end one, in multiples of what the alarm took. */
-const stillShifted = 50;
+const stillShifted = 1000;
 const recoveryFactor = 3;
-const recoveryValuesMin = 100;
+const recoveryValuesMin = 200;
 /** A shift that lasts is told again with what it has cost by now. */
 const tellAgainMs = 5 * 60_000;
 const minuteMs = 60_000;
@@ -150,17 +156,35 @@ export function addValue(
   const spanMinutes = (call.atMs - state.firstMs) / minuteMs;
   const judged = reference.total >= settings.referenceMin && spanMinutes >= settings.referenceMinutesMin;
   const evidence = judged ? bet(state.wealth, rank, oddsFor(marginOf(state, settings))) : 0;
-  if (judged) dateChange(state, value, call);
+  if (judged) dateChange(state, value, call, settings);
   if (evidence >= alarmAt && state.rise !== null && state.rise.seen.total >= valuesMin) {
     const verdict = verdictOf(state, state.rise, { status: "firing", onsetMs: state.onsetMs, evidence });
     if (verdict.observed >= settings.meanRatioMin * verdict.expected)
       return begin(state, state.rise, { verdict, atMs: call.atMs });
   }
-  if (judged) learnWander(state, rank);
+  if (judged) learnWander(state.rise?.waits === true ? state.rise.wander : state, rank);
+  learn(state, bin, call.nanoUsd ?? 0);
+  return null;
+}
+
+/** The reference learns a calm value at once, and those of a rise when it is over or has lasted for too long. */
+function learn(state: ShiftState, bin: number, nanoUsd: number): void {
+  const { reference, rise } = state;
+  if (rise?.waits === true) {
+    if (rise.seen.total >= waitingShareMax * reference.total) learnRise(state, rise);
+    return;
+  }
   addBin(reference, bin);
   // A running mean that forgets as slowly as the histogram does.
-  state.usualNanoUsd += ((call.nanoUsd ?? 0) - state.usualNanoUsd) / Math.max(1, reference.total);
-  return null;
+  state.usualNanoUsd += (nanoUsd - state.usualNanoUsd) / Math.max(1, reference.total);
+}
+
+function learnRise(state: ShiftState, rise: Rise): void {
+  const { seen, nanoUsd } = rise;
+  rise.waits = false;
+  Object.assign(state, rise.wander);
+  putIn(state.reference, seen);
+  state.usualNanoUsd += (nanoUsd - seen.total * state.usualNanoUsd) / Math.max(1, state.reference.total);
 }
 
 /** Ends a shift that no value has ended for as long as would make it the new normal. */
@@ -183,17 +207,23 @@ export function forgetShift({ reference, wealth }: ShiftState): void {
 }
 
 /** The CUSUM of what the bets pay on average: where it last left 1 is where the change most likely is. */
-function dateChange(state: ShiftState, value: number, call: MeasuredCall): void {
+function dateChange(state: ShiftState, value: number, call: MeasuredCall, { marginMin }: ShiftSettings): void {
   if (state.cusum <= 1) {
     state.cusum = 1;
     state.onsetMs = call.atMs;
+    if (state.rise?.waits === true) learnRise(state, state.rise);
     state.rise = null;
   }
   state.cusum *= lastPaid(state.wealth);
   if (state.cusum > 1e30) state.cusum = 1e30;
   if (state.cusum < risingFrom && state.rise === null) return;
-  state.rise ??= { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
+  // Waiting makes the ranks that follow a little too high, which the margin pays for: without one nothing waits.
+  state.rise ??= newRise(state, marginMin > 0);
   note(state.rise, value, call);
+}
+
+function newRise({ sum, count, blocks, square }: Wander, waits: boolean): Rise {
+  return { seen: newHistogram(), waits, wander: { sum, count, blocks, square }, sum: 0, nanoUsd: 0, traceIds: [] };
 }
 
 function note(rise: Rise, value: number, { nanoUsd, record }: MeasuredCall): void {
@@ -203,13 +233,13 @@ function note(rise: Rise, value: number, { nanoUsd, record }: MeasuredCall): voi
   addExemplar(rise.traceIds, record.traceId);
 }
 
-/** The values of the rise had entered the reference one by one; they are the shift's. */
+/** What the reference had learnt of the rise is the shift's. */
 function begin(
   state: ShiftState,
   rise: Rise,
   { verdict, atMs }: { readonly verdict: ShiftVerdict; readonly atMs: number },
 ): ShiftVerdict {
-  takeOut(state.reference, rise.seen);
+  if (!rise.waits) takeOut(state.reference, rise.seen);
   const { onsetMs, evidence, values } = verdict;
   const recovery = Math.max(recoveryValuesMin, recoveryFactor * values);
   state.shift = { onsetMs, evidence, values: 0, quiet: 0, recovery, toldMs: atMs };
@@ -239,7 +269,7 @@ function follow(
 
 function end(state: ShiftState, shift: Shift, newNormal: boolean): ShiftVerdict {
   const { onsetMs, evidence } = shift;
-  const rise = state.rise ?? { seen: newHistogram(), sum: 0, nanoUsd: 0, traceIds: [] };
+  const rise = state.rise ?? newRise(state, false);
   const verdict = { ...verdictOf(state, rise, { status: "resolved", onsetMs, evidence }), newNormal };
   if (newNormal) acceptShift(state);
   else {

@@ -1,6 +1,7 @@
 /** D3: dollars per minute, per quarter of an hour and per four hours, against their season. */
 
 import { type ActivityState, activityEvidence, newActivity, noteActivity, passMinute } from "./activity.ts";
+import { type CallCost, dearerShare, newCallCost, noteCallCost, usualDayNanoUsd } from "./call-cost.ts";
 import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
 import { addExemplar } from "./exemplars.ts";
 import { newSeason, noteSeason, type Season, seasonFactor } from "./season.ts";
@@ -18,11 +19,14 @@ interface SpendState {
   readonly windows: [WindowState, WindowState, WindowState];
   readonly activity: ActivityState;
   readonly season: Season;
+  readonly callCost: CallCost;
   /** The minute for which the season's factor was reckoned. */
   factorMinute: number;
   /** The scale that is telling the incident; -1 when calm. */
   telling: number;
   onsetMs: number;
+  /** Whether the incident at hand has been worth a page. */
+  isPage: boolean;
   /** When the last incident was over: what began before is part of it, at whatever scale it shows later. */
   overMs: number;
   readonly traceIds: string[];
@@ -46,20 +50,30 @@ const scales = [
 const peakDays = 7;
 /** The long scales judge once three days have shown what a morning is. */
 const seasonHoursMin = 72;
+/** Of a rise, what calls must cost more for a page; where more calls come, on-call is not who decides. */
+const dearerShareMin = 0.5;
+/** A week has shown every season; a rise of so many times the usual is none. */
+const weekHours = 168;
+const beyondSeasons = 10;
 /** A burst is worth a word from so many times the usual least excess. */
 const burstFactor = 50;
 
 /** The tests' settings at the scale of a minute. */
-export function minuteSettings(chosen: SpendSettings): WindowSettings {
+export function minuteSettings(chosen: Floors): WindowSettings {
   const [minute] = settingsOfScales(chosen);
   if (minute === undefined) throw new RangeError("no scale of a minute");
   return minute;
 }
 
+type Floors = Pick<SpendSettings, "excessUsdPerMinuteMin" | "incidentUsdMin">;
+
 type SpendSettings = {
   /** Excess a minute, and since the onset, that is worth waking anyone for. */
   readonly excessUsdPerMinuteMin: number;
   readonly incidentUsdMin: number;
+  /** The same where calls cost what they did and only more of them come, and of how many usual days it must be the spend. */
+  readonly volumeUsdMin: number;
+  readonly volumeDaysMin: number;
 };
 
 export const spend: Detector<SpendState, SpendSettings> = {
@@ -67,25 +81,28 @@ export const spend: Detector<SpendState, SpendSettings> = {
   name: "spend",
   summary: "dollars per minute, 15 minutes or 4 hours above their season",
   method:
-    "Robust z-score of the open window, decided as its sum crosses, and a CUSUM over closed windows for lasting rises, at three scales.",
+    "Robust z-score of the open window, decided as its sum crosses, and a CUSUM over closed windows for lasting rises, at three scales. A page where calls have become dearer; more calls at the usual cost are a ticket until they have cost a quarter of a usual day.",
   kinds: ["spend_above_baseline"],
   scopes: ["tenant", "feature"],
   mode: "page",
-  settings: { excessUsdPerMinuteMin: 0.02, incidentUsdMin: 1 },
+  settings: { excessUsdPerMinuteMin: 0.02, incidentUsdMin: 1, volumeUsdMin: 20, volumeDaysMin: 0.25 },
   stateBytesMax: 4096,
   newState: () => ({
     windows: [newWindowState(), newWindowState(), newWindowState()],
     activity: newActivity(),
     season: newSeason(),
+    callCost: newCallCost(),
     factorMinute: -1,
     telling: -1,
     onsetMs: 0,
+    isPage: false,
     overMs: 0,
     traceIds: [],
   }),
   observe(state, observation, context) {
     if (observation.nanoUsd === null) return calm;
     noteActivity(state.activity, observation, state.telling === -1);
+    noteCallCost(state.callCost, { ...observation, nanoUsd: observation.nanoUsd }, state.telling === -1);
     noteSeason(state.season, observation.atMs, observation.nanoUsd);
     applySeason(state, observation.atMs, context);
     const { calls, record } = observation;
@@ -94,13 +111,13 @@ export const spend: Detector<SpendState, SpendSettings> = {
       corrects: calls === 0 && record.revision > 0,
     });
     if (state.telling !== -1) addExemplar(state.traceIds, observation.record.traceId);
-    return told === null ? calm : [claim(state, told, observation.atMs)];
+    return told === null ? calm : [claim(state, told, observation.atMs, context.settings)];
   },
   tick(state, nowMs, context) {
     passMinute(state.activity, Math.floor(nowMs / minuteMs), state.telling === -1);
     applySeason(state, nowMs, context);
     const told = decide(state, context, nowMs, null);
-    return told === null ? calm : [claim(state, told, nowMs)];
+    return told === null ? calm : [claim(state, told, nowMs, context.settings)];
   },
   acknowledge(state) {
     for (const window of state.windows) Object.assign(window, newWindowState());
@@ -164,17 +181,20 @@ function decide(
     if (state.telling === -1 && begins) {
       state.telling = index;
       state.onsetMs = verdict.onset * scale.windowMs;
+      state.isPage = false;
     }
     if (state.telling === index) told = { scale: index, verdict };
   }
   return told;
 }
 
-function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: number): Verdict {
+function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: number, settings: SpendSettings): Verdict {
   const scale = scales[index] ?? scales[0];
   const minutes = scale.windowMs / minuteMs;
   const observed = Math.round(verdict.observed / minutes);
   const expected = Math.round(verdict.expected / minutes);
+  // Of an incident that is over, what calls cost now says nothing.
+  if (verdict.status === "firing") state.isPage ||= isWorthPage(state, verdict, scale.windowMs, settings);
   const told: Verdict = {
     kind: "spend_above_baseline",
     status: verdict.status,
@@ -196,6 +216,7 @@ function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: numbe
       test: verdict.test,
       ...activityEvidence(state.activity, Math.floor((verdict.window * scale.windowMs) / minuteMs)),
     },
+    ...(state.isPage ? {} : { ticketOnly: true }),
   };
   if (verdict.status === "resolved") {
     state.telling = -1;
@@ -205,6 +226,22 @@ function claim(state: SpendState, { scale: index, verdict }: Scaled, atMs: numbe
   return told;
 }
 
+/**
+ * Calls that have become dearer are waste until somebody says otherwise. More calls at the usual cost are what success looks
+ * like too: they page once they have cost what cannot wait, and no season that is still unknown can be the reason.
+ */
+function isWorthPage(
+  { callCost, season }: SpendState,
+  { observed, expected, excess }: WindowVerdict,
+  windowMs: number,
+  settings: SpendSettings,
+): boolean {
+  if (dearerShare(callCost, { observed, expected, windowMs }) >= dearerShareMin) return true;
+  const isKnown = season.hours >= weekHours || observed >= beyondSeasons * expected;
+  const usualDay = usualDayNanoUsd(callCost);
+  return isKnown && excess >= settings.volumeUsdMin * 1e9 && excess >= settings.volumeDaysMin * usualDay;
+}
+
 /** One minus Cantelli's bound on how often a calm window is as far out, whatever its distribution. */
 function confidence(z: number): number {
   const distance = Math.max(0, z);
@@ -212,9 +249,9 @@ function confidence(z: number): number {
 }
 
 /** By what was chosen, since every record asks for them. */
-const reckoned = new WeakMap<SpendSettings, readonly WindowSettings[]>();
+const reckoned = new WeakMap<Floors, readonly WindowSettings[]>();
 
-function settingsOfScales(chosen: SpendSettings): readonly WindowSettings[] {
+function settingsOfScales(chosen: Floors): readonly WindowSettings[] {
   const found = reckoned.get(chosen);
   if (found !== undefined) return found;
   const made = scales.map((scale) => {

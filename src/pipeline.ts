@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { Alerter, type DeliveryEvent } from "./alerting/alerter.ts";
+import type { StoredSpend } from "./alerting/find-cause.ts";
 import type { Channel } from "./channels/channel.ts";
 import { type Terminal, terminalChannel } from "./channels/terminal.ts";
 import { webhookChannel } from "./channels/webhook.ts";
@@ -39,6 +40,7 @@ import { Writer } from "./ingest/writer.ts";
 import type { UsageRecord } from "./model/usage-record.ts";
 import { PriceFile } from "./price-file.ts";
 import { PriceBook } from "./pricing/price-book.ts";
+import { lastCallMs, spendChange } from "./query/spend-change.ts";
 import { Repricer } from "./repricing/repricer.ts";
 import { ServerState } from "./server-state.ts";
 import type { Store } from "./store/store.ts";
@@ -194,6 +196,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
   const alerter = new Alerter({
     usage,
     channels: channelsOf(options),
+    store: spendIn(options.store, writer),
     observe: (event) => noteDelivery(event, metrics, options.log),
   });
   const detection = new DetectionWorker({
@@ -236,6 +239,19 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
 function choicesOf({ detectors, excessUsdPerMinuteMin }: Config): DetectorChoices {
   const settings = { excess_usd_per_minute_min: excessUsdPerMinuteMin, ...detectors["spend"]?.settings };
   return { ...detectors, spend: { ...detectors["spend"], settings } };
+}
+
+/** What causes are found in. Somebody waits for them, so what is not stored yet is stored without lingering. */
+function spendIn(store: Store, writer: Writer): StoredSpend {
+  return {
+    change: (where, before, after) => spendChange(store, { where, before, after }),
+    lastCallMs: (where, period) => lastCallMs(store, where, period),
+    holds(offset) {
+      const isStored = writer.offset() >= offset;
+      if (!isStored) writer.hurry();
+      return isStored;
+    },
+  };
 }
 
 function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Metrics): Writer {

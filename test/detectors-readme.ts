@@ -19,8 +19,9 @@ kept results by \`node test/detectors-readme.ts --write\`; a test keeps it fresh
 ## What happens to a claim
 
 A **page** goes out at once; about a whole (a tenant) it waits a minute for the part (a feature) that explains 80 % of its dollars. A **ticket**
-waits five minutes for a page of its branch that explains it, and, where it is about money, until it has cost 25 cents. What an
-incident explains is folded into it and shows in its words. Change how loud a detector is, or a setting, in all scopes or in one, and try it first:
+waits five minutes for a page of its branch that explains it, and, where it is about money, until it has cost 25 cents. A spend
+claim pages where calls have become dearer; more calls at the usual cost are what success looks like too, and stay a ticket until they have
+cost $20 and a quarter of a usual day. A ticket that becomes a page is told again. What an incident explains is folded into it and shows in its words. Change how loud a detector is, or a setting, in all scopes or in one, and try it first:
 
 \`\`\`sh
 burnwatch backtest usage.csv --set token-shift=page --set spend@tenant.excess_usd_per_minute_min=5
@@ -35,7 +36,10 @@ traffic is not exchangeable; the tables "real order" and "week" say what is left
 
 \`cause/\` splits the change of spend between two periods into volume, mix, retries, input length, cache, output length, reasoning and
 price by their Shapley values, exact to the nano-dollar, and searches tenant, feature, model, prompt version and user for the smallest
-slice that explains it. It says "broad" where no slice stands out; that parts add up is no evidence. The table "causes" says how often
+slice that explains it. Where most of a change is one factor of what calls are like (their length, retries, price), each cell is compared
+with what it would have cost without it: calls come and go by themselves. An alert carries the result (\`cause\`, \`cause_dollars\`,
+\`cause_compared\`): the incident's period in the store against the time before its onset, a quarter of an hour at least, or from two hours on
+the same time a week before. A page waits a second for it at most and says so when it went out without. It says "broad" where no slice stands out; that parts add up is no evidence. The table "causes" says how often
 it is right.
 
 ## Not detected yet, for want of data
@@ -43,7 +47,7 @@ it is right.
 | number | what a record would have to carry |
 |---|---|
 | L8 duplicate prompts | a keyed hash of the whole prompt: \`burnwatch.prompt.prefix_hash\` covers 1,024 characters, which a system prompt fills |
-| L11 energy | joules or watts measured at the accelerator; no convention or instrumentation reports any |
+| L11 energy | which accelerator served a call: \`resource_metrics\` has power and energy by device, usage records name no instance |
 | L9, time between chunks | the longest pause of a stream: only its duration and whether it broke off are known |
 | L1, what tools answered | a keyed hash of results; arguments alone are compared |
 

@@ -2,7 +2,8 @@
 
 import { rowLength } from "./amounts.ts";
 import { type Measures, measuresOf } from "./measures.ts";
-import { defaultSearchSettings, type SliceNames, searchSlices } from "./search-slices.ts";
+import { searchFactor } from "./search-factor.ts";
+import { defaultSearchSettings, type FoundSlice, type SliceNames, searchSlices } from "./search-slices.ts";
 import type { Dimension, SpendTable } from "./spend-table.ts";
 import { type ChangeSplit, splitChange, type TwoPeriods } from "./split-change.ts";
 
@@ -48,7 +49,7 @@ const grownAround = 1 / 3;
 export function explainChange(table: SpendTable, scale: number, settings = defaultSearchSettings): ChangeExplanation {
   if (!(scale > 0 && Number.isFinite(scale))) throw new RangeError(`scale ${scale}: expected a positive number`);
   const everything = Int32Array.from({ length: table.size }, (_, cell) => cell);
-  const causes = searchSlices(table, scale, settings).map(({ names, cells, share, spreads }) => {
+  const causes = causesOf(table, scale, settings).map(({ names, cells, share, spreads }) => {
     const periods = periodsOf(table, cells, scale);
     return {
       names,
@@ -67,6 +68,12 @@ export function explainChange(table: SpendTable, scale: number, settings = defau
     after: measuresOf(periods.after, 1),
     causes,
   };
+}
+
+/** Slices in which one factor moved tell more than slices whose spend did, since calls come and go by themselves. */
+function causesOf(table: SpendTable, scale: number, settings: typeof defaultSearchSettings): readonly FoundSlice[] {
+  const byFactor = searchFactor(table, scale, settings);
+  return byFactor.length > 0 ? byFactor : searchSlices(table, scale, settings);
 }
 
 /** Sums of cells by segment. */

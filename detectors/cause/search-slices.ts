@@ -63,7 +63,16 @@ export function searchSlices(
   scale: number,
   settings = defaultSearchSettings,
 ): readonly FoundSlice[] {
-  const cells = cellSums(table, scale);
+  return searchSums(table, cellSums(table, scale), scale, settings);
+}
+
+/** The same among other sums over the table's cells, which it empties; `scale` is what the earlier ones were multiplied by. */
+export function searchSums(
+  table: SpendTable,
+  cells: Sums,
+  scale: number,
+  settings: SearchSettings,
+): readonly FoundSlice[] {
   const before = total(cells.before);
   const change = total(cells.after) - before;
   if (change === 0 || Math.abs(change) < settings.changeMin * before) return [];
@@ -90,7 +99,8 @@ export function searchSlices(
   return causes.reduce((sum, { share }) => sum + share, 0) >= settings.explainedMin ? causes : [];
 }
 
-function cellSums(table: SpendTable, scale: number): Sums {
+/** Nano-dollars of each cell in both periods, nothing below zero. */
+export function cellSums(table: SpendTable, scale: number): Sums {
   const of = (rows: Float64Array, factor: number) =>
     Float64Array.from({ length: table.size }, (_, cell) => Math.max(0, rowNanoUsd(rows, cell * rowLength) * factor));
   return { before: of(table.rows("before"), scale), after: of(table.rows("after"), 1) };

@@ -3,7 +3,7 @@ import type { Finding } from "../model/finding.ts";
 import { AlertBook } from "./alert-book.ts";
 
 const finding: Finding = {
-  detector: "spend-per-minute",
+  detector: "spend",
   kind: "spend_above_baseline",
   series: { tenant: "acme", feature: "search" },
   severity: "page",
@@ -68,6 +68,47 @@ it("pages once per incident: updates keep fingerprint and start, and are not tol
   });
   book.apply([resolved], 3);
   expect(book.untold("webhook")).toMatchObject([{ status: "resolved", endsAtMs: resolved.atMs }]);
+});
+
+it("tells a ticket that has become a page as a page, once", () => {
+  const book = new AlertBook(undefined);
+  const tell = () => {
+    for (const alert of book.untold("webhook")) book.told("webhook", alert);
+  };
+  book.apply([{ ...finding, severity: "ticket" }], 1);
+  tell();
+  book.apply([later], 2);
+  expect(book.untold("webhook")).toMatchObject([{ severity: "page", startsAtMs: finding.onsetMs }]);
+  tell();
+  book.apply([later], 3);
+  expect(book.untold("webhook")).toEqual([]);
+});
+
+it("keeps a cause beside the alert, asks again when the incident has doubled or ended, and keeps what is known", () => {
+  const book = new AlertBook(undefined);
+  const minutes = (count: number) => finding.onsetMs + count * 60_000;
+  const known = (cause: string, spokenAtMs: number) => ({ annotations: { cause }, isKnown: true, spokenAtMs });
+  book.apply([finding], 1);
+  expect(book.unexplained()).toMatchObject([{ offset: 1, spokenAtMs: finding.atMs }]);
+  const [alert] = book.alerts();
+  if (alert === undefined) throw new Error("no alert");
+  book.explain(alert, { ...known("not known: late", finding.atMs), isKnown: false });
+  expect(book.unexplained()).toEqual([]);
+  book.explain(alert, known("inputs", finding.atMs));
+  expect(book.alerts()[0]?.annotations["cause"]).toBe("inputs");
+  expect(JSON.stringify(book.state().entries[0]?.alert)).not.toContain("inputs");
+
+  // Two minutes old when it was asked: at three nothing has changed, at four it has doubled.
+  book.apply([{ ...finding, atMs: minutes(3) }], 2);
+  expect(book.unexplained()).toEqual([]);
+  book.apply([{ ...finding, atMs: minutes(4) }], 3);
+  expect(book.unexplained()).toMatchObject([{ spokenAtMs: minutes(4) }]);
+  book.explain(alert, { ...known("not known: late", minutes(4)), isKnown: false });
+  expect(book.alerts()[0]?.annotations["cause"]).toBe("inputs");
+  book.apply([{ ...resolved, atMs: minutes(5) }], 4);
+  expect(book.unexplained()).toMatchObject([{ alert: { status: "resolved" } }]);
+  book.apply([{ ...finding, onsetMs: minutes(60), atMs: minutes(61) }], 5);
+  expect(book.alerts()[0]?.annotations["cause"]).toBeUndefined();
 });
 
 it("has a fingerprint without values and times: equal for the same series, another for another", () => {

@@ -5,12 +5,17 @@
 
 import type { Alert, Finding } from "../model/finding.ts";
 import { alertAnnotations, alertLabels } from "./explain.ts";
+import { type Cause, type CauseQuestion, hasCause } from "./find-cause.ts";
 import { fingerprint } from "./fingerprint.ts";
 
 export interface AlertEntry {
   readonly alert: Alert;
   /** What each channel was last told; absent when it was told nothing. */
   readonly told: Readonly<Record<string, Alert["status"]>>;
+  /** When the detector last spoke of it, by the log's clock. Books of older versions do not have it. */
+  readonly spokenAtMs?: number;
+  /** From the store, and so no part of the alert itself: the same log gives the same alerts, whatever the store answers. */
+  readonly cause?: Cause;
 }
 
 export interface AlertBookState {
@@ -41,17 +46,34 @@ export class AlertBook {
     return true;
   }
 
-  /** Newest first. */
+  /** Newest first, each with its cause as far as it is known. */
   alerts(): readonly Alert[] {
-    return [...this.#entries.values()].map(({ alert }) => alert).reverse();
+    return [...this.#entries.values()].map(withCause).reverse();
+  }
+
+  /** Alerts whose cause is worth asking for: firing and unexplained, or of an incident that has since doubled or ended. */
+  unexplained(): readonly CauseQuestion[] {
+    return [...this.#entries.values()].flatMap(({ alert, cause, spokenAtMs = alert.startsAtMs }) => {
+      if (!hasCause(alert) || !isWorthAsking(alert, cause, spokenAtMs)) return [];
+      return [{ alert, offset: this.#appliedOffset, spokenAtMs }];
+    });
+  }
+
+  /** Keeps the cause of an alert. It is dropped when the incident is another by now, and what is known outlives what is not. */
+  explain({ fingerprint: id, startsAtMs }: Alert, cause: Cause): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || entry.alert.startsAtMs !== startsAtMs) return;
+    const kept =
+      !cause.isKnown && entry.cause?.isKnown === true ? { ...entry.cause, spokenAtMs: cause.spokenAtMs } : cause;
+    this.#entries.set(id, { ...entry, cause: kept });
   }
 
   /** Alerts whose present status this channel has not been told. */
   untold(channel: string): readonly Alert[] {
     const waiting: Alert[] = [];
-    for (const { alert, told } of this.#entries.values()) {
-      if (told[channel] === alert.status) continue;
-      waiting.push(alert);
+    for (const entry of this.#entries.values()) {
+      if (entry.told[channel] === entry.alert.status) continue;
+      waiting.push(withCause(entry));
     }
     return waiting;
   }
@@ -59,7 +81,7 @@ export class AlertBook {
   told(channel: string, alert: Alert): void {
     const entry = this.#entries.get(alert.fingerprint);
     if (entry === undefined || entry.alert.startsAtMs !== alert.startsAtMs) return;
-    this.#entries.set(alert.fingerprint, { alert: entry.alert, told: { ...entry.told, [channel]: alert.status } });
+    this.#entries.set(alert.fingerprint, { ...entry, told: { ...entry.told, [channel]: alert.status } });
   }
 
   state(): AlertBookState {
@@ -70,7 +92,7 @@ export class AlertBook {
     const labels = alertLabels(finding);
     const id = fingerprint(finding.kind, labels);
     const known = this.#entries.get(id);
-    const open = known?.alert.status === "firing" ? known : undefined;
+    const open = known?.alert.status === "firing" ? known.alert : undefined;
     if (finding.status === "resolved" && open === undefined) return;
     const alert: Alert = {
       fingerprint: id,
@@ -79,7 +101,7 @@ export class AlertBook {
       severity: finding.severity,
       labels,
       annotations: alertAnnotations(finding),
-      startsAtMs: open?.alert.startsAtMs ?? finding.onsetMs,
+      startsAtMs: open?.startsAtMs ?? finding.onsetMs,
       endsAtMs: finding.status === "resolved" ? finding.atMs : null,
       unit: finding.unit,
       observed: finding.observed,
@@ -88,7 +110,12 @@ export class AlertBook {
     };
     // A new incident under an old fingerprint has told nobody yet.
     this.#entries.delete(id);
-    this.#entries.set(id, { alert, told: open?.told ?? {} });
+    const kept = open === undefined ? undefined : known?.cause;
+    const cause = kept === undefined ? {} : { cause: kept };
+    // A ticket that has become a page is told as one.
+    const isLouder = open?.severity === "ticket" && finding.severity === "page";
+    const told = open === undefined || isLouder ? {} : (known?.told ?? {});
+    this.#entries.set(id, { alert, told, spokenAtMs: finding.atMs, ...cause });
   }
 
   #forgetOldest(): void {
@@ -97,4 +124,15 @@ export class AlertBook {
       if (alert.status === "resolved") this.#entries.delete(id);
     }
   }
+}
+
+function withCause({ alert, cause }: AlertEntry): Alert {
+  return cause === undefined ? alert : { ...alert, annotations: { ...alert.annotations, ...cause.annotations } };
+}
+
+function isWorthAsking({ status, startsAtMs }: Alert, cause: Cause | undefined, spokenAtMs: number): boolean {
+  if (cause === undefined) return status === "firing";
+  if (spokenAtMs <= cause.spokenAtMs) return false;
+  const hasDoubled = spokenAtMs - startsAtMs >= 2 * (cause.spokenAtMs - startsAtMs);
+  return !cause.isKnown || status === "resolved" || hasDoubled;
 }

@@ -2,17 +2,19 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
+import { SpendTable } from "../../detectors/cause/spend-table.ts";
 import { webhookChannel } from "../channels/webhook.ts";
 import { LmdbUsageLog } from "../event-log/lmdb-usage-log.ts";
-import type { Finding } from "../model/finding.ts";
+import type { Alert, Finding } from "../model/finding.ts";
 import { Alerter, type DeliveryEvent } from "./alerter.ts";
+import type { StoredSpend } from "./find-cause.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "burnwatch-alerter-"));
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const firing: Finding = {
-  detector: "spend-per-minute",
+  detector: "spend",
   kind: "spend_above_baseline",
   series: { tenant: "acme" },
   severity: "page",
@@ -31,6 +33,15 @@ const firing: Finding = {
   impactNanoUsd: 1e9,
   evidence: {},
 };
+
+const emptyStore: StoredSpend = {
+  change: async () => new SpendTable(),
+  lastCallMs: async () => null,
+  holds: () => true,
+};
+
+/** How long a page may wait for its cause; a crowded machine adds to it. */
+const patienceMsMax = 5000;
 
 async function until(done: () => boolean): Promise<void> {
   while (!done()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -53,7 +64,7 @@ it("posts to a real receiver until it answers, once each, also over a restart; a
   const events: DeliveryEvent[] = [];
   const start = () => {
     const channels = [webhookChannel({ url, externalUrl: "http://127.0.0.1:4319" })];
-    const alerter = new Alerter({ usage, channels, observe: (event) => events.push(event) });
+    const alerter = new Alerter({ usage, channels, store: emptyStore, observe: (event) => events.push(event) });
     alerter.start();
     return alerter;
   };
@@ -78,4 +89,40 @@ it("posts to a real receiver until it answers, once each, also over a restart; a
   ]);
   await usage.close();
   receiver.close();
+}, 30_000);
+
+it("pages without a cause when the store is late, behind or broken, and says so; a late cause is shown when it comes", async () => {
+  const answered = Promise.withResolvers<null>();
+  const stores: readonly StoredSpend[] = [
+    { ...emptyStore, lastCallMs: () => answered.promise },
+    { ...emptyStore, holds: () => false },
+    { ...emptyStore, lastCallMs: () => Promise.reject(new Error("Code: 241. Memory limit exceeded")) },
+  ];
+  const told: Alert[] = [];
+  const shown: string[] = [];
+  for (const [index, store] of stores.entries()) {
+    const own = join(directory, `log-${index}`);
+    const usage = new LmdbUsageLog({ directory: own, identities: { horizonMs: 1000, entriesMax: 100 } });
+    const channel = { name: "list", notify: async (alert: Alert) => void told.push(alert) };
+    const alerter = new Alerter({ usage, channels: [channel], store, observe: () => undefined });
+    alerter.start();
+    const startedAtMs = performance.now();
+    await alerter.report([firing], 1);
+    await until(() => told.length === index + 1);
+    expect(performance.now() - startedAtMs).toBeLessThan(patienceMsMax);
+    if (index === 0) {
+      answered.resolve(null);
+      const causeOf = () => alerter.alerts()[0]?.annotations["cause"] ?? "";
+      await until(() => causeOf() !== told[0]?.annotations["cause"]);
+      shown.push(causeOf());
+    }
+    await alerter.stop();
+    await usage.close();
+  }
+  expect(told.map(({ annotations }) => annotations["cause"])).toEqual([
+    "not known: the store had not answered after 1 s",
+    "not known: the store had not answered after 1 s",
+    "not known: the store answered: Code: 241. Memory limit exceeded",
+  ]);
+  expect(shown).toEqual(["not known: the store has no calls of it since its onset"]);
 }, 30_000);

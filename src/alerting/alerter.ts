@@ -4,10 +4,14 @@ import { type Channel, PermanentChannelError } from "../channels/channel.ts";
 import type { UsageLog } from "../event-log/usage-log.ts";
 import type { Alert, Finding } from "../model/finding.ts";
 import { AlertBook, type AlertBookState } from "./alert-book.ts";
+import { CauseQueue } from "./cause-queue.ts";
+import { findCause, type StoredSpend } from "./find-cause.ts";
 
 export interface AlerterOptions {
   readonly usage: UsageLog;
   readonly channels: readonly Channel[];
+  /** Where causes are looked for. */
+  readonly store: StoredSpend;
   /** Told of each delivery, and of each failure with the delay before the next try; null when it is given up. */
   readonly observe: (event: DeliveryEvent) => void;
 }
@@ -25,10 +29,13 @@ export type DeliveryEvent =
 const markName = "alerts";
 const retryMinMs = 1000;
 const retryMaxMs = 5 * 60_000;
+/** A page waits so long for its cause: asking takes a fifth of it on a quiet machine. */
+const causePatienceMs = 1000;
 
 export class Alerter {
   readonly #options: AlerterOptions;
   readonly #book: AlertBook;
+  readonly #causes: CauseQueue;
   readonly #stopping = new AbortController();
   readonly #wake = new Map<string, () => void>();
   #running: Promise<unknown> | undefined;
@@ -36,29 +43,46 @@ export class Alerter {
   constructor(options: AlerterOptions) {
     this.#options = options;
     this.#book = new AlertBook(options.usage.mark(markName) as AlertBookState | undefined);
+    this.#causes = new CauseQueue({
+      find: (question) => findCause(question, options.store),
+      found: (alert, cause) => {
+        this.#book.explain(alert, cause);
+        this.#wakeAll();
+        // A book that cannot be kept is heard of when the next finding or delivery is.
+        this.#save().catch(() => undefined);
+      },
+      patienceMs: causePatienceMs,
+    });
   }
 
   /** Begins to deliver, first what was still owed when the last process ended; `failed` rejects when its book cannot be kept. */
   start(): { failed: Promise<unknown> } {
+    this.#causes.ask(this.#book.unexplained());
     this.#running = Promise.all(this.#options.channels.map((channel) => this.#deliver(channel)));
     return { failed: this.#running };
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const wake of this.#wake.values()) wake();
+    this.#causes.stop();
+    this.#wakeAll();
     await this.#running;
   }
 
   /** Takes the findings of one log entry; resolves once they are durable. Telling it again changes nothing. */
   async report(findings: readonly Finding[], offset: number): Promise<void> {
     if (!this.#book.apply(findings, offset)) return;
+    this.#causes.ask(this.#book.unexplained());
     await this.#save();
-    for (const wake of this.#wake.values()) wake();
+    this.#wakeAll();
   }
 
   alerts(): readonly Alert[] {
     return this.#book.alerts();
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#wake.values()) wake();
   }
 
   async #save(): Promise<void> {
@@ -68,7 +92,7 @@ export class Alerter {
   async #deliver(channel: Channel): Promise<void> {
     let retryMs = retryMinMs;
     while (!this.#stopping.signal.aborted) {
-      const [alert] = this.#book.untold(channel.name);
+      const alert = this.#book.untold(channel.name).find((each) => !this.#causes.isAwaited(each));
       if (alert === undefined) {
         await this.#sleep(channel.name, null);
         continue;

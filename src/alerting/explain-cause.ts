@@ -2,6 +2,8 @@
 
 import type { Cause, ChangeExplanation } from "../../detectors/cause/explain-change.ts";
 import type { Measures } from "../../detectors/cause/measures.ts";
+import { roundParts } from "../../detectors/cause/round-parts.ts";
+import type { SliceNames } from "../../detectors/cause/search-slices.ts";
 import { type ChangeSplit, type Factor, factors } from "../../detectors/cause/split-change.ts";
 import { displayUsd } from "../model/money.ts";
 
@@ -27,7 +29,30 @@ export function explainCause({ whole, before, after, causes }: ChangeExplanation
   return `${head}: ${parts.join("; ")}`;
 }
 
-function nameOf({ names }: Cause): string {
+/**
+ * The change in dollars by factor, e.g. `$16.00, usually $2.00: +$14.00 = volume +$1.25, input +$12.75`. What is said sums
+ * exactly to the change that is said: to the cent from a dollar up, below it to a ten-thousandth.
+ * @param names of the slice whose change it is; left out where it is the whole.
+ */
+export function sayFactors(split: ChangeSplit, names?: SliceNames): string {
+  const change = split.afterNanoUsd - split.beforeNanoUsd;
+  const digits = Number(change < 0n ? -change : change) >= 1e9 ? 2 : 4;
+  const unit = 10 ** (9 - digits);
+  // Of three amounts that belong together, the two that others know are rounded: what was spent, and what changed.
+  const [after, all] = [split.afterNanoUsd, change].map((nanoUsd) => Math.round(Number(nanoUsd) / unit));
+  const parts = roundParts(
+    factors.map((factor) => Number(split.parts[factor]) / unit),
+    all ?? 0,
+  );
+  const usd = (units: number) => `${units < 0 ? "-" : ""}$${(Math.abs(units) / 10 ** digits).toFixed(digits)}`;
+  const signed = (units: number) => `${units > 0 ? "+" : ""}${usd(units)}`;
+  const said = factors.flatMap((factor, index) => (parts[index] ? [`${factor} ${signed(parts[index])}`] : []));
+  const head = `${usd(after ?? 0)}, usually ${usd((after ?? 0) - (all ?? 0))}: ${signed(all ?? 0)}`;
+  const of = names === undefined ? "" : `${nameOf({ names })}: `;
+  return `${of}${head}${said.length === 0 ? "" : ` = ${said.join(", ")}`}`;
+}
+
+function nameOf({ names }: Pick<Cause, "names">): string {
   const words = {
     tenant: "tenant",
     feature: "feature",

@@ -29,6 +29,8 @@ export function terminalText(alert: Alert, colours: boolean): string {
   const lines = [
     `${styled} ${annotations["summary"]}`,
     firing ? `   changed  ${annotations["changed"]}` : "",
+    annotations["cause"] === undefined ? "" : `   cause    ${annotations["cause"]}`,
+    annotations["cause_dollars"] === undefined ? "" : `   dollars  ${annotations["cause_dollars"]}`,
     firing ? `   at risk  ${annotations["impact_per_hour"]}` : `   lasted   ${lasted(alert)}`,
     firing ? `   why      ${annotations["why"]}` : "",
     `   look     ${annotations["look"]}`,

@@ -82,9 +82,17 @@ function textOf(alert: Alert, nowMs: number): string {
     `${alert.status.toUpperCase()} ${alert.severity}  ${alert.kind}  ${labels.join(" ")}`,
     `  ${summary}`,
     `  since ${alert.starts_at} (${endMs === undefined ? lasted : `ended after ${lasted}`})${amountsOf(alert)}`,
+    ...causeOf(alert).map((line) => `  ${line}`),
     `  fingerprint ${alert.fingerprint}`,
   ];
   return `${lines.map(plainText).join("\n")}\n`;
+}
+
+/** What changed, as the detector saw it; then from the store, as far as it has answered. */
+function causeOf({ annotations }: Alert): readonly string[] {
+  const lines = ["changed", "cause", "cause_dollars", "cause_compared"] as const;
+  const titles = { changed: "changed", cause: "cause", cause_dollars: "dollars", cause_compared: "compared" } as const;
+  return lines.flatMap((name) => (annotations[name] === undefined ? [] : [`${titles[name]} ${annotations[name]}`]));
 }
 
 function amountsOf(alert: Alert): string {

@@ -84,13 +84,15 @@ export function* backtest(arrivals: Iterable<Arrival>, options: BacktestOptions)
   }
 }
 
-/** The first telling of each incident. */
+/** The first telling of each incident, and the first as a page of one that was a ticket. */
 export function opened(findings: readonly Finding[]): readonly Finding[] {
-  const open = new Set<string>();
-  return findings.filter(({ kind, series, status }) => {
+  const open = new Map<string, Finding["severity"]>();
+  return findings.filter(({ kind, series, status, severity }) => {
     const key = JSON.stringify([kind, series]);
-    if (status === "resolved") return open.delete(key) && false;
-    return !open.has(key) && open.add(key) !== undefined;
+    const known = open.get(key);
+    if (status === "resolved") open.delete(key);
+    else open.set(key, severity);
+    return status === "firing" && (known === undefined || (known === "ticket" && severity === "page"));
   });
 }
 

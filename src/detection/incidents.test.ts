@@ -112,6 +112,44 @@ describe("a page", () => {
   });
 });
 
+describe("what was a ticket and has become a page", () => {
+  const quiet = ticket({ kind: "spend_above_baseline", series: { tenant: "acme", feature: "search" } });
+  const loud = { ...quiet, severity: "page" } as const;
+
+  it("goes out at once while it waits, and is told as a page where it was told as a ticket", () => {
+    expect(
+      play([
+        [0, quiet],
+        [2, loud],
+      ]),
+    ).toEqual(["2 firing spend_above_baseline search"]);
+    const state = newIncidents();
+    raise(state, quiet, startMs, defaultFold);
+    const first = passTime(state, startMs + 6 * minuteMs, defaultFold);
+    const second = raise(state, loud, startMs + 7 * minuteMs, defaultFold);
+    expect([first[0]?.severity, second[0]?.severity]).toEqual(["ticket", "page"]);
+  });
+
+  it("leaves the ticket that it was folded into", () => {
+    const other = ticket();
+    expect(
+      play([
+        [0, other],
+        [6, quiet],
+        [8, loud],
+      ]),
+    ).toEqual(["5 firing input_tokens_shift search/gpt-4o", "8 firing spend_above_baseline search"]);
+  });
+
+  it("stays a page to its end", () => {
+    const state = newIncidents();
+    raise(state, loud, startMs, defaultFold);
+    const [later] = raise(state, quiet, startMs + minuteMs, defaultFold);
+    const [ended] = raise(state, { ...quiet, status: "resolved" }, startMs + 2 * minuteMs, defaultFold);
+    expect([later?.severity, ended?.severity, ended?.status]).toEqual(["page", "page", "resolved"]);
+  });
+});
+
 describe("a ticket", () => {
   it("is told after five minutes when no page explains it", () => {
     expect(play([[0, ticket()]])).toEqual(["5 firing input_tokens_shift search/gpt-4o"]);
@@ -130,7 +168,23 @@ describe("a ticket", () => {
         [0, ticket()],
         [2, ticket({ ...ended, impactNanoUsd: 2e9 })],
       ]),
-    ).toEqual(["2 firing input_tokens_shift search/gpt-4o", "2 resolved input_tokens_shift search/gpt-4o"]);
+    ).toEqual(["5 firing input_tokens_shift search/gpt-4o", "5 resolved input_tokens_shift search/gpt-4o"]);
+    // The page that explains it may come after its end, and does not find it told.
+    expect(
+      play([
+        [0, ticket()],
+        [2, ticket({ ...ended, impactNanoUsd: 2e9 })],
+        [3, claim()],
+      ]),
+    ).toEqual(["3 firing spend_above_baseline search +input_tokens_shift"]);
+    const again = play([
+      [0, ticket()],
+      [2, ticket({ ...ended, impactNanoUsd: 2e9 })],
+      [3, claim()],
+      [4, claim(ended)],
+      [50, ticket({ onsetMs: startMs + 50 * minuteMs })],
+    ]);
+    expect(again.at(-1)).toBe("55 firing input_tokens_shift search/gpt-4o");
   });
 
   it("takes along other tickets of its feature, so that one cause makes one", () => {

@@ -16,6 +16,7 @@ export interface RaisedClaim extends Claim {
 }
 
 interface Waiting {
+  /** Resolved when it is over by now: the page that explains it may come yet. */
   claim: RaisedClaim;
   readonly dueMs: number;
 }
@@ -79,19 +80,22 @@ export function raise(all: IncidentState, claim: RaisedClaim, nowMs: number, set
   if (claim.status === "resolved") return resolve(state, claim, nowMs, settings);
   const own = state.incidents[key];
   if (own !== undefined && own.endedMs === null) {
-    Object.assign(own, { claim, heardMs: nowMs });
+    Object.assign(own, { claim: asLoudAs(own.claim, claim), heardMs: nowMs });
     return [told(own)];
   }
   const host = Object.values(state.incidents).find((incident) => incident.folded[key] !== undefined);
-  if (host !== undefined) {
+  if (host !== undefined && (claim.severity === "ticket" || host.claim.severity === "page")) {
     host.folded[key] = folded(claim);
     return [];
   }
   const held = state.waiting[key];
-  if (held !== undefined) {
+  if (held !== undefined && held.claim.severity === claim.severity) {
     held.claim = claim;
     return [];
   }
+  // A ticket that has become a page is heard anew: what it was folded into, or waited for, does not explain a page.
+  if (host !== undefined) delete host.folded[key];
+  delete state.waiting[key];
   return place(state, claim, nowMs, settings);
 }
 
@@ -113,7 +117,9 @@ function passTimeOf(state: TenantIncidents, nowMs: number, settings: FoldSetting
       claim.severity === "ticket" && claim.impactNanoUsd > 0 && claim.impactNanoUsd < settings.ticketNanoUsdMin;
     if (dueMs > nowMs || (cheap && isMoney(claim))) continue;
     delete state.waiting[key];
-    findings.push(...settle(state, { ...claim, atMs: Math.max(claim.atMs, nowMs) }, nowMs, settings));
+    const due = { ...claim, atMs: Math.max(claim.atMs, nowMs) };
+    findings.push(...settle(state, { ...due, status: "firing" }, nowMs, settings));
+    if (claim.status === "resolved") findings.push(...resolve(state, due, nowMs, settings));
   }
   for (const [key, incident] of Object.entries(state.incidents)) {
     const silent = nowMs - incident.heardMs > settings.silenceMsMax;
@@ -130,16 +136,13 @@ function passTimeOf(state: TenantIncidents, nowMs: number, settings: FoldSetting
 function resolve(state: TenantIncidents, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
   const key = keyOf(claim);
   const held = state.waiting[key];
-  delete state.waiting[key];
+  if (held !== undefined && claim.impactNanoUsd >= settings.ticketNanoUsdMin) held.claim = claim;
+  else delete state.waiting[key];
   for (const incident of Object.values(state.incidents)) delete incident.folded[key];
-  const findings =
-    held !== undefined && claim.impactNanoUsd >= settings.ticketNanoUsdMin
-      ? settle(state, { ...claim, status: "firing" }, nowMs, settings)
-      : [];
   const own = state.incidents[key];
-  if (own === undefined || own.endedMs !== null) return findings;
-  Object.assign(own, { claim, heardMs: nowMs, endedMs: nowMs });
-  return [...findings, told(own)];
+  if (own === undefined || own.endedMs !== null) return [];
+  Object.assign(own, { claim: asLoudAs(own.claim, claim), heardMs: nowMs, endedMs: nowMs });
+  return [told(own)];
 }
 
 /** A claim that is heard for the first time. */
@@ -162,12 +165,20 @@ function settle(state: TenantIncidents, claim: RaisedClaim, nowMs: number, setti
   }
   const incident: Incident = { claim, folded: {}, endedMs: null, heardMs: nowMs };
   state.incidents[keyOf(claim)] = incident;
+  const over: FoldedClaim[] = [];
   for (const [key, held] of Object.entries(state.waiting)) {
     if (!near(incident, held.claim, nowMs, settings) || !explains(incident, held.claim)) continue;
-    incident.folded[key] = folded(held.claim);
+    if (held.claim.status === "firing") incident.folded[key] = folded(held.claim);
+    else over.push(folded(held.claim));
     delete state.waiting[key];
   }
-  return [told(incident)];
+  const finding = told(incident);
+  return [{ ...finding, folded: [...finding.folded, ...over] }];
+}
+
+/** Once a page, a page to its end. */
+function asLoudAs({ severity }: RaisedClaim, claim: RaisedClaim): RaisedClaim {
+  return severity === "page" ? { ...claim, severity } : claim;
 }
 
 function relatedTo(

@@ -217,7 +217,9 @@ export class Watcher {
   ): void {
     for (const verdict of verdicts) {
       noteFiring(node.firing, verdict);
-      const claim = { ...verdict, detector: detector.name, series: node.series, severity: mode, whole };
+      const { ticketOnly, ...said } = verdict;
+      const severity = ticketOnly === true ? "ticket" : mode;
+      const claim = { ...said, detector: detector.name, series: node.series, severity, whole } as const;
       findings.push(...raise(this.#incidents, claim, nowMs, this.#fold));
     }
   }

@@ -50,6 +50,7 @@ const retryMaxMs = 30_000;
 export class Writer {
   readonly #options: WriterOptions;
   readonly #stopping = new AbortController();
+  #hurry = new AbortController();
   #mark: WriterMark;
   #sealed: Set<string> = new Set();
   #sealedAtMs = 0;
@@ -77,6 +78,11 @@ export class Writer {
     return this.#mark.offset;
   }
 
+  /** Somebody waits to read what is in the log: the next batch does not linger for more. */
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
   async #run(): Promise<void> {
     const { usage } = this.#options;
     const { signal } = this.#stopping;
@@ -101,12 +107,15 @@ export class Writer {
   /** Waits until a batch is full or the first of its entries has lingered long enough. */
   async #gather(): Promise<readonly OffsetEntry[]> {
     const { rowsMax, lingerMs } = this.#options;
-    const deadline = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(lingerMs)]);
+    const deadline = AbortSignal.any([this.#stopping.signal, this.#hurry.signal, AbortSignal.timeout(lingerMs)]);
     for (;;) {
       const entries = this.#read({ to: Number.MAX_SAFE_INTEGER, rowsMax });
       const take = entriesToPlan(entries, { rowsMax });
       const rows = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
-      if (take < entries.length || rows >= rowsMax || deadline.aborted) return entries.slice(0, take);
+      if (take < entries.length || rows >= rowsMax || deadline.aborted) {
+        if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
+        return entries.slice(0, take);
+      }
       await this.#options.usage.entries.waitFor(entries.at(-1)?.offset ?? this.#mark.offset, deadline);
     }
   }

@@ -1,6 +1,7 @@
 /** Whether the search for a cause names the calls that were changed: one cause, two at once, none, and everything alike. */
 
-import { type SliceNames, searchSlices } from "../../detectors/cause/search-slices.ts";
+import { explainChange } from "../../detectors/cause/explain-change.ts";
+import type { SliceNames } from "../../detectors/cause/search-slices.ts";
 import { SpendTable } from "../../detectors/cause/spend-table.ts";
 import {
   fallsUnder,
@@ -70,7 +71,7 @@ export function tableOf({ before, after }: Pick<LabelledChange, "before" | "afte
 }
 
 function verdictOn(change: LabelledChange, kind: string): Verdict {
-  const found = searchSlices(tableOf(change), change.scale);
+  const found = explainChange(tableOf(change), change.scale).causes;
   const calls = [...change.before, ...change.after];
   const right = (names: SliceNames | undefined, accepted: readonly Slice[]) =>
     names !== undefined && accepted.some((slice) => sharedMoney(calls, slice, names) >= sameMoney);

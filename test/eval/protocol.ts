@@ -43,5 +43,14 @@ export const seed = 20260105;
 export const incidentOnsets = { from: 0.5, until: 0.8 } as const;
 export const incidentMinutes = 10;
 
-/** Client-weeks of real rates. */
-export const weekSizes = { quick: 10, usual: 50, large: 50 } as const;
+/**
+ * Clients of real rates by file: `dev` was looked at while the rules of pages were chosen, `exam` is other clients, and the
+ * same clients a week later from a cold start; it is reported and nothing is changed for it.
+ */
+export const weekSets = {
+  dev: ["m-small_week1", "m-large_week1"],
+  exam: ["m-mid_2weeks", "m-small_week2", "m-large_week2"],
+} as const;
+export const weekClients = { quick: 10, usual: 60, large: 60 } as const;
+/** A client's requests are thinned to so many a week, which keeps its season and its bursts. */
+export const weekCalls = 30_000;

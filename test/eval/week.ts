@@ -1,4 +1,4 @@
-/** The second null suite at length: a week of real request rates, client by client, in which nothing is known to be wrong. */
+/** The second null suite at length: weeks of real request rates, client by client, in which nothing is known to be wrong. */
 
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
@@ -8,14 +8,16 @@ import { arrivalsOf, backtest, opened } from "../../src/detection/backtest.ts";
 import type { Finding } from "../../src/model/finding.ts";
 import { noUsage } from "../../src/model/usage.ts";
 import type { UsageRecord } from "../../src/model/usage-record.ts";
-import type { Cell } from "../bench/bench.ts";
+import type { Cell, Table } from "../bench/bench.ts";
 import type { Evaluation } from "./eval.ts";
-import { weekSizes } from "./protocol.ts";
+import { weekCalls, weekClients, weekSets } from "./protocol.ts";
 import { poissonInterval } from "./run-length.ts";
 import { randomOf } from "./samples.ts";
 
 interface Client {
   readonly name: string;
+  /** How long it was watched. */
+  readonly lastMs: number;
   /** Requests of each step of ten minutes that has any. */
   readonly steps: readonly { readonly second: number; readonly requests: number }[];
   /** Quantiles of tokens by step of six hours. */
@@ -28,78 +30,160 @@ const tokenSeconds = 21_600;
 /** Clients that were there in at least half of the steps: the others are guests, and a week of them is no week. */
 const stepsMin = 504;
 const startMs = Date.UTC(2026, 0, 5);
-/** A client's requests are thinned to so many a week, which keeps its season and its bursts. */
-const callsPerWeek = 30_000;
 const firstQuantileColumn = 5;
 const shares = [
   0, 1, 2.5, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 92.5, 95, 97.5, 99, 99.5, 99.9, 100,
 ];
 
+/** Dollars that a page was about in the end, from which on each row counts. */
+const magnitudes = [0, 2, 5, 20] as const;
+const weekMs = 7 * 86_400_000;
+const dayMs = 86_400_000;
+
 export const week: Evaluation = {
   name: "week",
-  summary: "findings in a week of real request rates, in which nothing is known to be wrong",
+  summary: "findings in weeks of real request rates, in which nothing is known to be wrong",
   async run({ size, progress }) {
-    const clients = [...readClients("small"), ...readClients("large")].slice(0, weekSizes[size]);
-    const counts = new Map<string, number>();
-    const firstDay = new Map<string, number>();
-    for (const [index, client] of clients.entries()) {
-      progress(index / clients.length, client.name);
-      await new Promise((resolve) => setImmediate(resolve));
-      const records = recordsOf(client);
-      const run = { detectors, choices: {}, seriesMax: 10_000 };
-      for (const finding of opened([...backtest(arrivalsOf(records), run)])) {
-        const into = finding.onsetMs < startMs + 86_400_000 ? firstDay : counts;
-        into.set(nameOf(finding), (into.get(nameOf(finding)) ?? 0) + 1);
+    const tables: Table[] = [];
+    for (const [index, [set, files]] of Object.entries(weekSets).entries()) {
+      const clients = files.flatMap((file) => readClients(file).slice(0, weekClients[size]));
+      const told: Told[] = [];
+      for (const [at, client] of clients.entries()) {
+        progress((index + at / clients.length) / 2, client.name);
+        await new Promise((resolve) => setImmediate(resolve));
+        told.push(...toldOf(client));
       }
+      const weeks = clients.reduce((sum, { lastMs }) => sum + Math.round(lastMs / weekMs), 0);
+      const days = 7 * weeks - clients.length;
+      const title = `${set}: ${clients.length} clients, ${weeks} client-weeks of ServeGen's rates`;
+      tables.push(rateTable(title, told, days / 7), pageTable(`${set}: each page after the first day`, told));
     }
-    const names = [...new Set([...counts.keys(), ...firstDay.keys()])].sort();
-    const rows = names.map((name) => row(name, firstDay.get(name) ?? 0, counts.get(name) ?? 0, clients.length));
-    for (const severity of ["page", "ticket"]) {
-      const sum = (from: ReadonlyMap<string, number>) =>
-        [...from].reduce((total, [name, count]) => total + (name.startsWith(severity) ? count : 0), 0);
-      rows.push(row(`all: ${severity}`, sum(firstDay), sum(counts), clients.length));
-    }
-    return {
-      tables: [
-        {
-          title: `findings over ${clients.length} client-weeks of ServeGen's rates`,
-          columns: [
-            { title: "finding" },
-            { title: "first day", digits: 0 },
-            { title: "days 2 to 7", digits: 0 },
-            { title: "per series-week", digits: 3 },
-            { title: "95 % interval" },
-          ],
-          rows,
-          notes: [
-            `Each client is a tenant of one feature and one model, thinned to ${callsPerWeek} calls a week; calls are drawn within their ten minutes, tokens from the published quantiles, priced as gpt-4o.`,
-            "The rates are real and nobody knows what happened in them: a finding may be true. The first day has no yesterday and is counted apart.",
-          ],
-        },
-      ],
-      plots: [],
-    };
+    return { tables, plots: [] };
   },
 };
 
+interface Told {
+  readonly finding: Finding;
+  /** What the incident had cost when it was last told. */
+  readonly finalNanoUsd: number;
+  readonly client: string;
+}
+
+function toldOf(client: Client): Told[] {
+  const run = { detectors, choices: {}, seriesMax: 10_000 };
+  const findings = [...backtest(arrivalsOf(recordsOf(client)), run)];
+  return opened(findings).map((finding) => ({
+    finding,
+    client: client.name,
+    finalNanoUsd: findings.reduce(
+      (most, each) => (sameIncident(each, finding) ? Math.max(most, each.impactNanoUsd) : most),
+      0,
+    ),
+  }));
+}
+
+function sameIncident(one: Finding, two: Finding): boolean {
+  return one.kind === two.kind && one.onsetMs === two.onsetMs && one.series.feature === two.series.feature;
+}
+
+function isFirstDay({ finding }: Told): boolean {
+  return finding.onsetMs < startMs + dayMs;
+}
+
+function rateTable(title: string, told: readonly Told[], weeks: number): Table {
+  const names = [...new Set(told.map(({ finding }) => nameOf(finding)))].sort();
+  const rowOf = (name: string, of: readonly Told[]) =>
+    row(name, of.filter(isFirstDay).length, of.filter((each) => !isFirstDay(each)).length, weeks);
+  const rows = names.map((name) =>
+    rowOf(
+      name,
+      told.filter(({ finding }) => nameOf(finding) === name),
+    ),
+  );
+  for (const severity of ["page", "ticket"]) {
+    const of = told.filter(({ finding }) => finding.severity === severity);
+    for (const usd of severity === "page" ? magnitudes : [0]) {
+      const name = usd === 0 ? `all: ${severity}` : `all: ${severity} of $${usd} or more in the end`;
+      rows.push(
+        rowOf(
+          name,
+          of.filter(({ finalNanoUsd }) => finalNanoUsd >= usd * 1e9),
+        ),
+      );
+    }
+  }
+  return {
+    title,
+    columns: [
+      { title: "finding" },
+      { title: "first day", digits: 0 },
+      { title: "later", digits: 0 },
+      { title: "per series-week", digits: 3 },
+      { title: "95 % interval" },
+    ],
+    rows,
+    notes: [
+      `Each client is a tenant of one feature and one model, thinned to ${weekCalls} calls a week; calls are drawn within their ten minutes, tokens from the published quantiles, priced as gpt-4o.`,
+      "The rates are real and nobody knows what happened in them: a finding may be true. The first day has no yesterday and is counted apart.",
+    ],
+  };
+}
+
+function pageTable(title: string, told: readonly Told[]): Table {
+  const pages = told.filter((each) => each.finding.severity === "page" && !isFirstDay(each));
+  return {
+    title,
+    columns: [
+      { title: "client" },
+      { title: "kind" },
+      { title: "scope" },
+      { title: "test" },
+      { title: "onset, day", digits: 2 },
+      { title: "minutes to page", digits: 0 },
+      { title: "times the usual", digits: 1 },
+      { title: "times a call's cost", digits: 2 },
+      { title: "$ then", digits: 2 },
+      { title: "$ in the end", digits: 2 },
+    ],
+    rows: pages.map(({ finding, client, finalNanoUsd }) => {
+      const { evidence } = finding;
+      const costs = [evidence["nano_usd_per_call"], evidence["usual_nano_usd_per_call"]].map(Number);
+      return [
+        client,
+        finding.kind,
+        finding.series.feature === undefined ? "tenant" : "feature",
+        [evidence["test"], evidence["window"]].filter((part) => part !== undefined).join(", "),
+        (finding.onsetMs - startMs) / dayMs,
+        (finding.atMs - finding.onsetMs) / 60_000,
+        finding.expected > 0 ? finding.observed / finding.expected : null,
+        (costs[1] ?? 0) > 0 ? (costs[0] ?? 0) / (costs[1] ?? 1) : null,
+        finding.impactNanoUsd / 1e9,
+        finalNanoUsd / 1e9,
+      ];
+    }),
+    notes: [],
+  };
+}
+
 function row(name: string, first: number, later: number, weeks: number): Cell[] {
   const [low, high] = poissonInterval(later);
-  const share = 7 / 6 / weeks;
-  return [name, first, later, later * share, `${(low * share).toFixed(3)} to ${(high * share).toFixed(3)}`];
+  return [name, first, later, later / weeks, `${(low / weeks).toFixed(3)} to ${(high / weeks).toFixed(3)}`];
 }
 
 function nameOf({ severity, kind, series }: Finding): string {
   return `${severity} ${kind}${series.feature === undefined ? " (tenant)" : ""}`;
 }
 
-function readClients(model: "small" | "large"): Client[] {
-  const rates = lines(`servegen_m-${model}_rate_week1.csv.gz`);
-  const tokens = lines(`servegen_m-${model}_tokens_week1.csv.gz`);
+function readClients(file: string): Client[] {
+  const [model = "", stretch = ""] = file.split("_");
+  const rates = lines(`servegen_${model}_rate_${stretch}.csv.gz`);
+  const tokens = lines(`servegen_${model}_tokens_${stretch}.csv.gz`);
+  const lastMs = Math.ceil(Math.max(...rates.map(([, second]) => Number(second))) / 604_800) * weekMs;
   const byClient = new Map<string, Client>();
   const clientOf = (id: string) => {
     const known = byClient.get(id);
     if (known !== undefined) return known;
-    const made = { name: `${model}-${id}`, steps: [], input: new Map(), output: new Map() };
+    const made = { name: `${model} ${id}`, lastMs, steps: [], input: new Map(), output: new Map() };
     byClient.set(id, made);
     return made;
   };
@@ -112,7 +196,8 @@ function readClients(model: "small" | "large"): Client[] {
     const into = (kind === "in" ? client.input : client.output) as Map<number, readonly number[]>;
     into.set(Number(second) / tokenSeconds, quantiles.map(Number));
   }
-  return [...byClient.values()].filter(({ steps, input }) => steps.length >= stepsMin && input.size > 0);
+  const isGuest = ({ steps }: Client) => steps.length < (stepsMin * lastMs) / weekMs;
+  return [...byClient.values()].filter((client) => !isGuest(client) && client.input.size > 0);
 }
 
 function lines(file: string): string[][] {
@@ -124,10 +209,10 @@ function lines(file: string): string[][] {
   return rest.map((line) => line.split(","));
 }
 
-function recordsOf({ name, steps, input, output }: Client): UsageRecord[] {
+function recordsOf({ name, lastMs, steps, input, output }: Client): UsageRecord[] {
   const random = randomOf(`week ${name}`);
   const total = steps.reduce((sum, { requests }) => sum + requests, 0);
-  const share = Math.min(1, callsPerWeek / total);
+  const share = Math.min(1, (weekCalls * lastMs) / weekMs / total);
   const records: UsageRecord[] = [];
   for (const { second, requests } of steps) {
     for (let left = poisson(requests * share, random); left > 0; left--) {

@@ -1,0 +1,79 @@
+/** What a call has cost lately beside what it used to cost: whether a rise of spend is dearer calls, or more of them. */
+
+/** Plain data: sums that fade, the newest ones within a minute, the recent ones within the hour, the usual ones within days. */
+export interface CallCost {
+  newestCalls: number;
+  newestNanoUsd: number;
+  recentCalls: number;
+  recentNanoUsd: number;
+  usualCalls: number;
+  usualNanoUsd: number;
+  firstMs: number;
+  atMs: number;
+}
+
+const minuteMs = 60_000;
+const dayMs = 86_400_000;
+const newestHalfLifeMs = minuteMs / 2;
+const recentHalfLifeMs = 10 * minuteMs;
+const usualHalfLifeMs = dayMs;
+/** Days whose spend a sum with a half-life of a day holds in the end. */
+const daysHeld = 1 / Math.LN2;
+/** A series is taken to be at least so old, or its first hour would be multiplied to a day. */
+const ageDaysMin = 1 / 8;
+
+const doubtDeviations = 3;
+
+/** Before the first call. */
+export function newCallCost(): CallCost {
+  const none = { newestCalls: 0, newestNanoUsd: 0, recentCalls: 0, recentNanoUsd: 0, usualCalls: 0, usualNanoUsd: 0 };
+  return { ...none, firstMs: 0, atMs: 0 };
+}
+
+/** Adds a call, or a correction of none. `learns` says that it belongs to what is usual. A late one counts as of now. */
+export function noteCallCost(
+  state: CallCost,
+  { atMs, calls, nanoUsd }: { readonly atMs: number; readonly calls: number; readonly nanoUsd: number },
+  learns: boolean,
+): void {
+  if (state.firstMs === 0) Object.assign(state, { firstMs: atMs, atMs });
+  const passedMs = Math.max(0, atMs - state.atMs);
+  const left = (halfLifeMs: number) => 2 ** (-passedMs / halfLifeMs);
+  const [newest, recent, usual] = [left(newestHalfLifeMs), left(recentHalfLifeMs), left(usualHalfLifeMs)];
+  state.atMs += passedMs;
+  state.newestCalls = state.newestCalls * newest + calls;
+  state.newestNanoUsd = state.newestNanoUsd * newest + nanoUsd;
+  state.recentCalls = state.recentCalls * recent + calls;
+  state.recentNanoUsd = state.recentNanoUsd * recent + nanoUsd;
+  state.usualCalls = state.usualCalls * usual + (learns ? calls : 0);
+  state.usualNanoUsd = state.usualNanoUsd * usual + (learns ? nanoUsd : 0);
+}
+
+/** A rise of spend, and of how long a time it is. */
+export interface SpendRise {
+  readonly observed: number;
+  readonly expected: number;
+  readonly windowMs: number;
+}
+
+/**
+ * Which share of a rise is calls that cost more than they did; the rest is more calls. 1 where nothing usual is known, 0
+ * where calls have become cheaper.
+ */
+export function dearerShare(state: CallCost, { observed, expected, windowMs }: SpendRise): number {
+  const { usualCalls, usualNanoUsd } = state;
+  const isShort = windowMs <= minuteMs;
+  const calls = isShort ? state.newestCalls : state.recentCalls;
+  const nanoUsd = isShort ? state.newestNanoUsd : state.recentNanoUsd;
+  if (!(usualCalls > 0 && calls > 0 && nanoUsd > 0) || observed <= expected) return 1;
+  // What a few calls cost says little: costs spread about as far as their mean, and three such deviations are taken off.
+  const doubt = 1 + doubtDeviations / Math.sqrt(calls);
+  const usualOverNow = (usualNanoUsd / usualCalls / (nanoUsd / calls)) * doubt;
+  return Math.min(1, Math.max(0, (observed * (1 - usualOverNow)) / (observed - expected)));
+}
+
+/** Nano-dollars of a usual day, from what its last days, or hours, were. */
+export function usualDayNanoUsd({ usualNanoUsd, firstMs, atMs }: CallCost): number {
+  const ageDays = Math.max(ageDaysMin, (atMs - firstMs) / dayMs);
+  return usualNanoUsd / (daysHeld * (1 - 2 ** -ageDays));
+}
