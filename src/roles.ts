@@ -7,7 +7,6 @@ import { type Collector, layoutOf, openCollector, openResolvers, openWriters, ty
 import { type Config, ConfigError } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
 import { createKafkaTopics } from "./event-log/kafka-topics.ts";
-import { kafkajsClient } from "./event-log/kafkajs-client.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
 import { openPrices } from "./pipeline.ts";
@@ -69,6 +68,8 @@ export async function startRoles(options: {
   try {
     const lock = await lockDirectory(config.data);
     undo.push(() => lock.release());
+    // Loaded here: one machine has no use for it.
+    const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
     const client = kafkajsClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
     undo.push(() => client.close());
     await createKafkaTopics(client, layoutOf(config), { horizonMs: config.identityHours * 3_600_000 });
@@ -78,7 +79,9 @@ export async function startRoles(options: {
     const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
     const api = createServer(async (request, response) => {
       const asked = request.url === "/metrics";
-      response.writeHead(asked || request.url === "/healthz" ? 200 : 404, {
+      // It listens once its parts have begun; what they wait for they say in the log.
+      const known = asked || request.url === "/healthz" || request.url === "/readyz";
+      response.writeHead(known ? 200 : 404, {
         "content-type": metrics.registry.contentType,
       });
       response.end(asked ? await metrics.registry.metrics() : "");

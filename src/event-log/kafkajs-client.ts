@@ -2,7 +2,7 @@
 
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
-import { type Admin, CompressionCodecs, CompressionTypes, Kafka, type KafkaConfig, logLevel } from "kafkajs";
+import kafkajs, { type Admin, type Kafka, type KafkaConfig } from "kafkajs";
 import type {
   Commit,
   KafkaClient,
@@ -31,14 +31,14 @@ const retry = { initialRetryTime: 20, maxRetryTime: 1000, retries: 12 };
 /** A transaction that its owner does not end is undone after this long; readers wait for it. */
 const transactionTimeoutMs = 30_000;
 
-CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
   compress: (encoder: { readonly buffer: Buffer }) => compress(encoder.buffer),
   decompress: (buffer: Buffer) => decompress(buffer),
 });
 
 /** Connects to nothing before it is asked for something. */
 export function kafkajsClient({ brokers, clientId }: KafkaAddress): KafkaClient {
-  return new KafkajsClient({ brokers: [...brokers], clientId, retry, logLevel: logLevel.NOTHING });
+  return new KafkajsClient({ brokers: [...brokers], clientId, retry, logLevel: kafkajs.logLevel.NOTHING });
 }
 
 class KafkajsClient implements KafkaClient {
@@ -48,7 +48,7 @@ class KafkajsClient implements KafkaClient {
 
   constructor(config: KafkaConfig & { readonly brokers: string[] }) {
     this.#config = config;
-    this.#kafka = new Kafka(config);
+    this.#kafka = new kafkajs.Kafka(config);
   }
 
   createTopics(topics: readonly TopicSpec[]): Promise<void> {
@@ -99,7 +99,7 @@ class KafkajsClient implements KafkaClient {
       send: async (messages) => {
         const sent = producer.sendBatch({
           acks: -1,
-          compression: CompressionTypes.ZSTD,
+          compression: kafkajs.CompressionTypes.ZSTD,
           topicMessages: Array.from(
             Map.groupBy(messages, ({ topic }: KafkaMessage) => topic),
             ([topic, of]) => ({

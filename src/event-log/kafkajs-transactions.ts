@@ -1,6 +1,6 @@
 /** Transactions with kafkajs. */
 
-import { CompressionTypes, type Producer, type Transaction } from "kafkajs";
+import kafkajs, { type Producer, type Transaction } from "kafkajs";
 import type { KafkaMessage, KafkaTransactions, PartitionCommit } from "./kafka-client.ts";
 import { kafkaError, protocolError } from "./kafkajs-errors.ts";
 
@@ -63,7 +63,7 @@ export class KafkajsTransactions implements KafkaTransactions {
     const sent = await untilPassed(() =>
       transaction.sendBatch({
         acks: -1,
-        compression: CompressionTypes.ZSTD,
+        compression: kafkajs.CompressionTypes.ZSTD,
         topicMessages: Array.from(byTopic, ([topic, of]) => ({
           topic,
           messages: of.map(({ partition, value }) => ({ partition, value: Buffer.from(value) })),
