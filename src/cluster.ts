@@ -124,8 +124,13 @@ async function openResolver(
     freshUsage: null,
     prices,
     findStored: async (wanted, signal) => {
-      await untilConsumed(client, `${prefix}.${writerGroup}`, topics.usage, signal);
-      return findInTable(wanted, store);
+      try {
+        await untilConsumed(client, `${prefix}.${writerGroup}`, topics.usage, signal);
+        return await findInTable(wanted, store);
+      } catch (error) {
+        log.warn({ partition, error: (error as Error).message }, "late spans wait: cannot see what is stored");
+        throw error;
+      }
     },
     now,
     observe: (step) => countResolved(metrics, step),

@@ -1,18 +1,27 @@
 /** A process of a cluster: the parts it was asked to run, over Kafka and a ClickHouse server. */
 
 import { createServer } from "node:http";
-import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./cluster.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
+import type { KafkaClient } from "./event-log/kafka-client.ts";
 import { createKafkaTopics } from "./event-log/kafka-topics.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
 import { openPrices } from "./pipeline.ts";
-import { openStore } from "./server.ts";
+import type { Store } from "./store/store.ts";
 
 export type Role = "collector" | "resolver" | "writer";
+
+export interface RolesOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly roles: ReadonlySet<Role>;
+  /** Stays open when the parts have stopped. */
+  readonly client: KafkaClient;
+  readonly openStore: (config: Config) => Promise<Store>;
+}
 
 export interface RunningRoles {
   readonly roles: ReadonlySet<Role>;
@@ -55,12 +64,8 @@ export function rolesOf(text: string | undefined, config: Config): ReadonlySet<R
 }
 
 /** Starts the parts. @throws Error with one plain line when brokers or ClickHouse do not answer, or a port is in use. */
-export async function startRoles(options: {
-  readonly config: Config;
-  readonly log: Logger;
-  readonly roles: ReadonlySet<Role>;
-}): Promise<RunningRoles> {
-  const { config, log, roles } = options;
+export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
+  const { config, log, roles, client, openStore } = options;
   const undo: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -68,14 +73,10 @@ export async function startRoles(options: {
   try {
     const lock = await lockDirectory(config.data);
     undo.push(() => lock.release());
-    // Loaded here: one machine has no use for it.
-    const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
-    const client = kafkajsClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
-    undo.push(() => client.close());
     await createKafkaTopics(client, layoutOf(config), { horizonMs: config.identityHours * 3_600_000 });
     const metrics = createMetrics(null);
     const part = { config, log, client, metrics };
-    if (roles.has("writer") || roles.has("resolver")) await startWorkers(part, roles, undo);
+    if (roles.has("writer") || roles.has("resolver")) await startWorkers({ ...part, roles, openStore }, undo);
     const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
     const api = createServer(async (request, response) => {
       const asked = request.url === "/metrics";
@@ -93,7 +94,10 @@ export async function startRoles(options: {
   }
 }
 
-async function startWorkers(part: PartOptions, roles: ReadonlySet<Role>, undo: (() => Promise<void>)[]): Promise<void> {
+async function startWorkers(
+  { roles, openStore, ...part }: PartOptions & Pick<RolesOptions, "roles" | "openStore">,
+  undo: (() => Promise<void>)[],
+): Promise<void> {
   const { config, log } = part;
   const store = await openStore(config);
   undo.push(() => store.close());

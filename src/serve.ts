@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
@@ -10,7 +11,7 @@ import pretty from "pino-pretty";
 import { type Config, ConfigError, configHelp, readConfig } from "./config.ts";
 import { type CommandIo, defineCommand, UsageError } from "./console/command.ts";
 import { type Role, type RunningRoles, roleSummaries, rolesOf, startRoles } from "./roles.ts";
-import { type RunningServer, startServer } from "./server.ts";
+import { openStore, type RunningServer, startServer } from "./server.ts";
 
 const sourceDirectory = fileURLToPath(new URL(".", import.meta.url));
 const packageFile = new URL("../package.json", import.meta.url);
@@ -82,10 +83,14 @@ async function run(asked: Asked, config: Config, io: CommandIo): Promise<number>
 
 async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo): Promise<number> {
   const log = logger(config, io);
+  // Loaded here: one machine has no use for it.
+  const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
+  const client = kafkajsClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
   let running: RunningRoles;
   try {
-    running = await startRoles({ config, log, roles });
+    running = await startRoles({ config, log, roles, client, openStore });
   } catch (error) {
+    await client.close();
     io.stderr.write(`burnwatch serve: ${(error as Error).message}\n`);
     return 1;
   }
@@ -95,6 +100,7 @@ async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo)
   io.stdout.write(`burnwatch ${[...roles].join(", ")} of ${config.kafkaPrefix} is ready\n${send}`);
   log.info({ reason: await stopped }, "stopping: delivering what was begun");
   await running.stop();
+  await client.close();
   log.info("stopped");
   return 0;
 }

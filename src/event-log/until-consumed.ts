@@ -1,7 +1,7 @@
 /** Waiting for a group of consumers to have done with what stands in a topic now. */
 
 import { setTimeout } from "node:timers/promises";
-import type { KafkaClient } from "./kafka-client.ts";
+import type { Commit, KafkaClient } from "./kafka-client.ts";
 
 const askEveryMs = 100;
 
@@ -20,8 +20,17 @@ export async function untilConsumed(
       if (offset >= end || !(await hasRecords(client, { topic, partition, offset, end }))) ends.delete(partition);
     }
     if (ends.size === 0) return;
-    await setTimeout(askEveryMs, undefined, { signal });
+    if (signal.aborted) throw new Error(`${group} is behind in ${topic}: ${behind(ends, committed)}`);
+    await setTimeout(askEveryMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+function behind(ends: ReadonlyMap<number, number>, committed: ReadonlyMap<number, Commit>): string {
+  const lines = Array.from(
+    ends,
+    ([partition, end]) => `partition ${partition} at ${committed.get(partition)?.offset} of ${end}`,
+  );
+  return lines.join(", ");
 }
 
 interface Range {

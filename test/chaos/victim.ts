@@ -20,6 +20,8 @@ export interface VictimOptions {
   readonly directory?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly mutation?: Mutation | null;
+  /** What it runs: by default a server that does everything. */
+  readonly entry?: string;
 }
 
 export interface StartOptions {
@@ -79,21 +81,25 @@ export class Victim {
   spawn({ failpoint = null, nodeFlags = [], environment = {} }: StartOptions = {}): void {
     const orders: ChaosOrders = { failpoint, mutation: this.#options.mutation ?? null, journal: this.journal };
     this.#output = "";
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...nodeFlags, entry], {
-      stdio: ["ignore", "pipe", "pipe", "ipc"],
-      env: {
-        ...process.env,
-        UV_THREADPOOL_SIZE: "16",
-        CHAOS: JSON.stringify(orders),
-        BURNWATCH_DATA: this.directory,
-        BURNWATCH_CLICKHOUSE_HTTP: "off",
-        BURNWATCH_API: `127.0.0.1:${this.#ports.api}`,
-        BURNWATCH_OTLP_HTTP: `127.0.0.1:${this.#ports.otlp}`,
-        BURNWATCH_OTLP_GRPC: "off",
-        ...this.#options.environment,
-        ...environment,
+    const child = spawn(
+      process.execPath,
+      ["--disable-warning=ExperimentalWarning", ...nodeFlags, this.#options.entry ?? entry],
+      {
+        stdio: ["ignore", "pipe", "pipe", "ipc"],
+        env: {
+          ...process.env,
+          UV_THREADPOOL_SIZE: "16",
+          CHAOS: JSON.stringify(orders),
+          BURNWATCH_DATA: this.directory,
+          BURNWATCH_CLICKHOUSE_HTTP: "off",
+          BURNWATCH_API: `127.0.0.1:${this.#ports.api}`,
+          BURNWATCH_OTLP_HTTP: `127.0.0.1:${this.#ports.otlp}`,
+          BURNWATCH_OTLP_GRPC: "off",
+          ...this.#options.environment,
+          ...environment,
+        },
       },
-    });
+    );
     this.#child = child;
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (data) => {

@@ -9,13 +9,10 @@ import { type Burnwatch, startBurnwatch } from "./burnwatch.ts";
 import { startClickhouseServer } from "./clickhouse-server.ts";
 import { startBroker, type TestBroker } from "./kafka-broker.ts";
 
-export interface ClusterOptions {
-  readonly partitions: number;
-  readonly environment?: Readonly<Record<string, string>>;
-}
-
 export interface TestCluster {
   readonly broker: TestBroker;
+  /** What a process of it needs to know. */
+  readonly environment: Readonly<Record<string, string>>;
   /** What the writers have written. */
   readonly store: Store;
   /** Starts a process with these roles. It is stopped with the cluster. */
@@ -28,30 +25,28 @@ export interface TestCluster {
 const database = "cluster";
 
 /** Starts broker and ClickHouse server; no role runs yet. */
-export async function startCluster({ partitions, environment = {} }: ClusterOptions): Promise<TestCluster> {
+export async function startCluster({ partitions }: { readonly partitions: number }): Promise<TestCluster> {
   const [broker, clickhouse] = await Promise.all([startBroker(), startClickhouseServer()]);
   const store = await openRemoteStore({ url: clickhouse.url, database });
   const client = kafkajsClient({ brokers: [broker.address], clientId: "burnwatch-test" });
   // A broker named from outside keeps what earlier runs have left.
   const prefix = `burnwatch-test-${randomBytes(4).toString("hex")}`;
+  const environment = {
+    BURNWATCH_KAFKA_BROKERS: broker.address,
+    BURNWATCH_KAFKA_PREFIX: prefix,
+    BURNWATCH_KAFKA_PARTITIONS: String(partitions),
+    BURNWATCH_KAFKA_REPLICAS: "1",
+    BURNWATCH_CLICKHOUSE_URL: clickhouse.url,
+    BURNWATCH_CLICKHOUSE_DATABASE: database,
+    BURNWATCH_IDENTITY_HOURS: "1",
+  };
   const processes: Burnwatch[] = [];
   return {
     broker,
+    environment,
     store,
     async start(roles) {
-      const started = await startBurnwatch({
-        words: ["--role", roles],
-        environment: {
-          BURNWATCH_KAFKA_BROKERS: broker.address,
-          BURNWATCH_KAFKA_PREFIX: prefix,
-          BURNWATCH_KAFKA_PARTITIONS: String(partitions),
-          BURNWATCH_KAFKA_REPLICAS: "1",
-          BURNWATCH_CLICKHOUSE_URL: clickhouse.url,
-          BURNWATCH_CLICKHOUSE_DATABASE: database,
-          BURNWATCH_IDENTITY_HOURS: "1",
-          ...environment,
-        },
-      });
+      const started = await startBurnwatch({ words: ["--role", roles], environment });
       processes.push(started);
       return started;
     },
