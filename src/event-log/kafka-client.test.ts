@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
 import { type KafkaClient, KafkaFenced, type KafkaMessage, type TopicSpec } from "./kafka-client.ts";
-import { kafkajsClient } from "./kafkajs-client.ts";
+import { kafkaClients } from "./kafka-clients.ts";
 
 const missing = await kafkaMissing();
 const text = (value: Uint8Array) => Buffer.from(value).toString();
 
-describe.skipIf(missing !== undefined)("the Kafka client over a real broker", () => {
+describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s over a real broker", (name, open) => {
   let broker: TestBroker;
   let client: KafkaClient;
   let topics = 0;
   beforeAll(async () => {
     broker = await startBroker();
-    client = kafkajsClient({ brokers: [broker.address], clientId: "burnwatch-test" });
+    client = (await open())({ brokers: [broker.address], clientId: "burnwatch-test" });
   });
   afterAll(async () => {
     await client?.close();
@@ -20,7 +20,7 @@ describe.skipIf(missing !== undefined)("the Kafka client over a real broker", ()
   });
 
   async function newTopic(partitions = 1): Promise<string> {
-    const topic = `t${process.pid}-${++topics}`;
+    const topic = `${name}${process.pid}-${++topics}`;
     await client.createTopics([specOf(topic, partitions)]);
     return topic;
   }

@@ -6,6 +6,12 @@
  * again; after any error of a transaction its `KafkaTransactions` is of no more use. Reads see only what is committed.
  */
 
+export interface KafkaAddress {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+}
+
 export interface KafkaMessage {
   readonly topic: string;
   readonly partition: number;

@@ -5,6 +5,7 @@ import { zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs, { type Admin, type Kafka, type KafkaConfig } from "kafkajs";
 import type {
   Commit,
+  KafkaAddress,
   KafkaClient,
   KafkaMembership,
   KafkaMessage,
@@ -13,17 +14,11 @@ import type {
   KafkaTransactions,
   TopicSpec,
 } from "./kafka-client.ts";
-import { kafkaError, protocolError } from "./kafkajs-errors.ts";
+import { kafkaError, protocolError, untilPassed } from "./kafkajs-errors.ts";
 import { openCluster } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
-
-export interface KafkaAddress {
-  /** `host:port` each. */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-}
 
 const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
 /** Longer than a leader takes to move; what asks waits meanwhile, and others try again. */
@@ -192,7 +187,8 @@ class KafkajsClient implements KafkaClient {
 
   async #ask<Answer>(what: string, question: (admin: Admin) => Promise<Answer>): Promise<Answer> {
     try {
-      return await question(await this.#connectedAdmin());
+      const admin = await this.#connectedAdmin();
+      return await untilPassed(() => question(admin));
     } catch (error) {
       throw error instanceof Error && !error.name.startsWith("KafkaJS") ? error : kafkaError(error, what);
     }

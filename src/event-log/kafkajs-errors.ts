@@ -1,19 +1,20 @@
 /** Errors of kafkajs as those of the contract. */
 
 import { KafkaFenced, KafkaUnavailable } from "./kafka-client.ts";
+import { fencedTypes, finalTypes } from "./protocol-errors.ts";
 
-const fencedTypes = new Set(["INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED", "TRANSACTIONAL_ID_AUTHORIZATION_FAILED"]);
-/** Nothing that passes by itself: what was asked for is not there, or not allowed. */
-const finalTypes = new Set([
-  "OFFSET_OUT_OF_RANGE",
-  "TOPIC_AUTHORIZATION_FAILED",
-  "GROUP_AUTHORIZATION_FAILED",
-  "CLUSTER_AUTHORIZATION_FAILED",
-  "MESSAGE_TOO_LARGE",
-  "INVALID_TOPIC_EXCEPTION",
-  "POLICY_VIOLATION",
-  "INVALID_REPLICATION_FACTOR",
+/**
+ * The coordinator still writes the end of the transaction before (milliseconds), or is about to move. kafkajs tries some
+ * of these again and some not.
+ */
+const passing = new Set([
+  "CONCURRENT_TRANSACTIONS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "GROUP_LOAD_IN_PROGRESS",
 ]);
+const passingRetryMs = 3;
+const passingMaxMs = 10_000;
 
 interface KafkajsError extends Error {
   readonly type?: string;
@@ -34,6 +35,19 @@ export function kafkaError(error: unknown, doing: string): Error {
 /** Which error of the protocol it was, "" where it was none. */
 export function protocolError(error: unknown): string {
   return rootOf(error as KafkajsError).type ?? "";
+}
+
+/** Makes a request that may be repeated, until the coordinator is there. */
+export async function untilPassed<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  const deadline = performance.now() + passingMaxMs;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!passing.has(protocolError(error)) || performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, passingRetryMs));
+    }
+  }
 }
 
 /** Beneath what kafkajs wraps around it when it has tried often enough. */

@@ -2,20 +2,7 @@
 
 import kafkajs, { type Producer, type Transaction } from "kafkajs";
 import type { KafkaMessage, KafkaTransactions, PartitionCommit } from "./kafka-client.ts";
-import { kafkaError, protocolError } from "./kafkajs-errors.ts";
-
-/**
- * The coordinator still writes the end of the transaction before (milliseconds), or is about to move. kafkajs tries some
- * of these again and some not; within a transaction any of its requests may be repeated.
- */
-const passing = new Set([
-  "CONCURRENT_TRANSACTIONS",
-  "GROUP_COORDINATOR_NOT_AVAILABLE",
-  "NOT_COORDINATOR_FOR_GROUP",
-  "GROUP_LOAD_IN_PROGRESS",
-]);
-const passingRetryMs = 3;
-const passingMaxMs = 10_000;
+import { kafkaError, untilPassed } from "./kafkajs-errors.ts";
 
 export class KafkajsTransactions implements KafkaTransactions {
   readonly #producer: Producer;
@@ -81,17 +68,5 @@ export class KafkajsTransactions implements KafkaTransactions {
       next.set(key, offset + 1);
       return offset;
     });
-  }
-}
-
-async function untilPassed<Result>(attempt: () => Promise<Result>): Promise<Result> {
-  const deadline = performance.now() + passingMaxMs;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!passing.has(protocolError(error)) || performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, passingRetryMs));
-    }
   }
 }

@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { readConfig } from "../../src/config.ts";
 import type { KafkaClient, KafkaTransactions } from "../../src/event-log/kafka-client.ts";
-import { kafkajsClient } from "../../src/event-log/kafkajs-client.ts";
+import { kafkaClients } from "../../src/event-log/kafka-clients.ts";
 import { rolesOf, startRoles } from "../../src/roles.ts";
 import { openStore } from "../../src/server.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -31,7 +31,10 @@ try {
   const config = readConfig(undefined, process.env);
   const roles = rolesOf(process.env["CHAOS_ROLES"], config);
   if (roles === null) throw new Error("CHAOS_ROLES names no part");
-  const client = between(kafkajsClient({ brokers: config.kafkaBrokers ?? [], clientId: "chaos" }), config.kafkaPrefix);
+  const client = between(
+    (await kafkaClients[config.kafkaClient]())({ brokers: config.kafkaBrokers ?? [], clientId: "chaos" }),
+    config.kafkaPrefix,
+  );
   const running = await startRoles({
     config,
     log,

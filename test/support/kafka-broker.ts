@@ -64,7 +64,10 @@ export async function startBroker(): Promise<TestBroker> {
   const properties = join(directory, "server.properties");
   writeFileSync(properties, propertiesOf({ directory, port, controllerPort }));
   const java = [...javaOptions, "-cp", `${found.jars}/*`];
-  const clusterId = randomBytes(16).toString("base64url");
+  const id = randomBytes(16);
+  // One that begins with a dash would be taken for an option.
+  id.writeUInt8(id.readUInt8(0) & 0x7f, 0);
+  const clusterId = id.toString("base64url");
   const format = ["kafka.tools.StorageTool", "format", "--standalone", "-t", clusterId, "-c", properties];
   await run("java", [...java, ...format]);
   let broker = await launch([...java, "kafka.Kafka", properties], port);
