@@ -21,8 +21,11 @@ import { KafkajsReader } from "./kafkajs-reader.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
 
 const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
-/** Longer than a leader takes to move; what asks waits meanwhile, and others try again. */
-const retry = { initialRetryTime: 20, maxRetryTime: 1000, retries: 12 };
+/**
+ * From what a transaction takes to end, to longer than a leader takes to move; what asks waits meanwhile, and others try
+ * again.
+ */
+const retry = { initialRetryTime: 3, maxRetryTime: 1000, retries: 15 };
 /** A transaction that its owner does not end is undone after this long; readers wait for it. */
 const transactionTimeoutMs = 30_000;
 

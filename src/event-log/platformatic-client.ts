@@ -17,10 +17,13 @@ import { PlatformaticReader } from "./platformatic-reader.ts";
 import { PlatformaticTransactions } from "./platformatic-transactions.ts";
 
 const [sessionTimeout, heartbeatInterval, rebalanceTimeout] = [10_000, 1000, 20_000];
-/** Longer than a leader takes to move; what asks waits meanwhile, and others try again. */
+/**
+ * From what a transaction takes to end, to longer than a leader takes to move; what asks waits meanwhile, and others try
+ * again.
+ */
 const retry = {
-  retries: 12,
-  retryDelay: (_: object, __: string, attempt: number) => Math.min(20 * 2 ** attempt, 1000),
+  retries: 15,
+  retryDelay: (_: object, __: string, attempt: number) => Math.min(3 * 2 ** attempt, 1000),
 };
 
 /** Connects to nothing before it is asked for something. */
