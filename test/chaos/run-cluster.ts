@@ -57,7 +57,7 @@ async function mutations({ seed, only, progress }: ClusterRun): Promise<boolean>
   for (const [mutation, place] of aims.filter(([name]) => name.startsWith(only))) {
     const places = clusterPlaces.filter(({ name }) => name === place);
     const tell = (text: string) => progress(`${mutation}: ${text}`);
-    const result = await runClusterChaos({ seed, places, killsEach: 3, mutation, progress: tell });
+    const result = await runClusterChaos({ seed, places, killsEach: 2, mutation, progress: tell });
     const sums = measures.map((of) => result.rows.reduce((sum, row) => sum + row[of], 0));
     const red = sums.some((sum) => sum > 0);
     rows.push([mutation, place, ...sums.map(String), red ? "red" : "GREEN: NOT FOUND"]);
