@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { detectorChoices } from "./detection/detector-choices.ts";
 import type { DetectorChoices } from "./detection/detector-plan.ts";
+import type { KafkaClientName } from "./event-log/kafka-clients.ts";
 import { nearestName } from "./model/nearest-name.ts";
 
 /** Where a server listens; null when it is off. */
@@ -29,6 +30,12 @@ export interface Config {
   readonly clickhouseDatabase: string;
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
+  /** Null on one machine. */
+  readonly kafkaBrokers: readonly string[] | null;
+  readonly kafkaClient: KafkaClientName;
+  readonly kafkaPrefix: string;
+  readonly kafkaPartitions: number;
+  readonly kafkaReplicas: number;
   readonly identityHours: number;
   readonly identityEntriesMax: number;
   readonly backlogSpansMax: number;
@@ -77,6 +84,15 @@ const choices = z.union([z.string(), z.array(z.string())]).transform((given, con
 const httpUrl = z
   .string()
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), "an http or https URL")
+  .nullable();
+
+const brokerList = z
+  .union([z.string(), z.array(z.string())])
+  .transform((given) => (typeof given === "string" ? given.split(",").map((text) => text.trim()) : given))
+  .refine(
+    (brokers) => brokers.length > 0 && brokers.every((text) => /^.+:\d{1,5}$/.test(text)),
+    "host:port, or several",
+  )
   .nullable();
 
 const count = (least: number) =>
@@ -174,6 +190,41 @@ const keys = {
     "",
     z.string(),
     "the password there; better from the environment",
+  ),
+  kafkaBrokers: key(
+    "kafka.brokers",
+    "BURNWATCH_KAFKA_BROKERS",
+    null,
+    brokerList,
+    "brokers of the logs, host:port,...; without them the logs are in the data directory, and one process does all",
+  ),
+  kafkaClient: key(
+    "kafka.client",
+    "BURNWATCH_KAFKA_CLIENT",
+    "kafkajs",
+    z.enum(["kafkajs", "platformatic"], "kafkajs or platformatic"),
+    "library that speaks to them: kafkajs, or platformatic (@platformatic/kafka)",
+  ),
+  kafkaPrefix: key(
+    "kafka.prefix",
+    "BURNWATCH_KAFKA_PREFIX",
+    "burnwatch",
+    z.string().regex(/^[\w.-]{1,100}$/, "letters, digits, dots, dashes and underscores"),
+    "before the names of topics, groups and transactional ids",
+  ),
+  kafkaPartitions: key(
+    "kafka.partitions",
+    "BURNWATCH_KAFKA_PARTITIONS",
+    12,
+    count(1),
+    "of each topic, for ever: as many processes of one role can share the work",
+  ),
+  kafkaReplicas: key(
+    "kafka.replicas",
+    "BURNWATCH_KAFKA_REPLICAS",
+    3,
+    count(1),
+    "copies of each partition, of which all but one must have what is acknowledged",
   ),
   identityHours: key(
     "identity.hours",

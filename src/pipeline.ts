@@ -19,16 +19,17 @@ import { LmdbLog } from "./event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "./event-log/lmdb-usage-log.ts";
 import type { UsageLog } from "./event-log/usage-log.ts";
 import { apiRoutes } from "./http/api.ts";
-import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { countResolved, createMetrics, type Metrics } from "./http/metrics.ts";
 import { createPreparer } from "./http/otlp-preparer.ts";
 import { createOtlpFronts, type OtlpFronts } from "./http/otlp-server.ts";
 import { Refusals } from "./http/refusals.ts";
 import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
 import { tailLine } from "./http/tail-line.ts";
-import { Acceptor } from "./ingest/accept.ts";
+import { Acceptor, appendsTo } from "./ingest/accept.ts";
 import { Corrections } from "./ingest/corrections.ts";
 import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
+import { oneLog } from "./ingest/encoded-export.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { logClock } from "./ingest/log-clock.ts";
 import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
@@ -101,7 +102,12 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   const prices = openPrices(options);
   const workers = createWorkers(options, fronts, prices.book);
   const filter = { keepsAttribute, keepsSpan };
-  const preparer = createPreparer({ limits: defaultDecodeLimits, oldestMs: config.rawRetentionDays * dayMs, filter });
+  const preparer = createPreparer({
+    limits: defaultDecodeLimits,
+    oldestMs: config.rawRetentionDays * dayMs,
+    filter,
+    layout: oneLog,
+  });
   const state = new ServerState({ config, version, store, now, ...logs, ...workers });
   const failed = start(workers, (worker, error) => {
     // It waited for room when it was told to stop.
@@ -155,7 +161,7 @@ export function openLogs(config: Config): Logs {
 }
 
 /** The prices in use: the bundled list and, before it, the user's own. @throws ConfigError when that is broken. */
-function openPrices({ config, log }: PipelineOptions) {
+export function openPrices({ config, log }: Pick<PipelineOptions, "config" | "log">) {
   const book = new PriceBook();
   const file = new PriceFile({
     config,
@@ -171,7 +177,7 @@ function openPrices({ config, log }: PipelineOptions) {
 function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, prices: PriceBook) {
   const { config } = options;
   const { spans, usage, freshUsage, space } = options.logs;
-  const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: config.backlogSpansMax });
+  const acceptor = new Acceptor({ append: appendsTo(spans), space, backlogSpansMax: config.backlogSpansMax });
   const writer = createWriter(options, metrics);
   const resolver = new Resolver({
     spans,
@@ -184,13 +190,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
     observe: (step) => {
       acceptor.resolved(step.spans);
       tail.publish(step.records);
-      metrics.repeats.inc(step.repeats);
-      metrics.conflicts.inc(step.conflicts);
-      metrics.corrections.inc(step.corrections);
-      metrics.notBilled.inc({ role: "rollup" }, step.rollups);
-      metrics.notBilled.inc({ role: "duplicate" }, step.duplicates);
-      for (const key of step.unknownUsageKeys) metrics.unknownUsageKeys.inc(key);
-      for (const record of step.records) metrics.records.inc({ cost_status: record.costStatus });
+      countResolved(metrics, step);
     },
   });
   const alerter = new Alerter({
@@ -262,6 +262,7 @@ function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Me
     fresh: freshUsage,
     store,
     space,
+    alone: true,
     rowsMax: config.batchRowsMax,
     lingerMs: 1000,
     now,

@@ -3,13 +3,16 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import pretty from "pino-pretty";
 import { type Config, ConfigError, configHelp, readConfig } from "./config.ts";
 import { type CommandIo, defineCommand, UsageError } from "./console/command.ts";
-import { type RunningServer, startServer } from "./server.ts";
+import { kafkaClients } from "./event-log/kafka-clients.ts";
+import { type Role, type RunningRoles, roleSummaries, rolesOf, startRoles } from "./roles.ts";
+import { openStore, type RunningServer, startServer } from "./server.ts";
 
 const sourceDirectory = fileURLToPath(new URL(".", import.meta.url));
 const packageFile = new URL("../package.json", import.meta.url);
@@ -24,6 +27,7 @@ export const serve = defineCommand({
   options: {
     config: { type: "string", value: "FILE", help: "YAML with the keys above" },
     data: { type: "string", value: "DIR", help: "where logs and tables are kept" },
+    role: { type: "string", value: "R,...", help: `of a cluster, only these parts: ${roleHelp()}` },
     demo: { type: "boolean", help: "also replay an hour of real requests with an incident in it" },
     incident: { type: "string", value: "KIND", help: `of the demo: ${incidents().join(", ")} (${defaultIncident})` },
     salt: { type: "string", value: "TEXT", help: "of the demo: other record ids" },
@@ -38,13 +42,16 @@ export const serve = defineCommand({
     if (asked.incident !== undefined && !incidents().includes(asked.incident)) {
       throw new UsageError(`no incident "${asked.incident}"; there are ${incidents().join(", ")}`);
     }
-    return run(asked, configOf(asked, io), io);
+    const config = configOf(asked, io);
+    const roles = refusing(() => rolesOf(asked.role, config));
+    return roles === null ? run(asked, config, io) : runRoles(roles, config, io);
   },
 });
 
 interface Asked {
   readonly config?: string | undefined;
   readonly data?: string | undefined;
+  readonly role?: string | undefined;
   readonly demo?: boolean | undefined;
   readonly incident?: string | undefined;
   readonly salt?: string | undefined;
@@ -75,6 +82,29 @@ async function run(asked: Asked, config: Config, io: CommandIo): Promise<number>
   return reason.startsWith("SIG") ? 0 : 1;
 }
 
+async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo): Promise<number> {
+  const log = logger(config, io);
+  const openClient = await kafkaClients[config.kafkaClient]();
+  const client = openClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
+  let running: RunningRoles;
+  try {
+    running = await startRoles({ config, log, roles, client, openStore });
+  } catch (error) {
+    await client.close();
+    io.stderr.write(`burnwatch serve: ${(error as Error).message}\n`);
+    return 1;
+  }
+  const stopped = untilStopped(null);
+  const send =
+    running.otlpPort === null ? "" : `  send   OTLP/HTTP to http://127.0.0.1:${running.otlpPort}/v1/traces\n`;
+  io.stdout.write(`burnwatch ${[...roles].join(", ")} of ${config.kafkaPrefix} is ready\n${send}`);
+  log.info({ reason: await stopped }, "stopping: delivering what was begun");
+  await running.stop();
+  await client.close();
+  log.info("stopped");
+  return 0;
+}
+
 function configOf(asked: Asked, io: CommandIo): Config {
   const config = readConfigOrRefuse(asked.config, io);
   if (asked.data !== undefined) return { ...config, data: asked.data };
@@ -83,8 +113,13 @@ function configOf(asked: Asked, io: CommandIo): Config {
 }
 
 function readConfigOrRefuse(file: string | undefined, io: CommandIo): Config {
+  return refusing(() => readConfig(file, io.env));
+}
+
+/** A mistake in the configuration is one in the use of the command. */
+function refusing<Value>(read: () => Value): Value {
   try {
-    return readConfig(file, io.env);
+    return read();
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.message);
     throw error;
@@ -104,7 +139,7 @@ function colours(io: CommandIo): boolean {
 }
 
 /** Resolves with the first reason to stop; a second signal ends the process at once. */
-function untilStopped(server: RunningServer): Promise<string> {
+function untilStopped(server: RunningServer | null): Promise<string> {
   return new Promise((resolve) => {
     const signals: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
     for (const signal of signals) {
@@ -113,7 +148,7 @@ function untilStopped(server: RunningServer): Promise<string> {
         resolve(signal);
       });
     }
-    server.failed.catch((error: Error) => resolve(`a worker failed: ${error.message}`));
+    server?.failed.catch((error: Error) => resolve(`a worker failed: ${error.message}`));
   });
 }
 
@@ -186,6 +221,12 @@ function incidents(): readonly string[] {
   return readdirSync(join(sourceDirectory, "replay", "incidents"))
     .filter((file) => file.endsWith(".yaml"))
     .map((file) => file.slice(0, -".yaml".length));
+}
+
+function roleHelp(): string {
+  return Object.entries(roleSummaries)
+    .map(([role, summary]) => `${role} (${summary})`)
+    .join(", ");
 }
 
 function configurationHelp(): string {

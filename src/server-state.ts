@@ -89,10 +89,10 @@ export class ServerState {
   lagSeconds(): number {
     const { spans, usage, freshUsage, writer, now } = this.#parts;
     const unwritten = usage.entries
-      .read(writer.offset(), 64)
+      .peek(writer.offset(), 64)
       .map(({ offset, payload }) => freshUsage.get(offset) ?? decodeUsageEntry(payload));
     const waiting = unwritten.find(({ records }) => records.length > 0)?.arrivedAtMs;
-    const [unresolved] = waiting === undefined ? spans.read(usage.inputOffset(), 1) : [];
+    const [unresolved] = waiting === undefined ? spans.peek(usage.inputOffset(), 1) : [];
     const oldest = waiting ?? (unresolved === undefined ? undefined : arrivedAtMsOf(unresolved.payload));
     return oldest === undefined ? 0 : Math.max(0, Math.round((now() - oldest) / 100) / 10);
   }

@@ -1,15 +1,15 @@
 /** The running server: takes its directory, opens the store and the pipeline, listens, and takes it all down in order. */
 
 import { existsSync } from "node:fs";
-import { createServer, type Server as HttpServer } from "node:http";
-import type { Server } from "node:net";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Terminal } from "./channels/terminal.ts";
-import type { Address, Config } from "./config.ts";
+import type { Config } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
 import { DiskSpace } from "./event-log/disk-space.ts";
 import { createClickhouseFront } from "./http/clickhouse-front.ts";
+import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
 import { openLogs, openPipeline } from "./pipeline.ts";
 import type { ServerState } from "./server-state.ts";
 import { embeddedDatabase, openEmbeddedStore } from "./store/embedded.ts";
@@ -35,9 +35,6 @@ export interface RunningServer {
   /** Takes no more, delivers what was begun, closes everything. */
   stop(): Promise<void>;
 }
-
-/** Open connections get this long to receive their answers. */
-const closeConnectionsAfterMs = 2000;
 
 /**
  * Starts everything on one machine.
@@ -80,7 +77,8 @@ function refuseNewOnFullDisk({ data, diskFreeBytesMin }: Config): void {
   throw new Error(`cannot begin in ${data}: ${shortage}; free some, or choose another directory with --data`);
 }
 
-function openStore(config: Config): Promise<Store> {
+/** The store of a configuration: a ClickHouse server where one is named, else the engine in this process. */
+export function openStore(config: Config): Promise<Store> {
   const { rawRetentionDays, rollupRetentionMonths } = config;
   if (config.clickhouseUrl === null) {
     return openEmbeddedStore({ directory: join(config.data, "clickhouse"), rawRetentionDays, rollupRetentionMonths });
@@ -105,45 +103,5 @@ async function listenForClickhouse({ config, log }: ServerOptions, store: Store,
     if (config.clickhouseHttp?.port !== 8123) throw error;
     log.warn({ reason: error.message }, "the ClickHouse HTTP interface is closed");
     return null;
-  });
-}
-
-async function listenHttp(
-  address: Address | null,
-  key: string,
-  server: HttpServer,
-  undo: (() => Promise<void>)[],
-): Promise<number | null> {
-  server.on("clientError", (_error, socket) => socket.destroy());
-  const port = await listen(address, key, server);
-  if (port !== null) undo.push(() => stopListening(server));
-  return port;
-}
-
-async function listen(address: Address | null, key: string, server: Server): Promise<number | null> {
-  if (address === null) return null;
-  await new Promise<void>((done, fail) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const reason =
-        error.code === "EADDRINUSE"
-          ? "is in use by another process"
-          : `cannot be opened (${error.code ?? error.message})`;
-      fail(
-        new Error(
-          `${address.host}:${address.port} ${reason}: choose another with ${key} in the config, or stop what holds it`,
-        ),
-      );
-    });
-    server.listen(address.port, address.host, done);
-  });
-  const bound = server.address();
-  return typeof bound === "object" && bound !== null ? bound.port : null;
-}
-
-function stopListening(server: HttpServer): Promise<void> {
-  return new Promise((done) => {
-    server.close(() => done());
-    server.closeIdleConnections();
-    setTimeout(() => server.closeAllConnections(), closeConnectionsAfterMs).unref();
   });
 }

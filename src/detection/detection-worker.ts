@@ -4,12 +4,12 @@
  */
 
 import type { LogEntry } from "../event-log/event-log.ts";
-import type { UsageLog } from "../event-log/usage-log.ts";
+import type { ConsumedLog } from "../event-log/usage-log.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Judge, OpenJudge } from "./judge.ts";
 
 export interface DetectionOptions {
-  readonly usage: UsageLog;
+  readonly usage: ConsumedLog;
   readonly judge: OpenJudge;
   readonly saveEveryMs: number;
   readonly now: () => number;
@@ -79,7 +79,7 @@ export class DetectionWorker {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       await usage.entries.waitFor(this.#offset, signal);
-      const entries = usage.entries.read(this.#offset, entriesPerRead);
+      const entries = await usage.entries.read(this.#offset, entriesPerRead);
       if (entries.length > 0) await this.#take(entries);
       if (now() >= this.#nextSaveMs) await this.#save();
     }

@@ -25,8 +25,8 @@ it("gives offsets from 1 without gaps, and reads back in order what was appended
   const log = new LmdbLog({ directory: temporaryDirectory() });
   const offsets = await Promise.all(["a", "b", "c"].map((entry) => log.append(Buffer.from(entry))));
   expect(offsets).toEqual([1, 2, 3]);
-  expect(log.read(0, 10).map((entry) => text(entry.payload))).toEqual(["a", "b", "c"]);
-  expect(log.read(1, 1).map((entry) => entry.offset)).toEqual([2]);
+  expect(log.peek(0, 10).map((entry) => text(entry.payload))).toEqual(["a", "b", "c"]);
+  expect(log.peek(1, 1).map((entry) => entry.offset)).toEqual([2]);
   await log.close();
 });
 
@@ -35,12 +35,12 @@ it("continues its offsets after everything was trimmed and the log reopened", as
   const first = new LmdbLog({ directory });
   for (const entry of ["a", "b", "c"]) await first.append(Buffer.from(entry));
   await first.trim(3);
-  expect(first.read(0, 10)).toEqual([]);
+  expect(first.peek(0, 10)).toEqual([]);
   await first.close();
   const second = new LmdbLog({ directory });
   expect(second.trimmedOffset()).toBe(3);
   expect(await second.append(Buffer.from("d"))).toBe(4);
-  expect(second.read(0, 10).map((entry) => text(entry.payload))).toEqual(["d"]);
+  expect(second.peek(0, 10).map((entry) => text(entry.payload))).toEqual(["d"]);
   await second.close();
 });
 
@@ -59,7 +59,7 @@ it("wakes a reader that waits, and lets it go when it is told to stop", async ()
 it("keeps a read entry unchanged while later writes reuse its page", async () => {
   const log = new LmdbLog({ directory: temporaryDirectory() });
   await log.append(Buffer.alloc(20_000, 7));
-  const [entry] = log.read(0, 1);
+  const [entry] = log.peek(0, 1);
   await log.trim(1);
   for (let round = 0; round < 50; round++) await log.append(Buffer.alloc(20_000, 9));
   expect(entry?.payload.every((byte) => byte === 7)).toBe(true);
@@ -91,7 +91,7 @@ it("moves output, index, state and input offset together, and finds them again a
   await log.commit({
     inputOffset: 7,
     arrivedAtMs: 1000,
-    entries: [Buffer.from("x"), Buffer.from("y")],
+    entries: ["x", "y"].map((entry) => ({ partition: 0, payload: Buffer.from(entry) })),
     ...remembered(log, identity, 0xdeadbeef),
     state: { producers: [["p", 3]] },
   });
@@ -212,7 +212,7 @@ it("has every acknowledged entry after kill -9, and the usage log agrees with it
     expect(log.entries.lastOffset()).toBeGreaterThanOrEqual(acked);
     // The writer commits one entry per input offset, each saying its own number.
     expect(log.inputOffset()).toBe(log.entries.lastOffset());
-    const [last] = log.entries.read(log.entries.lastOffset() - 1, 1);
+    const [last] = log.entries.peek(log.entries.lastOffset() - 1, 1);
     expect(Number(text(last?.payload))).toBe(log.inputOffset());
     await log.close();
   }

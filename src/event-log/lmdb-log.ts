@@ -124,7 +124,11 @@ export class LmdbLog implements EventLog {
     }
   }
 
-  read(after: number, limit: number): readonly LogEntry[] {
+  async read(after: number, limit: number): Promise<readonly LogEntry[]> {
+    return this.peek(after, limit);
+  }
+
+  peek(after: number, limit: number): readonly LogEntry[] {
     const start = Math.max(after, this.#trimmedOffset) + 1;
     if (start > this.#durableOffset) return [];
     const range = this.#entries.getRange({ start, end: this.#durableOffset + 1, limit });

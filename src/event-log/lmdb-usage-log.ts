@@ -1,57 +1,44 @@
-/** The usage log on lmdb: log, index of traces, resolver state and consumers' marks share one environment. */
+/** The usage log on lmdb: log, the resolver's state and consumers' marks share one environment. */
 
-import type { Database } from "lmdb";
 import { LmdbLog, type LmdbLogOptions } from "./lmdb-log.ts";
-import { TraceIndex, type TraceIndexOptions } from "./trace-index.ts";
+import { LmdbResolverState } from "./lmdb-resolver-state.ts";
+import type { TraceIndexOptions } from "./trace-index.ts";
 import type { IdentityStats, ResolverStep, SeenSpan, SeenTrace, TraceKey, UsageLog } from "./usage-log.ts";
 
-const inputOffsetName = "input.offset";
-
 export class LmdbUsageLog implements UsageLog {
+  readonly partitions = 1;
+  readonly clockOf = [0];
   readonly entries: LmdbLog;
-  readonly #index: TraceIndex;
-  readonly #wrappers: Database<Buffer, string>;
-  readonly #state: Database<unknown, string>;
+  readonly #state: LmdbResolverState;
   #inputOffset: number;
 
   constructor(options: LmdbLogOptions & { readonly identities: TraceIndexOptions }) {
     this.entries = new LmdbLog(options);
-    this.#index = new TraceIndex(this.entries.environment, options.identities);
-    this.#wrappers = this.entries.environment.openDB({ name: "wrappers", encoding: "binary" });
-    this.#state = this.entries.environment.openDB({ name: "state" });
-    this.#inputOffset = (this.#state.get(inputOffsetName) as number | undefined) ?? 0;
+    this.#state = new LmdbResolverState(this.entries.environment, options.identities);
+    this.#inputOffset = this.#state.inputOffset();
   }
 
   async commit(step: ResolverStep): Promise<readonly number[]> {
-    const offsets = await this.entries.appendWith(step.entries, () => {
-      this.#index.save(step.traces, step.arrivedAtMs);
-      for (const [key, entry] of step.wrappers) this.#keepWrapper(key, entry);
-      for (const [name, value] of Object.entries(step.state)) this.#state.put(name, value);
-      this.#state.put(inputOffsetName, step.inputOffset);
-    });
+    const payloads = step.entries.map(({ payload }) => payload);
+    const offsets = await this.entries.appendWith(payloads, () => this.#state.put(step));
     this.#inputOffset = step.inputOffset;
     return offsets;
   }
 
-  #keepWrapper(key: string, entry: Uint8Array | null): void {
-    if (entry === null) this.#wrappers.remove(key);
-    else this.#wrappers.put(key, Buffer.from(entry.buffer, entry.byteOffset, entry.byteLength));
-  }
-
   trace(key: TraceKey): SeenTrace {
-    return this.#index.trace(key);
+    return this.#state.trace(key);
   }
 
   seen(trace: SeenTrace, spanId: string): SeenSpan | undefined {
-    return this.#index.seen(trace, spanId);
+    return this.#state.seen(trace, spanId);
   }
 
   wrapper(key: string): Uint8Array | undefined {
-    return this.#wrappers.get(key);
+    return this.#state.wrapper(key);
   }
 
   wrapperKeys(): Iterable<string> {
-    return this.#wrappers.getKeys();
+    return this.#state.wrapperKeys();
   }
 
   inputOffset(): number {
@@ -59,22 +46,22 @@ export class LmdbUsageLog implements UsageLog {
   }
 
   state(name: string): unknown {
-    return this.#state.get(name);
+    return this.#state.state(name);
   }
 
   identityStats(nowMs: number): IdentityStats {
-    return this.#index.stats(nowMs);
+    return this.#state.identityStats(nowMs);
   }
 
   saveMark(name: string, value: unknown): Promise<void> {
     return this.entries.transact(async () => {
-      await this.#state.put(`mark.${name}`, value);
+      await this.#state.putState(`mark.${name}`, value);
       await this.entries.environment.flushed;
     });
   }
 
   mark(name: string): unknown {
-    return this.#state.get(`mark.${name}`);
+    return this.#state.state(`mark.${name}`);
   }
 
   async close(): Promise<void> {

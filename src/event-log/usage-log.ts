@@ -1,9 +1,11 @@
 /**
  * The usage log with what must change together with it: the resolver's input offset, its identity index and its small
- * state. A step is in the log whole or not at all, after kill -9 as after a loss of power.
+ * state. A step is in the log whole or not at all, after kill -9 as after a loss of power. On one machine the log is one
+ * and has both ends in one process (`UsageLog`); in a cluster a resolver appends to all of its partitions
+ * (`ResolverLog`), and each partition has consumers elsewhere (`ConsumedLog`).
  */
 
-import type { EventLog } from "./event-log.ts";
+import type { EventLog, LogReader } from "./event-log.ts";
 
 /** (tenant, trace, span), exact. */
 export interface Identity {
@@ -77,13 +79,20 @@ export interface IdentityStats {
   readonly shortened: boolean;
 }
 
+/** An entry and the partition of the usage log it belongs to. */
+export interface PartitionEntry {
+  /** From 0. */
+  readonly partition: number;
+  readonly payload: Uint8Array;
+}
+
 export interface ResolverStep {
   /** Offset of the spans log up to which this step has read. */
   readonly inputOffset: number;
   /** Milliseconds of the clock when the step began: the arrival time of its records. */
   readonly arrivedAtMs: number;
   /** Entries to append to the usage log; may be none. */
-  readonly entries: readonly Uint8Array[];
+  readonly entries: readonly PartitionEntry[];
   /** Traces with those of their spans that are new or changed. */
   readonly traces: ReadonlyMap<SeenTrace, readonly SeenSpan[]>;
   /** Wrappers to keep, as entries of the usage log, or to forget (null), by `identityKey`. */
@@ -92,10 +101,17 @@ export interface ResolverStep {
   readonly state: Readonly<Record<string, unknown>>;
 }
 
-export interface UsageLog {
-  /** The log itself, for its consumers. */
-  readonly entries: EventLog;
-  /** Appends the entries and moves index, state and input offset in one transaction. Steps are not concurrent. */
+/** What a resolver has of the usage log, and its own memory beside it. */
+export interface ResolverLog {
+  /** Partitions of the usage log. */
+  readonly partitions: number;
+  /** Those that this resolver tells the time: each is told it by one. */
+  readonly clockOf: readonly number[];
+  /**
+   * Appends the entries and moves index, state and input offset in one transaction. Steps are not concurrent. After an
+   * error it is unknown whether the step was made, and this object is of no more use: opened anew, it knows.
+   * @returns the offset of each entry within its partition.
+   */
   commit(step: ResolverStep): Promise<readonly number[]>;
   /** What is known of a trace within the horizon. */
   trace(key: TraceKey): SeenTrace;
@@ -108,9 +124,27 @@ export interface UsageLog {
   inputOffset(): number;
   state(name: string): unknown;
   identityStats(nowMs: number): IdentityStats;
-  /** A consumer's small durable value (offset, plan, snapshot) in this log's environment; resolves when it is on disk. */
-  saveMark(name: string, value: unknown): Promise<void>;
+}
+
+/** What a consumer has of a partition of the usage log. */
+export interface ConsumedLog {
+  /** The entries, for this consumer. */
+  readonly entries: LogReader;
+  /** A consumer's small durable value (offset, plan, snapshot); resolves when it would survive a loss of power. */
+  saveMark(name: string, value: ConsumerMark): Promise<void>;
   mark(name: string): unknown;
+}
+
+/** Whatever a consumer remembers, beside how far it has come. */
+export interface ConsumerMark {
+  /** Entries up to here are done with. */
+  readonly offset: number;
+}
+
+/** The usage log of one machine. */
+export interface UsageLog extends ResolverLog, ConsumedLog {
+  readonly entries: EventLog;
+  saveMark(name: string, value: unknown): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -8,6 +8,9 @@ import { asClickhouseError, ClickhouseError, errorText } from "./clickhouse-erro
 import { readClickhouseRequest } from "./clickhouse-request.ts";
 import { createInFlightBytes } from "./otlp-in-flight.ts";
 
+/** What a ClickHouse server takes (`http_max_uri_size`): clients put the values of parameters there. */
+const uriBytesMax = 1024 * 1024;
+
 export interface ClickhouseServerOptions {
   readonly engine: ClickhouseEngine;
   readonly bodyBytesMax: number;
@@ -53,7 +56,7 @@ export function createClickhouseServer(options: ClickhouseServerOptions): Server
     }
   }
 
-  return createServer((request, response) => {
+  return createServer({ maxHeaderSize: uriBytesMax }, (request, response) => {
     response.setHeader("x-clickhouse-server-display-name", displayName);
     response.setHeader("x-clickhouse-query-id", randomUUID());
     response.setHeader("x-content-type-options", "nosniff");

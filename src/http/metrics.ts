@@ -1,6 +1,7 @@
 /** What the server says of itself, for Prometheus. Names end in their unit. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { ResolvedStep } from "../ingest/resolver.ts";
 
 /** Readings taken at the moment somebody asks. */
 export interface MetricReadings {
@@ -25,11 +26,11 @@ export interface MetricReadings {
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** The server's metrics; `read` is called whenever they are collected. */
-export function createMetrics(read: () => MetricReadings) {
+/** The server's metrics; `read` is called whenever they are collected. Null where one part of a cluster has no readings. */
+export function createMetrics(read: (() => MetricReadings) | null) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  addGauges(registry, read);
+  if (read !== null) addGauges(registry, read);
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `burnwatch_${name}_total`, help, labelNames, registers: [registry] });
   return {
@@ -67,6 +68,17 @@ export function createMetrics(read: () => MetricReadings) {
       registers: [registry],
     }),
   };
+}
+
+/** Counts what a step of the resolver has done. */
+export function countResolved(metrics: Metrics, step: ResolvedStep): void {
+  metrics.repeats.inc(step.repeats);
+  metrics.conflicts.inc(step.conflicts);
+  metrics.corrections.inc(step.corrections);
+  metrics.notBilled.inc({ role: "rollup" }, step.rollups);
+  metrics.notBilled.inc({ role: "duplicate" }, step.duplicates);
+  for (const key of step.unknownUsageKeys) metrics.unknownUsageKeys.inc(key);
+  for (const record of step.records) metrics.records.inc({ cost_status: record.costStatus });
 }
 
 function addGauges(registry: Registry, read: () => MetricReadings): void {

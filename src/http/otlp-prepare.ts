@@ -1,7 +1,7 @@
 /** From the body of an export to what goes into the spans log, in one step without I/O: it may run in any thread. */
 
 import { type DecodeLimits, MalformedExportError, type SpanFilter } from "../ingest/decoded-export.ts";
-import { type EncodedExport, encodeExport } from "../ingest/encoded-export.ts";
+import { type EncodedExport, encodeExport, type SpansLayout } from "../ingest/encoded-export.ts";
 import { decodeJsonExport } from "../ingest/otlp-json.ts";
 import { decodeProtobufExport } from "../ingest/otlp-protobuf.ts";
 import { type ContentCoding, inflateBytes, tooLargeCode } from "./inflate-body.ts";
@@ -21,6 +21,7 @@ export interface PrepareRules {
   /** How long ago a span may have begun. */
   readonly oldestMs: number;
   readonly filter: SpanFilter;
+  readonly layout: SpansLayout;
 }
 
 /** `overloaded`: nothing is wrong with the body, there is just no room for it now. */
@@ -34,7 +35,7 @@ export type Prepared =
  * beyond the limits and with 400 where the bytes are not what the headers say. Throws only what `rules.filter` throws.
  */
 export function prepareExport(body: ExportBody, rules: PrepareRules): Prepared {
-  const { limits, filter, oldestMs } = rules;
+  const { limits, filter, oldestMs, layout } = rules;
   const { coding, encoding, arrivedAtMs } = body;
   const bytesMax = inflatedBytesMax(encoding, limits);
   let inflatedBytes = 0;
@@ -43,7 +44,7 @@ export function prepareExport(body: ExportBody, rules: PrepareRules): Prepared {
     if (bytes.length > bytesMax) return tooLarge(encoding, bytesMax);
     inflatedBytes = bytes.length;
     const decode = encoding === "json" ? decodeJsonExport : decodeProtobufExport;
-    const encoded = encodeExport(decode(bytes, limits, filter), { arrivedAtMs, oldestMs });
+    const encoded = encodeExport(decode(bytes, limits, filter), { arrivedAtMs, oldestMs }, layout);
     return { kind: "export", encoded, inflatedBytes };
   } catch (error) {
     if (error instanceof MalformedExportError) return refused(400, error.message, inflatedBytes);

@@ -27,7 +27,7 @@ const idleMs = 30_000;
 
 /** A preparer with one thread fewer than the machine has cores, at least one. They start with the first large body. */
 export function createPreparer(rules: PrepareRules): Preparer {
-  const { limits, oldestMs } = rules;
+  const { limits, oldestMs, layout } = rules;
   const pool = new Piscina<ExportBody, Prepared>({
     filename: new URL("./otlp-worker.ts", import.meta.url).href,
     minThreads: 0,
@@ -38,7 +38,7 @@ export function createPreparer(rules: PrepareRules): Preparer {
       maxOldGenerationSizeMb: threadMegabytesMax,
       maxYoungGenerationSizeMb: threadYoungMegabytesMax,
     },
-    workerData: { limits, oldestMs },
+    workerData: { limits, oldestMs, layout },
   });
   return {
     prepare: (body) => prepareOnTheSpot(body, rules) ?? prepareAside(body, pool),

@@ -14,13 +14,14 @@ import type { Metrics } from "./metrics.ts";
 import { createIntake } from "./otlp-intake.ts";
 import type { Prepare } from "./otlp-preparer.ts";
 import { createOtlpHandler } from "./otlp-receiver.ts";
-import type { OtlpRequestEvent } from "./otlp-signal.ts";
+import type { OtlpRequestEvent, OtlpSignal } from "./otlp-signal.ts";
 import type { Refusals } from "./refusals.ts";
 import { traceSignal } from "./trace-signal.ts";
 
 export interface OtlpFrontsOptions {
-  readonly acceptor: Acceptor;
-  readonly metricAcceptor: MetricAcceptor;
+  readonly acceptor: Pick<Acceptor, "accept">;
+  /** Null where metrics are not taken. */
+  readonly metricAcceptor: MetricAcceptor | null;
   readonly prepare: Prepare;
   readonly now: () => number;
   readonly metrics: Metrics;
@@ -55,11 +56,12 @@ export function createOtlpFronts({
     report,
   });
   const observe = (event: OtlpRequestEvent) => count(metrics, event);
-  const points = metricSignal({ accept: (decoded) => metricAcceptor.accept(decoded), keeps: keepsMetric, report });
-  const handlers = new Map([
-    ["/v1/traces", createOtlpHandler({ signal: traces, intake, observe })],
-    ["/v1/metrics", createOtlpHandler({ signal: points, intake, observe })],
-  ]);
+  const signals: { traces: OtlpSignal; metrics?: OtlpSignal } = { traces };
+  if (metricAcceptor !== null)
+    signals.metrics = metricSignal({ accept: (decoded) => metricAcceptor.accept(decoded), keeps: keepsMetric, report });
+  const handlers = new Map(
+    Object.entries(signals).map(([name, signal]) => [`/v1/${name}`, createOtlpHandler({ signal, intake, observe })]),
+  );
   const http = createServer((request, response) => {
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     const handle = handlers.get(path);
@@ -68,7 +70,7 @@ export function createOtlpFronts({
     const taken = [...handlers.keys()].map((known) => `${known.slice(4)} are taken at ${known}`).join(", ");
     sendJson(response, { code: 5, message: `no such path: ${path}; ${taken}` }, 404);
   });
-  return { http, grpc: createGrpcReceiver({ signals: { traces, metrics: points }, intake, observe }) };
+  return { http, grpc: createGrpcReceiver({ signals, intake, observe }) };
 }
 
 function count(metrics: Metrics, event: OtlpRequestEvent): void {

@@ -7,7 +7,7 @@ import type { AddressInfo, Server } from "node:net";
 import { buffer } from "node:stream/consumers";
 import type { AcceptExport, Producer } from "../ingest/accept-outcome.ts";
 import type { SpanFilter } from "../ingest/decoded-export.ts";
-import type { EncodedExport } from "../ingest/encoded-export.ts";
+import { type EncodedExport, oneLog } from "../ingest/encoded-export.ts";
 import { decodeOracle } from "../ingest/otlp-oracle.ts";
 import { decodeSpansEntry } from "../ingest/spans-codec.ts";
 import type { Span } from "../model/span.ts";
@@ -31,7 +31,7 @@ function partsOf(options: FaceOptions) {
   const { accept = async () => ({ kind: "accepted", rejected: [] }), filter = keepsAll, observe = () => {} } = options;
   const intake = createIntake(options);
   const { limits, report } = intake;
-  const { prepare, close } = createPreparer({ limits, oldestMs: Number.MAX_SAFE_INTEGER, filter });
+  const { prepare, close } = createPreparer({ limits, oldestMs: Number.MAX_SAFE_INTEGER, filter, layout: oneLog });
   return { intake, observe, signal: traceSignal({ accept, prepare, now: Date.now, report }), close };
 }
 
@@ -53,8 +53,8 @@ function grpcReceiver(options: FaceOptions): { readonly receiver: GrpcReceiver; 
 }
 
 /** The spans of an export as the log will have them. */
-export function spansOf({ payload }: EncodedExport): readonly Span[] {
-  return payload === null ? [] : decodeSpansEntry(payload).spans;
+export function spansOf({ entries }: EncodedExport): readonly Span[] {
+  return entries.flatMap(({ payload }) => decodeSpansEntry(payload).spans);
 }
 
 export type Protocol = "http" | "grpc";

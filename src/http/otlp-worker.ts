@@ -6,9 +6,10 @@ import { type ExportBody, type PrepareRules, prepareExport } from "./otlp-prepar
 
 const rules: PrepareRules = { ...(workerData as Omit<PrepareRules, "filter">), filter: { keepsAttribute, keepsSpan } };
 
-/** The payload changes hands; the rest, a few numbers and reasons, is copied. */
+/** A lone payload changes hands, as most do; the rest, a few numbers and reasons, is copied. */
 export default function prepare(body: ExportBody): unknown {
   const prepared = prepareExport(body, rules);
-  const payload = prepared.kind === "export" ? prepared.encoded.payload : null;
-  return payload === null ? prepared : move({ [transferableSymbol]: payload.buffer, [valueSymbol]: prepared });
+  const [entry, ...others] = prepared.kind === "export" ? prepared.encoded.entries : [];
+  const payload = others.length === 0 ? entry?.payload : undefined;
+  return payload === undefined ? prepared : move({ [transferableSymbol]: payload.buffer, [valueSymbol]: prepared });
 }

@@ -6,7 +6,7 @@ import { DiskSpace } from "../event-log/disk-space.ts";
 import type { EventLog } from "../event-log/event-log.ts";
 import { LmdbLog } from "../event-log/lmdb-log.ts";
 import type { Span } from "../model/span.ts";
-import { Acceptor } from "./accept.ts";
+import { Acceptor, appendsTo } from "./accept.ts";
 import { encodeExport } from "./encoded-export.ts";
 
 const nowMs = Date.UTC(2026, 5, 1);
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 function acceptor(into: EventLog = log): Acceptor {
   const space = new DiskSpace({ directory, freeBytesMin: 256e6, freeBytes: () => freeBytes });
-  return new Acceptor({ log: into, space, backlogSpansMax: 10 });
+  return new Acceptor({ append: appendsTo(into), space, backlogSpansMax: 10 });
 }
 
 const span: Span = {

@@ -2,14 +2,24 @@
 
 import { type DiskSpace, NoRoomError } from "../event-log/disk-space.ts";
 import type { EventLog } from "../event-log/event-log.ts";
+import { KafkaUnavailable } from "../event-log/kafka-client.ts";
+import type { PartitionEntry } from "../event-log/usage-log.ts";
 import type { AcceptOutcome } from "./accept-outcome.ts";
 import type { EncodedExport } from "./encoded-export.ts";
 
+/** Takes entries of the spans log; resolves when every one of them would survive a loss of power. */
+export type AppendSpans = (entries: readonly PartitionEntry[]) => Promise<unknown>;
+
 export interface AcceptorOptions {
-  readonly log: EventLog;
+  readonly append: AppendSpans;
   readonly space: DiskSpace;
   /** Spans accepted and not yet resolved, beyond which the answer is 429. */
   readonly backlogSpansMax: number;
+}
+
+/** Into a log of one machine. */
+export function appendsTo(log: Pick<EventLog, "append">): AppendSpans {
+  return (entries) => Promise.all(entries.map(({ payload }) => log.append(payload)));
 }
 
 /** Space comes back by hand: there is no hurry. */
@@ -30,9 +40,9 @@ export class Acceptor {
     return this.#broken.promise;
   }
 
-  async accept({ payload, spans }: EncodedExport): Promise<AcceptOutcome> {
-    if (payload === null) return { kind: "accepted", rejected: [] };
-    const { log, space, backlogSpansMax } = this.#options;
+  async accept({ entries, spans }: EncodedExport): Promise<AcceptOutcome> {
+    if (entries.length === 0) return { kind: "accepted", rejected: [] };
+    const { append, space, backlogSpansMax } = this.#options;
     if (this.#backlogSpans + spans > backlogSpansMax && this.#backlogSpans > 0) {
       return { kind: "overloaded", retryAfterSeconds: 1 };
     }
@@ -43,10 +53,10 @@ export class Acceptor {
     }
     this.#backlogSpans += spans;
     try {
-      await log.append(payload);
+      await append(entries);
     } catch (error) {
       this.#backlogSpans -= spans;
-      if (!(error instanceof NoRoomError)) this.#broken.reject(error);
+      if (!(error instanceof NoRoomError || error instanceof KafkaUnavailable)) this.#broken.reject(error);
       return { kind: "unavailable", retryAfterSeconds: 5, message: (error as Error).message };
     }
     return { kind: "accepted", rejected: [] };

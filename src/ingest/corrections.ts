@@ -64,7 +64,7 @@ export class Corrections {
   commit(step: CorrectionStep): Promise<number | undefined> {
     return this.#options.between(async (arrivedAtMs) => {
       const { usage, fresh, observe } = this.#options;
-      const changed = this.#changedSince(step.readAtOffset);
+      const changed = await this.#changedSince(step.readAtOffset);
       if (changed === undefined) return undefined;
       const made = step.corrections.filter(({ previous }) => !changed.has(identityKey(previous)));
       const records = made.flatMap(({ previous, corrected }) => correctionOf(previous, corrected));
@@ -72,7 +72,7 @@ export class Corrections {
       const offsets = await usage.commit({
         inputOffset: usage.inputOffset(),
         arrivedAtMs,
-        entries: entries.map(encodeUsageEntry),
+        entries: entries.map((entry) => ({ partition: 0, payload: encodeUsageEntry(entry) })),
         traces: new Map(),
         wrappers: new Map(),
         state: step.state(made),
@@ -83,17 +83,17 @@ export class Corrections {
     });
   }
 
-  #changedSince(offset: number): ReadonlySet<string> | undefined {
+  async #changedSince(offset: number): Promise<ReadonlySet<string> | undefined> {
     const { usage, fresh } = this.#options;
     if (usage.entries.trimmedOffset() > offset) return undefined;
     const changed = new Set<string>();
     for (let after = offset; ; ) {
-      const entries = usage.entries.read(after, entriesPerRead);
+      const entries = await usage.entries.read(after, entriesPerRead);
       for (const { offset: at, payload } of entries) {
         for (const record of (fresh.get(at) ?? decodeUsageEntry(payload)).records) changed.add(identityKey(record));
         after = at;
       }
-      if (entries.length < entriesPerRead) return changed;
+      if (entries.length === 0) return changed;
     }
   }
 }

@@ -37,7 +37,7 @@ function chat(number: number, attributes: Readonly<Record<string, AttributeValue
 function sums() {
   const entries = rig
     .usage()
-    .entries.read(0, 10_000)
+    .entries.peek(0, 10_000)
     .flatMap(({ payload }) => decodeUsageEntry(payload).records);
   expect(entries).toEqual(rig.table);
   return {
@@ -138,7 +138,7 @@ it("cuts a backfill over a year into entries of at most 20 days each", async () 
   await rig.send(...spans);
   const entries = rig
     .usage()
-    .entries.read(0, 1000)
+    .entries.peek(0, 1000)
     .map(({ payload }) => decodeUsageEntry(payload).records);
   for (const records of entries) {
     expect(new Set(records.map(({ startUs }) => Math.floor(startUs / 1000 / dayMs))).size).toBeLessThanOrEqual(20);

@@ -5,12 +5,13 @@
 
 import { completenessKeys, finalMarkSpanName } from "../../instrumentation/protocol.ts";
 import { dialectOf } from "../dialects/dialects.ts";
-import type { EventLog } from "../event-log/event-log.ts";
-import { identityKey, spanBits, type TraceKey, type UsageLog } from "../event-log/usage-log.ts";
+import type { LogReader } from "../event-log/event-log.ts";
+import { identityKey, type ResolverLog, spanBits, type TraceKey } from "../event-log/usage-log.ts";
 import type { Span } from "../model/span.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import { BetweenSteps } from "./between-steps.ts";
+import { byPartition } from "./by-partition.ts";
 import { Completeness, type CompletenessState } from "./completeness.ts";
 import { correctionOf, revised } from "./correction.ts";
 import { decideRoles } from "./decide-roles.ts";
@@ -26,12 +27,13 @@ import { decodeUsageEntry, encodeUsageEntry, type UsageEntry } from "./usage-cod
 import { usageRecord } from "./usage-record.ts";
 
 export interface ResolverOptions {
-  readonly spans: EventLog;
-  readonly usage: UsageLog;
-  readonly freshUsage: FreshEntries<UsageEntry>;
+  readonly spans: LogReader;
+  readonly usage: ResolverLog;
+  /** For consumers in this process; null where there are none. */
+  readonly freshUsage: FreshEntries<UsageEntry> | null;
   readonly prices: PriceBook;
-  /** The newest revision of records resolved before, wherever they are by now. */
-  readonly findStored: (wanted: readonly Wanted[]) => Promise<ReadonlyMap<string, UsageRecord>>;
+  /** The newest revision of records resolved before, wherever they are by now. Rejects soon after `signal` aborts. */
+  readonly findStored: (wanted: readonly Wanted[], signal: AbortSignal) => Promise<ReadonlyMap<string, UsageRecord>>;
   readonly now: () => number;
   /** How often the log is told the time; by default each second. */
   readonly tickEveryMs?: number;
@@ -139,8 +141,8 @@ export class Resolver {
     const draft = this.#newDraft();
     let inputOffset = after;
     let arrivedAtMs = this.#lastEntryAtMs;
-    while (draft.counts.spans < stepSpansMax) {
-      const [entry] = spans.read(inputOffset, 1);
+    while (draft.counts.spans < stepSpansMax && spans.lastOffset() > inputOffset) {
+      const [entry] = await spans.read(inputOffset, 1);
       if (entry === undefined) break;
       const decoded = decodeSpansEntry(entry.payload);
       arrivedAtMs = Math.max(arrivedAtMs, decoded.arrivedAtMs);
@@ -282,7 +284,7 @@ export class Resolver {
   async #findStored(wanted: readonly Wanted[]): Promise<ReadonlyMap<string, UsageRecord>> {
     for (;;) {
       try {
-        return await this.#options.findStored(wanted);
+        return await this.#options.findStored(wanted, this.#stopping.signal);
       } catch (error) {
         if (this.#stopping.signal.aborted) throw error;
         await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
@@ -300,19 +302,21 @@ export class Resolver {
   }
 
   async #commit(draft: StepDraft, inputOffset: number, arrivedAtMs: number): Promise<void> {
-    const { usage, freshUsage } = this.#options;
-    const entries: UsageEntry[] = splitByDays(draft.records).map((records) => ({ arrivedAtMs, records }));
+    const { usage } = this.#options;
+    const entries = byPartition(draft.records, usage.partitions).flatMap(({ partition, records }) =>
+      splitByDays(records).map((part) => ({ partition, entry: { arrivedAtMs, records: part } })),
+    );
     this.#lastEntryAtMs = arrivedAtMs;
     if (draft.records.length > 0) this.#lastRecordAtMs = arrivedAtMs;
     const offsets = await usage.commit({
       inputOffset,
       arrivedAtMs,
-      entries: entries.map(encodeUsageEntry),
+      entries: entries.map(({ partition, entry }) => ({ partition, payload: encodeUsageEntry(entry) })),
       traces: draft.traces,
       wrappers: draft.wrappers,
       state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
     });
-    for (const [index, entry] of entries.entries()) freshUsage.put(offsets[index] ?? 0, entry);
+    for (const [index, { entry }] of entries.entries()) this.#options.freshUsage?.put(offsets[index] ?? 0, entry);
   }
 
   /** Tells the consumers the time through the log itself, so that the same log always gives the same findings. */
@@ -323,15 +327,16 @@ export class Resolver {
     if (arrivedAtMs - this.#lastRecordAtMs > ticksAfterLastRecordMs) return;
     this.#lastEntryAtMs = arrivedAtMs;
     const entry: UsageEntry = { arrivedAtMs, records: [] };
+    const payload = encodeUsageEntry(entry);
     const [offset = 0] = await usage.commit({
       inputOffset: usage.inputOffset(),
       arrivedAtMs,
-      entries: [encodeUsageEntry(entry)],
+      entries: usage.clockOf.map((partition) => ({ partition, payload })),
       traces: new Map(),
       wrappers: new Map(),
       state: {},
     });
-    freshUsage.put(offset, entry);
+    freshUsage?.put(offset, entry);
   }
 }
 

@@ -2,11 +2,11 @@
 
 import {
   identityKey,
+  type ResolverLog,
   type SeenSpan,
   type SeenTrace,
   spanBits,
   spansPerTraceMax,
-  type UsageLog,
 } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { takenBack } from "./correction.ts";
@@ -34,7 +34,7 @@ interface Arrival {
 }
 
 export class StepDraft {
-  readonly #usage: UsageLog;
+  readonly #usage: ResolverLog;
   readonly #held: HeldTraces;
   readonly #horizonMs: number;
   #arrivals: Arrival[] = [];
@@ -54,7 +54,7 @@ export class StepDraft {
   readonly unknownUsageKeys: string[] = [];
   readonly counts = { spans: 0, repeats: 0, conflicts: 0, corrections: 0, rollups: 0, duplicates: 0 };
 
-  constructor(usage: UsageLog, held: HeldTraces, horizonMs: number) {
+  constructor(usage: ResolverLog, held: HeldTraces, horizonMs: number) {
     this.#usage = usage;
     this.#held = held;
     this.#horizonMs = horizonMs;

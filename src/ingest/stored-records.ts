@@ -36,16 +36,31 @@ export async function findStored(
 ): Promise<Map<string, UsageRecord>> {
   const found = new Map<string, UsageRecord>();
   const missing = new Map(wanted.map((one) => [identityKey(one), one]));
-  for (const record of unwritten(options)) {
-    if (missing.has(identityKey(record)) && record.calls >= 0) keepNewest(found, record);
+  for await (const records of unwritten(options)) {
+    for (const record of records) if (missing.has(identityKey(record)) && record.calls >= 0) keepNewest(found, record);
   }
+  await addFromTable(found, missing, options.store);
+  return found;
+}
+
+/** The same from the table alone, where all that was resolved before is in it. */
+export async function findInTable(wanted: readonly Wanted[], store: Store): Promise<Map<string, UsageRecord>> {
+  const found = new Map<string, UsageRecord>();
+  await addFromTable(found, new Map(wanted.map((one) => [identityKey(one), one])), store);
+  return found;
+}
+
+async function addFromTable(
+  found: Map<string, UsageRecord>,
+  missing: ReadonlyMap<string, Wanted>,
+  store: Store,
+): Promise<void> {
   const asked = [...missing.values()];
   for (let start = 0; start < asked.length; start += idsPerQuery) {
-    for (const record of await inTable(asked.slice(start, start + idsPerQuery), options.store)) {
+    for (const record of await inTable(asked.slice(start, start + idsPerQuery), store)) {
       if (missing.has(identityKey(record))) keepNewest(found, record);
     }
   }
-  return found;
 }
 
 function keepNewest(found: Map<string, UsageRecord>, record: UsageRecord): void {
@@ -53,15 +68,19 @@ function keepNewest(found: Map<string, UsageRecord>, record: UsageRecord): void 
   if (known === undefined || record.revision > known.revision) found.set(identityKey(record), record);
 }
 
-function* unwritten({ usage, fresh, writtenOffset }: StoredRecordsOptions): Generator<UsageRecord> {
+async function* unwritten({
+  usage,
+  fresh,
+  writtenOffset,
+}: StoredRecordsOptions): AsyncGenerator<readonly UsageRecord[]> {
   let after = writtenOffset();
   for (;;) {
-    const entries = usage.entries.read(after, entriesPerRead);
+    const entries = await usage.entries.read(after, entriesPerRead);
     for (const { offset, payload } of entries) {
-      yield* (fresh.get(offset) ?? decodeUsageEntry(payload)).records;
+      yield (fresh.get(offset) ?? decodeUsageEntry(payload)).records;
       after = offset;
     }
-    if (entries.length < entriesPerRead) return;
+    if (entries.length === 0) return;
   }
 }
 

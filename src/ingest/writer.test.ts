@@ -39,6 +39,7 @@ function openWriter(rowsMax: number, insert: Store["insert"]): Writer {
     store: store as Store,
     space: new DiskSpace({ directory, freeBytesMin: 0 }),
     rowsMax,
+    alone: true,
     lingerMs: 1,
     now: () => startMs,
     observe: () => undefined,

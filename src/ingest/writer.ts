@@ -5,7 +5,7 @@
 
 import { type DiskSpace, NoRoomError } from "../event-log/disk-space.ts";
 import type { LogEntry } from "../event-log/event-log.ts";
-import type { UsageLog } from "../event-log/usage-log.ts";
+import type { ConsumedLog } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
@@ -16,12 +16,18 @@ import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 export interface WriterOptions {
   /** Names the log in the tokens: two installations that share a database must differ. */
   readonly logId: string;
-  readonly usage: UsageLog;
-  readonly fresh: FreshEntries<UsageEntry>;
+  readonly usage: ConsumedLog;
+  /** For a writer in the process of the resolver; null elsewhere. */
+  readonly fresh: FreshEntries<UsageEntry> | null;
   readonly store: Store;
   /** Each statement waits for room: the store needs more than the rows, since it merges in the background. */
   readonly space: DiskSpace;
   readonly rowsMax: number;
+  /**
+   * False where others insert into the same tables meanwhile: then days are not compared, repaired or sealed, since that
+   * needs them to stand still, and the store's deduplication window is shared.
+   */
+  readonly alone: boolean;
   /** Waits this long for a fuller batch. */
   readonly lingerMs: number;
   readonly now: () => number;
@@ -39,8 +45,11 @@ interface WriterMark {
 
 const markName = "writer";
 const entriesPerRead = 256;
-/** A plan younger than this is certainly within the store's deduplication window: nothing else was inserted since. */
-const windowTrustedMs = 15 * 60_000;
+/**
+ * A plan younger than this is certainly within the store's deduplication window of 10,000 parts: nothing else was inserted
+ * since, or what some hundred others insert in a minute.
+ */
+const windowTrustedMs = { alone: 15 * 60_000, among: 60_000 };
 const sealEveryMs = 3_600_000;
 /** A day is closed when it ended this long ago: what comes later opens it again. */
 const closedAfterMs = 86_400_000;
@@ -96,8 +105,10 @@ export class Writer {
       const records = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
       const to = entries.at(-1)?.offset ?? this.#mark.offset;
       if (records === 0) {
-        // Ticks alone need no durable mark: reading them again after a crash is harmless.
-        this.#mark = { offset: to, plan: null };
+        // Ticks alone need no durable mark: reading them again after a crash is harmless. Elsewhere somebody may wait
+        // to see how far this has come.
+        if (!this.#options.alone) await this.#save({ offset: to, plan: null });
+        else this.#mark = { offset: to, plan: null };
         continue;
       }
       await this.#carryOut(await this.#plan(to), entries);
@@ -106,31 +117,31 @@ export class Writer {
 
   /** Waits until a batch is full or the first of its entries has lingered long enough. */
   async #gather(): Promise<readonly OffsetEntry[]> {
-    const { rowsMax, lingerMs } = this.#options;
+    const { usage, rowsMax, lingerMs } = this.#options;
     const deadline = AbortSignal.any([this.#stopping.signal, this.#hurry.signal, AbortSignal.timeout(lingerMs)]);
     for (;;) {
-      const entries = this.#read({ to: Number.MAX_SAFE_INTEGER, rowsMax });
+      const entries = await this.#read({ to: usage.entries.lastOffset(), rowsMax });
       const take = entriesToPlan(entries, { rowsMax });
       const rows = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
       if (take < entries.length || rows >= rowsMax || deadline.aborted) {
         if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
         return entries.slice(0, take);
       }
-      await this.#options.usage.entries.waitFor(entries.at(-1)?.offset ?? this.#mark.offset, deadline);
+      await usage.entries.waitFor(entries.at(-1)?.offset ?? this.#mark.offset, deadline);
     }
   }
 
-  #read({ to, rowsMax }: { readonly to: number; readonly rowsMax: number }): OffsetEntry[] {
+  async #read({ to, rowsMax }: { readonly to: number; readonly rowsMax: number }): Promise<OffsetEntry[]> {
     const { usage, fresh } = this.#options;
     const found: OffsetEntry[] = [];
     let rows = 0;
     let after = this.#mark.offset;
     while (rows < rowsMax && after < to) {
-      const entries: readonly LogEntry[] = usage.entries.read(after, entriesPerRead);
+      const entries: readonly LogEntry[] = await usage.entries.read(after, entriesPerRead);
       if (entries.length === 0) break;
       for (const { offset, payload } of entries) {
         if (offset > to || rows >= rowsMax) return found;
-        const entry = fresh.get(offset) ?? decodeUsageEntry(payload);
+        const entry = fresh?.get(offset) ?? decodeUsageEntry(payload);
         found.push({ offset, entry });
         rows += entry.records.length;
         after = offset;
@@ -142,8 +153,7 @@ export class Writer {
   async #plan(to: number): Promise<Plan> {
     const from = this.#mark.offset + 1;
     const plan = { token: `${this.#options.logId}-${from}-${to}`, from, to, plannedAtMs: this.#options.now() };
-    this.#mark = { offset: this.#mark.offset, plan };
-    await this.#options.usage.saveMark(markName, this.#mark);
+    await this.#save({ offset: this.#mark.offset, plan });
     return plan;
   }
 
@@ -153,15 +163,15 @@ export class Writer {
    * missing is inserted. Then base and rollups of its days are compared: a kill may have come between the two.
    */
   async #recover(plan: Plan): Promise<void> {
-    const { store, now } = this.#options;
+    const { store, now, alone } = this.#options;
     // All of it, whatever the limit is now: what is left out here would be left out for ever.
-    const entries = this.#read({ to: plan.to, rowsMax: Number.MAX_SAFE_INTEGER });
+    const entries = await this.#read({ to: plan.to, rowsMax: Number.MAX_SAFE_INTEGER });
     const days = daysOf(entries.flatMap(({ entry }) => entry.records));
-    const old = now() - plan.plannedAtMs > windowTrustedMs;
+    const old = now() - plan.plannedAtMs > (alone ? windowTrustedMs.alone : windowTrustedMs.among);
     const done = old ? await this.#untilDone(() => store.batchDays(plan.token, days)) : new Map<string, number>();
     if (done === undefined) return;
-    await this.#insert(plan, entries, new Set(done.keys()));
-    const repaired = await this.#untilDone(() => store.repairRollups(days));
+    if (!(await this.#insert(plan, entries, new Set(done.keys())))) return;
+    const repaired = alone ? await this.#untilDone(() => store.repairRollups(days)) : [];
     if (repaired === undefined) return;
     if (repaired.length > 0) this.#options.repaired(repaired);
     await this.#finish(plan);
@@ -201,8 +211,8 @@ export class Writer {
 
   /** Between two batches, so that nothing is inserted into a day while it is compared. */
   async #sealWhenDue(): Promise<void> {
-    const { store, space, now, failed } = this.#options;
-    if (now() - this.#sealedAtMs < sealEveryMs || !space.hasRoom()) return;
+    const { store, space, now, failed, alone } = this.#options;
+    if (!alone || now() - this.#sealedAtMs < sealEveryMs || !space.hasRoom()) return;
     this.#sealedAtMs = now();
     try {
       const before = new Date(now() - closedAfterMs).toISOString().slice(0, 10);
@@ -213,8 +223,12 @@ export class Writer {
   }
 
   async #finish(plan: Plan): Promise<void> {
-    this.#mark = { offset: plan.to, plan: null };
-    await this.#options.usage.saveMark(markName, this.#mark);
+    await this.#save({ offset: plan.to, plan: null });
+  }
+
+  async #save(mark: WriterMark): Promise<void> {
+    this.#mark = mark;
+    await this.#options.usage.saveMark(markName, mark);
   }
 
   /** Tries until it succeeds; undefined when the writer was told to stop first. */

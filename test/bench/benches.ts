@@ -1,6 +1,7 @@
 /** The list of benches, in the order in which all of them run. Adding one is a file and a line here. */
 
 import type { Bench } from "./bench.ts";
+import { cluster } from "./cluster.ts";
 import { decode } from "./decode.ts";
 import { detection } from "./detection.ts";
 import { endToEnd } from "./end-to-end.ts";
@@ -16,6 +17,7 @@ export const benches: readonly Bench[] = [
   ingest,
   detection,
   endToEnd,
+  cluster,
   identity,
   queries,
   start,

@@ -10,7 +10,7 @@ import { DiskSpace } from "../../src/event-log/disk-space.ts";
 import { LmdbLog } from "../../src/event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import { inflateBytes } from "../../src/http/inflate-body.ts";
-import { Acceptor } from "../../src/ingest/accept.ts";
+import { Acceptor, appendsTo } from "../../src/ingest/accept.ts";
 import { type DecodedExport, defaultDecodeLimits } from "../../src/ingest/decoded-export.ts";
 import { type EncodedExport, encodeExport } from "../../src/ingest/encoded-export.ts";
 import { FreshEntries } from "../../src/ingest/fresh-entries.ts";
@@ -134,7 +134,7 @@ export function encode(exports: readonly DecodedExport[]): EncodedExport[] {
 /** Puts exports into the spans log, some at once. */
 export async function accept({ spans }: Logs, exports: readonly EncodedExport[]): Promise<void> {
   const space = new DiskSpace({ directory: tmpdir(), freeBytesMin: 0 });
-  const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: Number.MAX_SAFE_INTEGER });
+  const acceptor = new Acceptor({ append: appendsTo(spans), space, backlogSpansMax: Number.MAX_SAFE_INTEGER });
   let next = 0;
   const exporter = async () => {
     for (let one = exports[next++]; one !== undefined; one = exports[next++]) {
@@ -157,7 +157,7 @@ export async function resolve({ spans, usage, freshUsage }: Logs): Promise<void>
 }
 
 function entriesOf({ usage, freshUsage }: Logs) {
-  return usage.entries.read(0, freshEntriesMax).map(({ offset, payload }) => ({
+  return usage.entries.peek(0, freshEntriesMax).map(({ offset, payload }) => ({
     offset,
     entry: freshUsage.get(offset) ?? decodeUsageEntry(payload),
   }));

@@ -58,7 +58,7 @@ async function savedState(directory: string, journal: string): Promise<SavedStat
     const found = new Map(new Journal(journal).entries());
     const last = log.entries.lastOffset();
     for (let after = log.entries.trimmedOffset(); after < last; ) {
-      const entries = log.entries.read(after, 256);
+      const entries = log.entries.peek(after, 256);
       for (const { offset, payload } of entries) found.set(offset, { offset, payload: Buffer.from(payload) });
       after = entries.at(-1)?.offset ?? last;
     }

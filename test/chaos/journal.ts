@@ -16,7 +16,7 @@ export class Journal {
   keep(log: EventLog, offset: number): void {
     let lines = "";
     for (let after = log.trimmedOffset(); after < offset; ) {
-      const entries = log.read(after, entriesPerRead);
+      const entries = log.peek(after, entriesPerRead);
       for (const entry of entries) {
         after = entry.offset;
         if (entry.offset > offset) break;

@@ -2,7 +2,8 @@
  * `npm run test:chaos -- [--seed N] [--kills N] [--only PLACE] [--rows N] [--mutate] [--json]`: kill -9 at every named
  * step and at random moments, then disks and clocks that misbehave, then the tables of what was lost, doubled or wrongly
  * summed. Ends with 1 unless all of it is 0. `--only` takes a place, its beginning, or a scenario; `--kills 0` runs the
- * scenarios alone.
+ * scenarios alone. `npm run test:chaos -- cluster [--seed N] [--kills N] [--only PLACE] [--mutate]`: the same over a real
+ * Kafka broker, with two processes of each role.
  */
 
 import { parseArgs } from "node:util";
@@ -11,10 +12,12 @@ import { runCampaign } from "./campaign.ts";
 import { runMutations } from "./mutate.ts";
 import { killPlan } from "./places.ts";
 import { campaignClean, printCampaign, printMutations, printScenarios } from "./print.ts";
+import { runCluster } from "./run-cluster.ts";
 import type { ScenarioResult } from "./scenarios/scenario.ts";
 import { scenarios } from "./scenarios/scenarios.ts";
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
     kills: { type: "string", default: "108" },
@@ -67,5 +70,12 @@ async function mutations(): Promise<boolean> {
   return results.every(({ red }) => red);
 }
 
+/** `cluster`: the same over Kafka, with processes of their own for each role. */
+async function cluster(): Promise<boolean> {
+  const kills = process.argv.includes("--kills") ? Number(values.kills) : 0;
+  return runCluster({ seed, kills, only: values.only, mutate: values.mutate, progress });
+}
+
+if (positionals.includes("cluster")) process.exit((await cluster()) ? 0 : 1);
 const clean = values.mutate ? [await mutations()] : [await campaign(), await allScenarios()];
 process.exit(clean.every(Boolean) ? 0 : 1);

@@ -22,7 +22,7 @@ export interface Adapters {
   readonly store: Store;
 }
 
-type Passing = <Result>(step: Step, work: () => Promise<Result>) => Promise<Result>;
+export type Passing = <Result>(step: Step, work: () => Promise<Result>) => Promise<Result>;
 
 interface WriterMark {
   readonly plan?: { readonly to: number } | null;
@@ -68,7 +68,7 @@ export function standBetween(real: Adapters, { failpoint, mutation, journal }: B
 }
 
 /** `target` with some methods replaced; all others, also those that are added to the contract one day, are its own. */
-function over<Target extends object>(target: Target, replaced: Partial<Target>): Target {
+export function over<Target extends object>(target: Target, replaced: Partial<Target>): Target {
   return new Proxy(target, {
     get(from, name) {
       if (Object.hasOwn(replaced, name)) return Reflect.get(replaced, name);
@@ -83,7 +83,8 @@ function bound(log: EventLog, name: "append"): EventLog["append"] {
   return log[name].bind(log);
 }
 
-function passing(failpoint: Failpoint | null): Passing {
+/** Counts the passings of the failpoint's step, and dies at the one that is meant. */
+export function passing(failpoint: Failpoint | null): Passing {
   let passings = 0;
   return async (step, work) => {
     if (step !== failpoint?.step || ++passings !== failpoint.passing) return work();

@@ -1,7 +1,9 @@
 /** Asks the running server what it has stored, and whether every rollup says the same as the rows. */
 
-import { sql } from "../support/burnwatch.ts";
 import type { StoredSpan } from "./ledger.ts";
+
+/** One question in SQL. */
+export type Ask = <Row>(sql: string) => Promise<readonly Row[]>;
 
 /** The base row's value for the time column of each rollup view. */
 const rollupTimes: Readonly<Record<string, readonly [column: string, ofBase: string]>> = {
@@ -14,9 +16,8 @@ const rollupTimes: Readonly<Record<string, readonly [column: string, ofBase: str
  * Every row, but those that cancel out: a wrapper whose calls came only after its trace was long quiet (the server was
  * down, or the clock jumped) was billed by right, and taken back.
  */
-export async function storedSpans(apiUrl: string): Promise<readonly StoredSpan[]> {
-  const rows = await sql<{ identity: string; cost: string }>(
-    apiUrl,
+export async function storedSpans(ask: Ask): Promise<readonly StoredSpan[]> {
+  const rows = await ask<{ identity: string; cost: string }>(
     `SELECT concat(tenant, ' ', trace_id, ' ', span_id) AS identity, ifNull(toString(toDecimal64(cost_usd, 9)), 'null') AS cost
      FROM usage WHERE (tenant, trace_id, span_id) NOT IN (
        SELECT tenant, trace_id, span_id FROM usage GROUP BY tenant, trace_id, span_id HAVING sum(calls) = 0)`,
@@ -25,12 +26,12 @@ export async function storedSpans(apiUrl: string): Promise<readonly StoredSpan[]
 }
 
 /** Groups of any rollup whose calls, tokens or cost differ from the rows', as one line each. */
-export async function rollupDifferences(apiUrl: string): Promise<readonly string[]> {
-  const views = await sql<{ name: string }>(apiUrl, "SHOW TABLES LIKE 'usage_by_%'");
+export async function rollupDifferences(ask: Ask): Promise<readonly string[]> {
+  const views = await ask<{ name: string }>("SHOW TABLES LIKE 'usage_by_%'");
   const differences: string[] = [];
   for (const { name } of views) {
     const [column, ofBase] = rollupTimes[name] ?? ["'all'", "'all'"];
-    const [base, rollup] = [await sums(apiUrl, "usage", ofBase), await sums(apiUrl, name, column)];
+    const [base, rollup] = [await sums(ask, "usage", ofBase), await sums(ask, name, column)];
     for (const group of new Set([...base.keys(), ...rollup.keys()])) {
       if (base.get(group) === rollup.get(group)) continue;
       differences.push(`${name} ${group}: rows ${base.get(group) ?? "none"}, rollup ${rollup.get(group) ?? "none"}`);
@@ -40,9 +41,8 @@ export async function rollupDifferences(apiUrl: string): Promise<readonly string
 }
 
 /** Sums by time, tenant, feature and model, as text that compares. */
-async function sums(apiUrl: string, from: string, time: string): Promise<ReadonlyMap<string, string>> {
-  const rows = await sql<{ group: string; sums: string }>(
-    apiUrl,
+async function sums(ask: Ask, from: string, time: string): Promise<ReadonlyMap<string, string>> {
+  const rows = await ask<{ group: string; sums: string }>(
     `SELECT concat(toString(${time}), ' ', tenant, ' ', feature, ' ', model) AS group,
        concat(toString(sum(calls)), ' calls, ', toString(sum(unpriced_calls)), ' unpriced, ', toString(sum(input_tokens)),
          ' in, ', toString(sum(output_tokens)), ' out, $', toString(sum(ifNull(cost_usd, 0)))) AS sums

@@ -1,6 +1,6 @@
 /** What is wrong with the store at one moment, found by asking the running server after it has settled. */
 
-import { settle } from "../support/burnwatch.ts";
+import { settle, sql } from "../support/burnwatch.ts";
 import type { Ledger } from "./ledger.ts";
 import { rollupDifferences, storedSpans } from "./stored.ts";
 
@@ -20,8 +20,9 @@ const triesMax = 3;
 /** Every exporter must be waiting, and every request of theirs acknowledged. */
 export async function judgeStore(apiUrl: string, ledger: Ledger): Promise<Verdict> {
   await ask(() => settle(apiUrl));
-  const { lost, doubled, wrongCost, foreign, examples } = ledger.faults(await ask(() => storedSpans(apiUrl)));
-  const rollups = await ask(() => rollupDifferences(apiUrl));
+  const question = <Row>(text: string) => sql<Row>(apiUrl, text);
+  const { lost, doubled, wrongCost, foreign, examples } = ledger.faults(await ask(() => storedSpans(question)));
+  const rollups = await ask(() => rollupDifferences(question));
   const { completeness } = await ask(() => completenessOf(apiUrl));
   return { lost, doubled, wrong: wrongCost + foreign, rollups, completeness, examples };
 }

@@ -21,6 +21,8 @@ export interface VictimOptions {
   readonly directory?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly mutation?: Mutation | null;
+  /** What it runs: by default a server that does everything. */
+  readonly entry?: string;
 }
 
 export interface StartOptions {
@@ -80,7 +82,7 @@ export class Victim {
   spawn({ failpoint = null, nodeFlags: flags = [], environment = {} }: StartOptions = {}): void {
     const orders: ChaosOrders = { failpoint, mutation: this.#options.mutation ?? null, journal: this.journal };
     this.#output = "";
-    const child = spawn(process.execPath, [...nodeFlags, ...flags, entry], {
+    const child = spawn(process.execPath, [...nodeFlags, ...flags, this.#options.entry ?? entry], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: {
         ...process.env,

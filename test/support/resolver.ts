@@ -7,7 +7,7 @@ import { DiskSpace } from "../../src/event-log/disk-space.ts";
 import { LmdbLog } from "../../src/event-log/lmdb-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import { identityKey } from "../../src/event-log/usage-log.ts";
-import { Acceptor } from "../../src/ingest/accept.ts";
+import { Acceptor, appendsTo } from "../../src/ingest/accept.ts";
 import { encodeExport } from "../../src/ingest/encoded-export.ts";
 import { FreshEntries } from "../../src/ingest/fresh-entries.ts";
 import type { HeldLimits } from "../../src/ingest/held-traces.ts";
@@ -79,7 +79,7 @@ function openParts(directory: string, rig: ResolverRig, heldLimits?: HeldLimits)
     identities: { horizonMs: dayMs, entriesMax: 100_000 },
   });
   const space = new DiskSpace({ directory, freeBytesMin: 0 });
-  const acceptor = new Acceptor({ log: spans, space, backlogSpansMax: 100_000 });
+  const acceptor = new Acceptor({ append: appendsTo(spans), space, backlogSpansMax: 100_000 });
   const resolver = new Resolver({
     spans,
     usage,

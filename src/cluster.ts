@@ -1,0 +1,212 @@
+/** The parts of a cluster, each in as many processes as it takes, joined by Kafka: the same workers as on one machine. */
+
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Config } from "./config.ts";
+import { keepsAttribute, keepsSpan } from "./dialects/dialects.ts";
+import { DiskSpace } from "./event-log/disk-space.ts";
+import type { KafkaClient } from "./event-log/kafka-client.ts";
+import { KafkaConsumedLog } from "./event-log/kafka-consumed-log.ts";
+import { KafkaLog } from "./event-log/kafka-log.ts";
+import { KafkaResolverLog, resolverGroup } from "./event-log/kafka-resolver-log.ts";
+import { KafkaSpansSink } from "./event-log/kafka-spans-sink.ts";
+import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "./event-log/kafka-topics.ts";
+import { OwnedPartitions, type PartitionWorker } from "./event-log/owned-partitions.ts";
+import { untilConsumed } from "./event-log/until-consumed.ts";
+import { countResolved, type Metrics } from "./http/metrics.ts";
+import { createPreparer } from "./http/otlp-preparer.ts";
+import { createOtlpFronts, type OtlpFronts } from "./http/otlp-server.ts";
+import { Refusals } from "./http/refusals.ts";
+import { Acceptor } from "./ingest/accept.ts";
+import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
+import { logClock } from "./ingest/log-clock.ts";
+import { Resolver } from "./ingest/resolver.ts";
+import { findInTable } from "./ingest/stored-records.ts";
+import { Writer } from "./ingest/writer.ts";
+import type { PriceBook } from "./pricing/price-book.ts";
+import type { Store } from "./store/store.ts";
+
+/** What every part of a cluster is given. */
+export interface PartOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly client: KafkaClient;
+  readonly metrics: Metrics;
+}
+
+export interface Collector {
+  readonly otlp: OtlpFronts;
+  stop(): Promise<void>;
+}
+
+/** The group of the writers, without its prefix; the name that `Writer` marks its place under. */
+const writerGroup = "writer";
+const producersRefusedMax = 1000;
+const dayMs = 86_400_000;
+const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
+
+/** OTLP into the spans topic. An export is acknowledged when all in-sync copies of the brokers have it. */
+export function openCollector({ config, log, client, metrics }: PartOptions): Collector {
+  const sink = new KafkaSpansSink(client, topicsOf(layoutOf(config)).spans);
+  const acceptor = new Acceptor({
+    append: (entries) => sink.append(entries),
+    // The brokers' disks are theirs to watch; a collector writes nothing to its own.
+    space: new DiskSpace({ directory: config.data, freeBytesMin: 0 }),
+    backlogSpansMax: config.backlogSpansMax,
+  });
+  const preparer = createPreparer({
+    limits: defaultDecodeLimits,
+    oldestMs: config.rawRetentionDays * dayMs,
+    filter: { keepsAttribute, keepsSpan },
+    layout: { partitions: config.kafkaPartitions, entryBytesMax: spansEntryBytesMax },
+  });
+  const otlp = createOtlpFronts({
+    acceptor: {
+      async accept(received) {
+        const outcome = await acceptor.accept(received);
+        // What waits here is what the brokers have not acknowledged; what they have is theirs.
+        if (outcome.kind === "accepted") acceptor.resolved(received.spans);
+        return outcome;
+      },
+    },
+    metricAcceptor: null,
+    prepare: preparer.prepare,
+    metrics,
+    refusals: new Refusals(producersRefusedMax),
+    now,
+    report: (error) => log.error({ error: String(error) }, "export request failed"),
+  });
+  return {
+    otlp,
+    async stop() {
+      await preparer.close();
+      await sink.close();
+    },
+  };
+}
+
+/** Spans topic to usage topic, for each partition of the spans topic that this process is given. */
+export function openResolvers(
+  options: PartOptions & { readonly store: Store; readonly prices: PriceBook },
+): OwnedPartitions {
+  const { config, log, client } = options;
+  const topics = topicsOf(layoutOf(config));
+  return new OwnedPartitions({
+    client,
+    group: `${config.kafkaPrefix}.${resolverGroup}`,
+    topic: topics.spans,
+    open: (partition) => openResolver(options, topics, partition),
+    failed: failedIn("resolver", log),
+  });
+}
+
+async function openResolver(
+  options: PartOptions & { readonly store: Store; readonly prices: PriceBook },
+  topics: KafkaTopics,
+  partition: number,
+): Promise<PartitionWorker> {
+  const { config, log, client, metrics, store, prices } = options;
+  const { kafkaPrefix: prefix, kafkaPartitions: partitions } = config;
+  const usage = await KafkaResolverLog.open({
+    client,
+    prefix,
+    topics,
+    partition,
+    partitions,
+    directory: join(config.data, `memory-${partition}`),
+    identities: { horizonMs: config.identityHours * 3_600_000, entriesMax: config.identityEntriesMax },
+    now,
+  });
+  const spans = await KafkaLog.open({ client, topic: topics.spans, partition, failed: fetchFailed(log) });
+  const resolver = new Resolver({
+    spans,
+    usage,
+    freshUsage: null,
+    prices,
+    findStored: async (wanted, signal) => {
+      try {
+        await untilConsumed(client, `${prefix}.${writerGroup}`, topics.usage, signal);
+        return await findInTable(wanted, store);
+      } catch (error) {
+        log.warn({ partition, error: (error as Error).message }, "late spans wait: cannot see what is stored");
+        throw error;
+      }
+    },
+    now,
+    observe: (step) => countResolved(metrics, step),
+  });
+  log.info({ partition, from: usage.inputOffset() }, "resolving");
+  return {
+    failed: resolver.start().failed,
+    async stop() {
+      await resolver.stop();
+      await spans.close();
+      await usage.close();
+    },
+  };
+}
+
+/** Usage topic to ClickHouse, for each partition of the usage topic that this process is given. */
+export function openWriters(options: PartOptions & { readonly store: Store }): OwnedPartitions {
+  const { config, log, client } = options;
+  const topics = topicsOf(layoutOf(config));
+  return new OwnedPartitions({
+    client,
+    group: `${config.kafkaPrefix}.${writerGroup}`,
+    topic: topics.usage,
+    open: (partition) => openWriter(options, topics, partition),
+    failed: failedIn("writer", log),
+  });
+}
+
+async function openWriter(
+  { config, log, client, metrics, store }: PartOptions & { readonly store: Store },
+  topics: KafkaTopics,
+  partition: number,
+): Promise<PartitionWorker> {
+  const prefix = config.kafkaPrefix;
+  const consumer = { consumer: writerGroup, failed: fetchFailed(log) };
+  const usage = await KafkaConsumedLog.open({ client, prefix, topics, partition, ...consumer });
+  const writer = new Writer({
+    logId: usage.logId,
+    usage,
+    fresh: null,
+    store,
+    space: new DiskSpace({ directory: config.data, freeBytesMin: 0 }),
+    rowsMax: config.batchRowsMax,
+    alone: false,
+    lingerMs: 1000,
+    now,
+    observe: (written) => {
+      metrics.rowsWritten.inc(written.rows);
+      metrics.writeSeconds.observe(written.milliseconds / 1000);
+    },
+    repaired: () => undefined,
+    failed: (error, retryInMs) => {
+      metrics.writeFailures.inc();
+      log.error({ partition, error: error.message, retry_in_ms: retryInMs }, "insert failed, records wait in the log");
+    },
+  });
+  log.info({ partition, from: writer.offset() }, "writing");
+  return {
+    failed: writer.start().failed,
+    async stop() {
+      await writer.stop();
+      await usage.close();
+    },
+  };
+}
+
+/** Of a configuration with brokers. */
+export function layoutOf({ kafkaPrefix, kafkaPartitions, kafkaReplicas }: Config) {
+  return { prefix: kafkaPrefix, partitions: kafkaPartitions, replicas: kafkaReplicas };
+}
+
+function failedIn(role: string, log: Logger) {
+  return (partition: number, error: Error, retryInMs: number) =>
+    log.error({ role, partition, error: error.message, retry_in_ms: retryInMs }, "a partition stopped, opened again");
+}
+
+function fetchFailed(log: Logger) {
+  return (error: Error) => log.warn({ error: error.message }, "cannot read, trying again");
+}

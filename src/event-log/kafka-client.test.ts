@@ -1,0 +1,132 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
+import { type KafkaClient, KafkaFenced, type KafkaMessage, type TopicSpec } from "./kafka-client.ts";
+import { kafkaClients } from "./kafka-clients.ts";
+
+const missing = await kafkaMissing();
+const text = (value: Uint8Array) => Buffer.from(value).toString();
+
+describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s over a real broker", (name, open) => {
+  let broker: TestBroker;
+  let client: KafkaClient;
+  let topics = 0;
+  beforeAll(async () => {
+    broker = await startBroker();
+    client = (await open())({ brokers: [broker.address], clientId: "burnwatch-test" });
+  });
+  afterAll(async () => {
+    await client?.close();
+    await broker?.stop();
+  });
+
+  async function newTopic(partitions = 1): Promise<string> {
+    const topic = `${name}${process.pid}-${++topics}`;
+    await client.createTopics([specOf(topic, partitions)]);
+    return topic;
+  }
+  const specOf = (topic: string, partitions: number): TopicSpec => ({ topic, partitions, replicas: 1, settings: {} });
+  const message = (topic: string, value: string, partition = 0): KafkaMessage => ({
+    topic,
+    partition,
+    value: Buffer.from(value),
+  });
+  const commitOf = (topic: string, offset: number, metadata = "") => ({
+    group: `${topic}.group`,
+    topic,
+    partition: 0,
+    offset,
+    metadata,
+  });
+
+  async function readAll(topic: string, partition = 0): Promise<string[]> {
+    const reader = await client.reader(topic, partition);
+    const found: string[] = [];
+    for (let offset = 0; ; ) {
+      const { records, nextOffset, endOffset } = await reader.fetch({ offset, bytesMax: 1_000_000, waitMs: 100 });
+      found.push(...records.map(({ value }) => text(value)));
+      if (nextOffset >= endOffset) break;
+      offset = nextOffset;
+    }
+    await reader.close();
+    return found;
+  }
+
+  it("makes topics once, and says when one has other partitions than were asked for", async () => {
+    const topic = await newTopic(3);
+    await client.createTopics([specOf(topic, 3)]);
+    expect(await client.partitions(topic)).toBe(3);
+    expect(await client.partitions("no-such-topic")).toBe(0);
+    await expect(client.createTopics([specOf(topic, 4)])).rejects.toThrow(
+      `topic ${topic} has 3 partitions and 4 are configured`,
+    );
+  });
+
+  it("reads back what was appended, by partition and in order", async () => {
+    const topic = await newTopic(2);
+    const producer = await client.producer();
+    await producer.send([message(topic, "a"), message(topic, "b", 1), message(topic, "c")]);
+    await producer.send([message(topic, "d")]);
+    expect(await readAll(topic)).toEqual(["a", "c", "d"]);
+    expect(await readAll(topic, 1)).toEqual(["b"]);
+    expect(await client.endOffsets(topic)).toEqual(
+      new Map([
+        [0, 3],
+        [1, 1],
+      ]),
+    );
+    expect(await client.startOffset(topic, 0)).toBe(0);
+    await producer.close();
+  });
+
+  it("commits messages and a group's place with metadata together, many times in a row", async () => {
+    const topic = await newTopic(2);
+    const transactions = await client.transactions(`${topic}.id`);
+    const offsets: (readonly number[])[] = [];
+    for (let n = 1; n <= 20; n++) {
+      const messages = [message(topic, `${n}a`), message(topic, `${n}b`, 1), message(topic, `${n}c`)];
+      offsets.push(await transactions.commit(messages, commitOf(topic, n, `place ${n}`)));
+    }
+    expect(new Set(offsets.map(([a, , c]) => (c ?? 0) - (a ?? 0)))).toEqual(new Set([1]));
+    expect(await client.committed(`${topic}.group`, topic)).toEqual(
+      new Map([[0, { offset: 20, metadata: "place 20" }]]),
+    );
+    await transactions.commit([], commitOf(topic, 21, "nothing but a place"));
+    expect((await client.committed(`${topic}.group`, topic)).get(0)?.metadata).toBe("nothing but a place");
+    const expected = Array.from({ length: 20 }, (_, n) => [`${n + 1}a`, `${n + 1}c`]).flat();
+    expect(await readAll(topic)).toEqual(expected);
+    await transactions.close();
+  });
+
+  it("fences the former owner of a transactional id: of two, one can commit", async () => {
+    const topic = await newTopic();
+    const first = await client.transactions(`${topic}.id`);
+    await first.commit([message(topic, "first")], commitOf(topic, 1));
+    const second = await client.transactions(`${topic}.id`);
+    await expect(first.commit([message(topic, "zombie")], commitOf(topic, 7))).rejects.toBeInstanceOf(KafkaFenced);
+    await second.commit([message(topic, "second")], commitOf(topic, 2));
+    expect(await readAll(topic)).toEqual(["first", "second"]);
+    expect((await client.committed(`${topic}.group`, topic)).get(0)?.offset).toBe(2);
+    await Promise.all([first.close(), second.close()]);
+  });
+
+  it("deals a topic's partitions to the members of a group, and anew when one leaves", async () => {
+    const topic = await newTopic(4);
+    const shares: [readonly number[], readonly number[]] = [[], []];
+    const join = (member: 0 | 1) =>
+      client.join(`${topic}.group`, topic, (partitions) => {
+        shares[member] = partitions;
+      });
+    const first = await join(0);
+    await expect.poll(() => shares[0].length, { timeout: 15_000 }).toBe(4);
+    const second = await join(1);
+    await expect.poll(() => shares.map(({ length }) => length), { timeout: 15_000 }).toEqual([2, 2]);
+    expect(shares.flat().sort()).toEqual([0, 1, 2, 3]);
+    // Committing with members in the group, and without one's own generation.
+    const transactions = await client.transactions(`${topic}.id`);
+    await transactions.commit([], commitOf(topic, 3, "still here"));
+    expect((await client.committed(`${topic}.group`, topic)).get(0)?.metadata).toBe("still here");
+    await first.leave();
+    await expect.poll(() => shares[1].length, { timeout: 15_000 }).toBe(4);
+    await Promise.all([second.leave(), transactions.close()]);
+  });
+});

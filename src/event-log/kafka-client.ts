@@ -1,0 +1,112 @@
+/**
+ * What this project needs of a Kafka client, so that one library can be exchanged for another. Offsets are Kafka's own:
+ * the first record of a partition has 0, and they have gaps where transactions ended.
+ *
+ * Contract. Errors that may pass (a broker away, a leader moved) are `KafkaUnavailable`, and the same call may be made
+ * again; after any error of a transaction its `KafkaTransactions` is of no more use. Reads see only what is committed.
+ */
+
+export interface KafkaAddress {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+}
+
+export interface KafkaMessage {
+  readonly topic: string;
+  readonly partition: number;
+  readonly value: Uint8Array;
+}
+
+export interface KafkaRecord {
+  readonly offset: number;
+  readonly value: Uint8Array;
+}
+
+export interface TopicSpec {
+  readonly topic: string;
+  readonly partitions: number;
+  /** Copies of each partition; all but one must have a record before it is acknowledged. */
+  readonly replicas: number;
+  /** By Kafka's names, such as `retention.ms`. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** How far a group has come in one partition. */
+export interface Commit {
+  /** The next record to be read. */
+  readonly offset: number;
+  /** At most 4,096 bytes. */
+  readonly metadata: string;
+}
+
+export interface PartitionCommit extends Commit {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface Fetched {
+  readonly records: readonly KafkaRecord[];
+  /** Where to read on. */
+  readonly nextOffset: number;
+  /** Behind the last record that is committed. */
+  readonly endOffset: number;
+}
+
+/** One partition, read at one's own pace, with a connection of its own: a question may wait for records. */
+export interface KafkaReader {
+  /** Waits at most `waitMs` for the first record; whole records of about `bytesMax`, at least one where there is one. */
+  fetch(from: { readonly offset: number; readonly bytesMax: number; readonly waitMs: number }): Promise<Fetched>;
+  close(): Promise<void>;
+}
+
+export interface KafkaProducer {
+  /** Resolves when every in-sync copy has the messages. After an error it is unknown which of them are there. */
+  send(messages: readonly KafkaMessage[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface KafkaTransactions {
+  /**
+   * Appends the messages and moves the group, whole or not at all. One at a time.
+   * @returns the messages' offsets.
+   * @throws KafkaFenced when the transactional id was taken over.
+   */
+  commit(messages: readonly KafkaMessage[], commit: PartitionCommit): Promise<readonly number[]>;
+  close(): Promise<void>;
+}
+
+export interface KafkaClient {
+  /** Makes the topics that are missing. @throws Error where one has other than the asked number of partitions. */
+  createTopics(topics: readonly TopicSpec[]): Promise<void>;
+  /** Partitions of a topic, 0 where there is none of that name. */
+  partitions(topic: string): Promise<number>;
+  producer(): Promise<KafkaProducer>;
+  /** Takes a transactional id over: what its former owner has not committed is undone, and it can commit no more. */
+  transactions(transactionalId: string): Promise<KafkaTransactions>;
+  reader(topic: string, partition: number): Promise<KafkaReader>;
+  /** Of the first record that is kept, or of the first one since that time; behind the last one where there is none. */
+  startOffset(topic: string, partition: number, sinceMs?: number): Promise<number>;
+  /** Behind the last committed record of each partition. */
+  endOffsets(topic: string): Promise<ReadonlyMap<number, number>>;
+  /** By partition, where the group has committed anything. */
+  committed(group: string, topic: string): Promise<ReadonlyMap<number, Commit>>;
+  /** Becomes a member of a group; `assigned` is told of each new share of the topic's partitions. */
+  join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership>;
+  close(): Promise<void>;
+}
+
+export interface KafkaMembership {
+  leave(): Promise<void>;
+}
+
+/** The brokers cannot be reached, or are not ready: the same may succeed later. */
+export class KafkaUnavailable extends Error {
+  override name = "KafkaUnavailable";
+}
+
+/** Somebody else has taken over the transactional id. */
+export class KafkaFenced extends Error {
+  override name = "KafkaFenced";
+}

@@ -1,0 +1,66 @@
+/** The topics of a cluster, by name, and how they are made. */
+
+import type { KafkaClient } from "./kafka-client.ts";
+
+export interface KafkaTopics {
+  /** Exports by trace. */
+  readonly spans: string;
+  /** Records by tenant, feature and model. */
+  readonly usage: string;
+  /** What the resolver of a partition of `spans` remembers, step by step, in the partition of the same number. */
+  readonly memory: string;
+}
+
+export interface KafkaLayout {
+  /** Before the names of topics, groups and transactional ids. */
+  readonly prefix: string;
+  /** Of each topic. */
+  readonly partitions: number;
+  readonly replicas: number;
+}
+
+export interface KafkaRetention {
+  /** How long a repeated span is known: what is older in `memory` is needed no more. */
+  readonly horizonMs: number;
+}
+
+/** A message holds a part of an export or a chunk of records; one span may take two megabytes. */
+export const messageBytesMax = 16 * 1024 * 1024;
+/** A part of an export that is larger is divided. */
+export const spansEntryBytesMax = 1024 * 1024;
+/** Time for resolvers to be down. */
+const spansKeptMs = 3 * 86_400_000;
+/**
+ * Time for ClickHouse to be down; shorter than the seven days after which brokers forget how far an absent group had come,
+ * so that a writer that finds no place finds nothing in the log either that it has written.
+ */
+const usageKeptMs = 5 * 86_400_000;
+
+/** The names of the topics of a cluster. */
+export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
+  return { spans: `${prefix}.spans`, usage: `${prefix}.usage`, memory: `${prefix}.memory` };
+}
+
+/** Makes what is missing. @throws Error where a topic has other than the configured number of partitions. */
+export async function createKafkaTopics(
+  client: KafkaClient,
+  layout: KafkaLayout,
+  { horizonMs }: KafkaRetention,
+): Promise<void> {
+  const { partitions, replicas } = layout;
+  const topics = topicsOf(layout);
+  const settings = (keptMs: number) => ({
+    "cleanup.policy": "delete",
+    "compression.type": "producer",
+    "max.message.bytes": String(messageBytesMax),
+    "min.insync.replicas": String(Math.max(1, replicas - 1)),
+    "retention.ms": String(keptMs),
+    "unclean.leader.election.enable": "false",
+  });
+  await client.createTopics([
+    { topic: topics.spans, partitions, replicas, settings: settings(spansKeptMs) },
+    { topic: topics.usage, partitions, replicas, settings: settings(usageKeptMs) },
+    // Segments go whole, and a resolver may be away for as long as the spans are kept.
+    { topic: topics.memory, partitions, replicas, settings: settings(horizonMs + spansKeptMs) },
+  ]);
+}

@@ -1,0 +1,86 @@
+/**
+ * What kafkajs has and does not offer: a fetch of one partition from any offset, without a consumer group. Its consumers
+ * join a group for that, which costs a rebalance and a position that is not ours. The version is pinned and the library
+ * is not worked on any more, so that what stands here stays as it is.
+ */
+
+import { createRequire } from "node:module";
+import type { KafkaConfig } from "kafkajs";
+
+interface PartitionData {
+  readonly partition: number;
+  readonly lastStableOffset: string;
+  readonly messages: readonly unknown[];
+}
+
+interface Broker {
+  fetch(request: {
+    readonly isolationLevel: number;
+    readonly maxWaitTime: number;
+    readonly maxBytes: number;
+    readonly topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly fetchOffset: string;
+        readonly maxBytes: number;
+      }[];
+    }[];
+  }): Promise<{ readonly responses: readonly { readonly partitions: readonly PartitionData[] }[] }>;
+}
+
+export interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  isConnected(): boolean;
+  addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  refreshMetadataIfNecessary(): Promise<void>;
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  findBroker(which: { readonly nodeId: string }): Promise<Broker>;
+  fetchTopicsOffset(
+    topics: readonly {
+      readonly topic: string;
+      readonly partitions: readonly { readonly partition: number }[];
+      readonly fromBeginning?: boolean;
+      readonly fromTimestamp?: number;
+    }[],
+  ): Promise<readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
+}
+
+/** The records of one answer: without markers and what was not committed. */
+export interface Batch {
+  readonly messages: readonly { readonly offset: string; readonly value: Buffer | null }[];
+  /** With markers. */
+  readonly messagesWithinOffset: readonly { readonly offset: string }[];
+}
+
+const require = createRequire(import.meta.url);
+const createLogger = (require("kafkajs/src/loggers/index.js") as { createLogger: (options: unknown) => unknown })
+  .createLogger;
+const ClusterOf = require("kafkajs/src/cluster/index.js") as new (options: unknown) => Cluster;
+const socketFactory = require("kafkajs/src/network/socketFactory.js") as () => unknown;
+
+/** The records of an answer. */
+export const BatchOf = require("kafkajs/src/consumer/batch.js") as new (
+  topic: string,
+  fetchedOffset: string,
+  data: PartitionData,
+) => Batch;
+
+export const readCommitted = 1;
+
+/** A set of connections of its own. */
+export function openCluster(config: KafkaConfig & { readonly brokers: string[] }): Cluster {
+  return new ClusterOf({
+    ...config,
+    logger: createLogger({ level: config.logLevel, logCreator: () => () => undefined }),
+    socketFactory: socketFactory(),
+    connectionTimeout: config.connectionTimeout ?? 1000,
+    enforceRequestTimeout: true,
+    allowAutoTopicCreation: false,
+    metadataMaxAge: 300_000,
+    maxInFlightRequests: null,
+    isolationLevel: readCommitted,
+  });
+}

@@ -1,0 +1,60 @@
+/** A partition read with kafkajs. */
+
+import type { Fetched, KafkaReader } from "./kafka-client.ts";
+import { kafkaError } from "./kafkajs-errors.ts";
+import { BatchOf, type Cluster, readCommitted } from "./kafkajs-internals.ts";
+
+export class KafkajsReader implements KafkaReader {
+  readonly #cluster: Cluster;
+  readonly #topic: string;
+  readonly #partition: number;
+
+  /** @param cluster connected, and this reader's own. */
+  constructor(cluster: Cluster, topic: string, partition: number) {
+    this.#cluster = cluster;
+    this.#topic = topic;
+    this.#partition = partition;
+  }
+
+  async fetch(from: { readonly offset: number; readonly bytesMax: number; readonly waitMs: number }): Promise<Fetched> {
+    try {
+      return await this.#fetch(from);
+    } catch (error) {
+      // The next question goes to whoever leads by then.
+      await this.#cluster
+        .connect()
+        .then(() => this.#cluster.refreshMetadata())
+        .catch(() => undefined);
+      throw kafkaError(error, `read ${this.#topic}/${this.#partition} at ${from.offset}`);
+    }
+  }
+
+  async #fetch({ offset, bytesMax, waitMs }: { offset: number; bytesMax: number; waitMs: number }): Promise<Fetched> {
+    const [topic, partition, fetchOffset] = [this.#topic, this.#partition, String(offset)];
+    await this.#cluster.refreshMetadataIfNecessary();
+    const [nodeId] = Object.keys(this.#cluster.findLeaderForPartitions(topic, [partition]));
+    if (nodeId === undefined) throw new Error(`there is no partition ${partition} of ${topic}`);
+    const broker = await this.#cluster.findBroker({ nodeId });
+    const { responses } = await broker.fetch({
+      isolationLevel: readCommitted,
+      maxWaitTime: waitMs,
+      maxBytes: bytesMax,
+      topics: [{ topic, partitions: [{ partition, fetchOffset, maxBytes: bytesMax }] }],
+    });
+    const data = responses[0]?.partitions[0];
+    if (data === undefined) throw new Error("the broker's answer is empty");
+    const batch = new BatchOf(topic, fetchOffset, data);
+    const last = batch.messagesWithinOffset.at(-1);
+    return {
+      records: batch.messages.flatMap(({ offset: at, value }) =>
+        value === null ? [] : [{ offset: Number(at), value }],
+      ),
+      nextOffset: last === undefined ? offset : Number(last.offset) + 1,
+      endOffset: Number(data.lastStableOffset),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#cluster.disconnect();
+  }
+}

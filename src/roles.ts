@@ -1,0 +1,129 @@
+/** A process of a cluster: the parts it was asked to run, over Kafka and a ClickHouse server. */
+
+import { createServer } from "node:http";
+import type { Logger } from "pino";
+import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./cluster.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { lockDirectory } from "./event-log/directory-lock.ts";
+import type { KafkaClient } from "./event-log/kafka-client.ts";
+import { createKafkaTopics } from "./event-log/kafka-topics.ts";
+import { createMetrics } from "./http/metrics.ts";
+import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
+import { openPrices } from "./pipeline.ts";
+import type { Store } from "./store/store.ts";
+
+export type Role = "collector" | "resolver" | "writer";
+
+export interface RolesOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly roles: ReadonlySet<Role>;
+  /** Stays open when the parts have stopped. */
+  readonly client: KafkaClient;
+  readonly openStore: (config: Config) => Promise<Store>;
+}
+
+export interface RunningRoles {
+  readonly roles: ReadonlySet<Role>;
+  /** Ports as bound, null where closed or not the collector's. */
+  readonly otlpPort: number | null;
+  readonly grpcPort: number | null;
+  readonly apiPort: number | null;
+  /** Takes no more, finishes what was begun, lets others go on. */
+  stop(): Promise<void>;
+}
+
+/** What the parts do, for the help. */
+export const roleSummaries: Readonly<Record<Role, string>> = {
+  collector: "takes OTLP into Kafka",
+  resolver: "makes records of spans: identity, dialect, role, price",
+  writer: "writes records into ClickHouse, and keeps its tables",
+};
+
+/**
+ * The parts of a process of a cluster; null for the one process that does everything.
+ * @param text names, separated by commas.
+ * @throws ConfigError where the configuration says something else.
+ */
+export function rolesOf(text: string | undefined, config: Config): ReadonlySet<Role> | null {
+  const known = Object.keys(roleSummaries).join(", ");
+  if (text === undefined) {
+    if (config.kafkaBrokers === null) return null;
+    throw new ConfigError(
+      `kafka.brokers is set, so this is a process of a cluster: say which parts with --role (${known})`,
+    );
+  }
+  const names = text.split(",").map((name) => name.trim());
+  for (const name of names)
+    if (!(name in roleSummaries)) throw new ConfigError(`--role: expected some of ${known}, got "${name}"`);
+  if (config.kafkaBrokers === null) throw new ConfigError("--role: the parts of a cluster need kafka.brokers");
+  const roles = new Set(names as Role[]);
+  if (config.clickhouseUrl === null && (roles.has("resolver") || roles.has("writer")))
+    throw new ConfigError("--role: resolver and writer need clickhouse.url");
+  return roles;
+}
+
+/** Starts the parts. @throws Error with one plain line when brokers or ClickHouse do not answer, or a port is in use. */
+export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
+  const { config, log, roles, client, openStore } = options;
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const lock = await lockDirectory(config.data);
+    undo.push(() => lock.release());
+    await createKafkaTopics(client, layoutOf(config), { horizonMs: config.identityHours * 3_600_000 });
+    const metrics = createMetrics(null);
+    const part = { config, log, client, metrics };
+    if (roles.has("writer") || roles.has("resolver")) await startWorkers({ ...part, roles, openStore }, undo);
+    const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
+    const api = createServer(async (request, response) => {
+      const asked = request.url === "/metrics";
+      // It listens once its parts have begun; what they wait for they say in the log.
+      const known = asked || request.url === "/healthz" || request.url === "/readyz";
+      response.writeHead(known ? 200 : 404, {
+        "content-type": metrics.registry.contentType,
+      });
+      response.end(asked ? await metrics.registry.metrics() : "");
+    });
+    return { roles, ...ports, apiPort: await listenHttp(config.api, "api", api, undo), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startWorkers(
+  { roles, openStore, ...part }: PartOptions & Pick<RolesOptions, "roles" | "openStore">,
+  undo: (() => Promise<void>)[],
+): Promise<void> {
+  const { config, log } = part;
+  const store = await openStore(config);
+  undo.push(() => store.close());
+  if (roles.has("writer")) {
+    const migrations = await store.migrate();
+    if (migrations.length > 0) log.info({ migrations }, "schema is up to date");
+    const writers = openWriters({ ...part, store });
+    undo.push(() => writers.stop());
+    await writers.start();
+  }
+  if (roles.has("resolver")) {
+    const prices = openPrices({ config, log });
+    undo.push(async () => prices.file.stop());
+    const resolvers = openResolvers({ ...part, store, prices: prices.book });
+    undo.push(() => resolvers.stop());
+    await resolvers.start();
+  }
+}
+
+async function startCollector(part: PartOptions, undo: (() => Promise<void>)[]) {
+  const { config } = part;
+  const collector: Collector = openCollector(part);
+  undo.push(() => collector.stop());
+  const { http, grpc } = collector.otlp;
+  const otlpPort = await listenHttp(config.otlpHttp, "otlp.http", http, undo);
+  const grpcPort = await listen(config.otlpGrpc, "otlp.grpc", grpc.server);
+  if (grpcPort !== null) undo.push(() => grpc.stop(closeConnectionsAfterMs));
+  return { otlpPort, grpcPort };
+}

@@ -1,0 +1,217 @@
+/**
+ * A cluster under attack: two processes of each role over a real broker and a ClickHouse server, killed at one place after
+ * another, and judged after each.
+ */
+
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Random, seededRandom } from "../../src/ingest/otlp-random.ts";
+import { startCluster, type TestCluster } from "../support/cluster.ts";
+import type { ClusterMutation } from "./cluster-part.ts";
+import { Fleet } from "./exporters.ts";
+import { Ledger, type StoredSpan } from "./ledger.ts";
+import { failpointKill, type Phase, phases, type Step } from "./places.ts";
+import { rollupDifferences, storedSpans } from "./stored.ts";
+import { Victim, VictimError } from "./victim.ts";
+
+type Role = "collector" | "resolver" | "writer";
+
+export interface ClusterPlace {
+  readonly name: string;
+  /** Null for the broker. */
+  readonly role: Role | null;
+  readonly how: "failpoint" | "random" | "memory-lost" | "restart";
+  readonly step?: Step;
+  readonly phase?: Phase;
+}
+
+export interface ClusterRow {
+  readonly place: string;
+  readonly kills: number;
+  readonly missed: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly wrong: number;
+  readonly rollups: number;
+}
+
+export interface ClusterResult {
+  readonly rows: readonly ClusterRow[];
+  readonly acked: number;
+  readonly requests: number;
+  readonly repeats: number;
+  readonly faults: readonly string[];
+}
+
+export interface ClusterChaosOptions {
+  readonly seed: number;
+  readonly places: readonly ClusterPlace[];
+  /** Kills at each place before it is judged. */
+  readonly killsEach: number;
+  readonly mutation?: ClusterMutation;
+  readonly progress: (text: string) => void;
+}
+
+const partitions = 4;
+const processesOfRole = 2;
+const exportersOfCollector = 2;
+const reachedWithinMs = 30_000;
+const settledWithinMs = 120_000;
+/** A place is judged under load: so long after a kill there is some behind it. */
+const workMs = 3000;
+const entry = fileURLToPath(new URL("cluster-part.ts", import.meta.url));
+const stepsOf: Readonly<Record<Role, readonly Step[]>> = {
+  collector: ["spans.append"],
+  resolver: ["usage.commit"],
+  writer: ["plan.save", "store.insert", "offset.save"],
+};
+
+/** Every place where a cluster is killed. */
+export const clusterPlaces: readonly ClusterPlace[] = [
+  ...Object.entries(stepsOf).flatMap(([role, steps]) =>
+    steps.flatMap((step) =>
+      phases.map((phase) => ({
+        name: `${role}: ${step} ${phase}`,
+        role: role as Role,
+        how: "failpoint" as const,
+        step,
+        phase,
+      })),
+    ),
+  ),
+  ...(["collector", "resolver", "writer"] as const).map((role) => ({
+    name: `${role}: random`,
+    role,
+    how: "random" as const,
+  })),
+  { name: "resolver: random, its disk lost", role: "resolver", how: "memory-lost" },
+  { name: "broker: kill -9 and restart", role: null, how: "restart" },
+];
+
+/** Runs the places in order. */
+export async function runClusterChaos(options: ClusterChaosOptions): Promise<ClusterResult> {
+  const cluster = await startCluster({ partitions });
+  const parts = new Map<Role, Victim[]>();
+  const environment = {
+    ...cluster.environment,
+    BURNWATCH_BATCH_ROWS_MAX: "400",
+    ...(options.mutation === undefined ? {} : { CHAOS_MUTATION: options.mutation }),
+  };
+  try {
+    for (const role of ["writer", "resolver", "collector"] as const) {
+      const create = () => Victim.create({ entry, environment: { ...environment, CHAOS_ROLES: role } });
+      parts.set(role, await Promise.all(Array.from({ length: processesOfRole }, create)));
+      for (const part of parts.get(role) ?? []) await part.start();
+    }
+    return await new ClusterChaos(options, cluster, parts).run();
+  } finally {
+    for (const part of [...parts.values()].flat()) await part.remove();
+    await cluster.stop();
+  }
+}
+
+class ClusterChaos {
+  readonly #options: ClusterChaosOptions;
+  readonly #cluster: TestCluster;
+  readonly #parts: ReadonlyMap<Role, readonly Victim[]>;
+  readonly #ledger = new Ledger();
+  readonly #fleets: readonly Fleet[];
+  readonly #random: Random;
+  readonly #faults: string[] = [];
+  #before = { lost: 0, doubled: 0, wrong: 0, rollups: [] as readonly string[] };
+
+  constructor(options: ClusterChaosOptions, cluster: TestCluster, parts: ReadonlyMap<Role, readonly Victim[]>) {
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#parts = parts;
+    this.#random = seededRandom(options.seed);
+    this.#fleets = (parts.get("collector") ?? []).map(
+      ({ tracesUrl }, index) =>
+        new Fleet({
+          ledger: this.#ledger,
+          tracesUrl,
+          exporters: exportersOfCollector,
+          seed: options.seed + 100 * index,
+          pauseMsMax: 60,
+        }),
+    );
+  }
+
+  async run(): Promise<ClusterResult> {
+    const { places, killsEach, progress } = this.#options;
+    const rows: ClusterRow[] = [];
+    for (const fleet of this.#fleets) fleet.start();
+    await sleep(workMs);
+    for (const place of places) {
+      let missed = 0;
+      for (let kill = 0; kill < killsEach; kill++) {
+        progress(`${place.name}, ${this.#ledger.ackedSpans()} spans acknowledged`);
+        if (!(await this.#kill(place))) missed++;
+        await sleep(workMs);
+      }
+      rows.push({ place: place.name, kills: killsEach, missed, ...(await this.#judge(place.name)) });
+    }
+    const counts = this.#fleets.map((fleet) => fleet.counts());
+    for (const fleet of this.#fleets) await fleet.stop();
+    return {
+      rows,
+      acked: this.#ledger.ackedSpans(),
+      requests: counts.reduce((sum, { requests }) => sum + requests, 0),
+      repeats: counts.reduce((sum, { repeats }) => sum + repeats, 0),
+      faults: this.#faults,
+    };
+  }
+
+  /** True when it died at the place that was meant. */
+  async #kill({ role, how, step, phase }: ClusterPlace): Promise<boolean> {
+    if (role === null) {
+      await this.#cluster.broker.killAndRestart();
+      return true;
+    }
+    const part = this.#parts.get(role)?.[this.#random(processesOfRole)];
+    if (part === undefined) throw new Error(`no process is a ${role}`);
+    let reached = true;
+    if (how === "failpoint" && step !== undefined && phase !== undefined) {
+      const kill = failpointKill(step, phase, this.#random);
+      if (kill.kind === "failpoint") part.tell({ ...kill.failpoint, passing: 1 + (kill.failpoint.passing % 5) });
+      reached = await part.gone(reachedWithinMs);
+    } else await sleep(this.#random(1000));
+    await part.kill();
+    if (how === "memory-lost")
+      for (const name of readdirSync(part.directory))
+        if (name.startsWith("memory-")) rmSync(join(part.directory, name), { recursive: true });
+    await part.start();
+    return reached;
+  }
+
+  async #judge(place: string) {
+    for (const fleet of this.#fleets) await fleet.pause();
+    await this.#cluster.settle(settledWithinMs).catch((error: Error) => {
+      const output = [...this.#parts.values()].flat().map((part) => part.output());
+      throw new VictimError(
+        `${place}: not settled within ${settledWithinMs / 1000} s: ${error.message}\n${output.join("\n")}`,
+      );
+    });
+    const ask = <Row>(sql: string) => this.#cluster.store.query<Row>(sql);
+    const stored: readonly StoredSpan[] = await storedSpans(ask);
+    const { lost, doubled, wrongCost, foreign, examples } = this.#ledger.faults(stored);
+    const now = { lost, doubled, wrong: wrongCost + foreign, rollups: await rollupDifferences(ask) };
+    const before = this.#before;
+    this.#before = now;
+    const rollups = now.rollups.filter((line) => !before.rollups.includes(line));
+    if (lost + doubled + now.wrong + now.rollups.length > 0)
+      this.#faults.push(...[...examples, ...rollups].slice(0, 8).map((line) => `${place}: ${line}`));
+    for (const fleet of this.#fleets) fleet.resume();
+    return {
+      lost: Math.max(0, lost - before.lost),
+      doubled: Math.max(0, doubled - before.doubled),
+      wrong: Math.max(0, now.wrong - before.wrong),
+      rollups: rollups.length,
+    };
+  }
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, milliseconds));
+}
