@@ -91,12 +91,13 @@ it("posts to a real receiver until it answers, once each, also over a restart; a
   receiver.close();
 }, 30_000);
 
-it("pages without a cause when the store is late, behind or broken, and says so; a late cause is shown when it comes", async () => {
+it("pages with its cause; without one when the store is late, behind or broken, and says so; a late cause is shown when it comes", async () => {
   const answered = Promise.withResolvers<null>();
   const stores: readonly StoredSpend[] = [
     { ...emptyStore, lastCallMs: () => answered.promise },
     { ...emptyStore, holds: () => false },
     { ...emptyStore, lastCallMs: () => Promise.reject(new Error("Code: 241. Memory limit exceeded")) },
+    { ...emptyStore, lastCallMs: async (_, { fromMs }) => fromMs },
   ];
   const told: Alert[] = [];
   const shown: string[] = [];
@@ -123,6 +124,7 @@ it("pages without a cause when the store is late, behind or broken, and says so;
     "not known: the store had not answered after 1 s",
     "not known: the store had not answered after 1 s",
     "not known: the store answered: Code: 241. Memory limit exceeded",
+    "$0/h: no change",
   ]);
   expect(shown).toEqual(["not known: the store has no calls of it since its onset"]);
 }, 30_000);
