@@ -95,7 +95,8 @@ export async function runClusterChaos(options: ClusterChaosOptions): Promise<Clu
   const parts = new Map<Role, Victim[]>();
   const environment = {
     ...cluster.environment,
-    BURNWATCH_BATCH_ROWS_MAX: "400",
+    // Without a plan a full batch would be cut at the same entry again, and nothing would show.
+    BURNWATCH_BATCH_ROWS_MAX: options.mutation === undefined ? "400" : "20000",
     ...(options.mutation === undefined ? {} : { CHAOS_MUTATION: options.mutation }),
   };
   try {
