@@ -5,7 +5,6 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { detectorChoices } from "./detection/detector-choices.ts";
 import type { DetectorChoices } from "./detection/detector-plan.ts";
-import type { KafkaClientName } from "./event-log/kafka-clients.ts";
 import { nearestName } from "./model/nearest-name.ts";
 
 /** Where a server listens; null when it is off. */
@@ -32,7 +31,6 @@ export interface Config {
   readonly clickhousePassword: string;
   /** Null on one machine. */
   readonly kafkaBrokers: readonly string[] | null;
-  readonly kafkaClient: KafkaClientName;
   readonly kafkaPrefix: string;
   readonly kafkaPartitions: number;
   readonly kafkaReplicas: number;
@@ -197,13 +195,6 @@ const keys = {
     null,
     brokerList,
     "brokers of the logs, host:port,...; without them the logs are in the data directory, and one process does all",
-  ),
-  kafkaClient: key(
-    "kafka.client",
-    "BURNWATCH_KAFKA_CLIENT",
-    "kafkajs",
-    z.enum(["kafkajs", "platformatic"], "kafkajs or platformatic"),
-    "library that speaks to them: kafkajs, or platformatic (@platformatic/kafka)",
   ),
   kafkaPrefix: key(
     "kafka.prefix",

@@ -10,7 +10,6 @@ import { pino } from "pino";
 import pretty from "pino-pretty";
 import { type Config, ConfigError, configHelp, readConfig } from "./config.ts";
 import { type CommandIo, defineCommand, UsageError } from "./console/command.ts";
-import { kafkaClients } from "./event-log/kafka-clients.ts";
 import { type Role, type RunningRoles, roleSummaries, rolesOf, startRoles } from "./roles.ts";
 import { openStore, type RunningServer, startServer } from "./server.ts";
 
@@ -84,8 +83,9 @@ async function run(asked: Asked, config: Config, io: CommandIo): Promise<number>
 
 async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo): Promise<number> {
   const log = logger(config, io);
-  const openClient = await kafkaClients[config.kafkaClient]();
-  const client = openClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
+  // Loaded here: one machine has no use for it.
+  const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
+  const client = kafkajsClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
   let running: RunningRoles;
   try {
     running = await startRoles({ config, log, roles, client, openStore });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
+import { kafkaClients } from "../../test/support/kafka-clients.ts";
 import { type KafkaClient, KafkaFenced, type KafkaMessage, type TopicSpec } from "./kafka-client.ts";
-import { kafkaClients } from "./kafka-clients.ts";
 
 const missing = await kafkaMissing();
 const text = (value: Uint8Array) => Buffer.from(value).toString();
@@ -12,7 +12,7 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s ov
   let topics = 0;
   beforeAll(async () => {
     broker = await startBroker();
-    client = (await open())({ brokers: [broker.address], clientId: "burnwatch-test" });
+    client = open({ brokers: [broker.address], clientId: "burnwatch-test" });
   });
   afterAll(async () => {
     await client?.close();

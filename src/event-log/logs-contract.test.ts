@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
+import { kafkaClients } from "../../test/support/kafka-clients.ts";
 import type { LogReader } from "./event-log.ts";
 import { type KafkaClient, KafkaFenced } from "./kafka-client.ts";
-import { kafkaClients } from "./kafka-clients.ts";
 import { KafkaConsumedLog } from "./kafka-consumed-log.ts";
 import { KafkaLog } from "./kafka-log.ts";
 import { KafkaResolverLog } from "./kafka-resolver-log.ts";
@@ -243,7 +243,7 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("logs 
   let client: KafkaClient;
   beforeAll(async () => {
     broker = await startBroker();
-    client = (await open())({ brokers: [broker.address], clientId: "burnwatch-test" });
+    client = open({ brokers: [broker.address], clientId: "burnwatch-test" });
   });
   afterAll(async () => {
     await client?.close();

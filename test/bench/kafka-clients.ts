@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { KafkaClient, KafkaMessage } from "../../src/event-log/kafka-client.ts";
-import { kafkaClients } from "../../src/event-log/kafka-clients.ts";
+import { kafkaClients } from "../support/kafka-clients.ts";
 import type { Cell, Table } from "./bench.ts";
 import { median } from "./statistics.ts";
 
@@ -16,7 +16,7 @@ const transactionsOfRound = 100;
 export async function clientsTable(address: string, progress: (line: string) => void): Promise<Table> {
   const rows: Cell[][] = [];
   for (const [name, open] of Object.entries(kafkaClients)) {
-    const client = (await open())({ brokers: [address], clientId: "burnwatch-bench" });
+    const client = open({ brokers: [address], clientId: "burnwatch-bench" });
     for (const bytes of messageBytes) {
       progress(`${name}: messages of ${bytes / 1024} KiB`);
       const measured: Measured[] = [];

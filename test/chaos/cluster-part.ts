@@ -7,10 +7,10 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { readConfig } from "../../src/config.ts";
 import type { KafkaClient, KafkaTransactions } from "../../src/event-log/kafka-client.ts";
-import { kafkaClients } from "../../src/event-log/kafka-clients.ts";
 import { rolesOf, startRoles } from "../../src/roles.ts";
 import { openStore } from "../../src/server.ts";
 import type { Store } from "../../src/store/store.ts";
+import { kafkaClients } from "../support/kafka-clients.ts";
 import type { Failpoint, Step } from "./places.ts";
 import { over, type Passing, passing } from "./stand-between.ts";
 
@@ -31,10 +31,9 @@ try {
   const config = readConfig(undefined, process.env);
   const roles = rolesOf(process.env["CHAOS_ROLES"], config);
   if (roles === null) throw new Error("CHAOS_ROLES names no part");
-  const client = between(
-    (await kafkaClients[config.kafkaClient]())({ brokers: config.kafkaBrokers ?? [], clientId: "chaos" }),
-    config.kafkaPrefix,
-  );
+  const open = kafkaClients[process.env["CHAOS_KAFKA_CLIENT"] ?? "kafkajs"];
+  if (open === undefined) throw new Error("CHAOS_KAFKA_CLIENT names no client");
+  const client = between(open({ brokers: config.kafkaBrokers ?? [], clientId: "chaos" }), config.kafkaPrefix);
   const running = await startRoles({
     config,
     log,

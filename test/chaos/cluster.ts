@@ -60,6 +60,8 @@ const reachedWithinMs = 30_000;
 const settledWithinMs = 120_000;
 /** A place is judged under load: so long after a kill there is some behind it. */
 const workMs = 3000;
+/** Rows of one insert, another limit at each start: a batch is repeated as it was planned, whatever the limit is by then. */
+const rowsMax = [130, 400, 2000];
 const entry = fileURLToPath(new URL("cluster-part.ts", import.meta.url));
 const stepsOf: Readonly<Record<Role, readonly Step[]>> = {
   collector: ["spans.append"],
@@ -95,14 +97,13 @@ export async function runClusterChaos(options: ClusterChaosOptions): Promise<Clu
   const parts = new Map<Role, Victim[]>();
   const environment = {
     ...cluster.environment,
-    BURNWATCH_BATCH_ROWS_MAX: "400",
     ...(options.mutation === undefined ? {} : { CHAOS_MUTATION: options.mutation }),
   };
   try {
     for (const role of ["writer", "resolver", "collector"] as const) {
       const create = () => Victim.create({ entry, environment: { ...environment, CHAOS_ROLES: role } });
       parts.set(role, await Promise.all(Array.from({ length: processesOfRole }, create)));
-      for (const part of parts.get(role) ?? []) await part.start();
+      for (const [index, part] of (parts.get(role) ?? []).entries()) await part.start(limited(index));
     }
     return await new ClusterChaos(options, cluster, parts).run();
   } finally {
@@ -181,7 +182,7 @@ class ClusterChaos {
     if (how === "memory-lost")
       for (const name of readdirSync(part.directory))
         if (name.startsWith("memory-")) rmSync(join(part.directory, name), { recursive: true });
-    await part.start();
+    await part.start(limited(this.#random(rowsMax.length)));
     return reached;
   }
 
@@ -210,6 +211,10 @@ class ClusterChaos {
       rollups: rollups.length,
     };
   }
+}
+
+function limited(index: number) {
+  return { environment: { BURNWATCH_BATCH_ROWS_MAX: String(rowsMax[index]) } };
 }
 
 function sleep(milliseconds: number): Promise<void> {

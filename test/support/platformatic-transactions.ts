@@ -12,7 +12,7 @@ import {
   Producer,
   txnOffsetCommitV4,
 } from "@platformatic/kafka";
-import type { KafkaMessage, KafkaTransactions, PartitionCommit } from "./kafka-client.ts";
+import type { KafkaMessage, KafkaTransactions, PartitionCommit } from "../../src/event-log/kafka-client.ts";
 import { kafkaError, protocolError } from "./platformatic-errors.ts";
 
 /** The library does not export its name. */

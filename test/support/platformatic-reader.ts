@@ -1,7 +1,7 @@
 /** A partition read with `@platformatic/kafka`. */
 
 import { type Consumer, FetchIsolationLevels } from "@platformatic/kafka";
-import type { Fetched, KafkaReader, KafkaRecord } from "./kafka-client.ts";
+import type { Fetched, KafkaReader, KafkaRecord } from "../../src/event-log/kafka-client.ts";
 import { kafkaError } from "./platformatic-errors.ts";
 
 /** The library does not export its name. */

@@ -1,8 +1,8 @@
 /** Errors of `@platformatic/kafka` as those of the contract. */
 
 import { findErrorBy } from "@platformatic/kafka";
-import { KafkaFenced, KafkaUnavailable } from "./kafka-client.ts";
-import { fencedTypes, finalTypes } from "./protocol-errors.ts";
+import { KafkaFenced, KafkaUnavailable } from "../../src/event-log/kafka-client.ts";
+import { fencedTypes, finalTypes } from "../../src/event-log/protocol-errors.ts";
 
 /** @param doing what was tried, to follow "cannot". */
 export function kafkaError(error: unknown, doing: string): Error {
