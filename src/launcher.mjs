@@ -12,13 +12,16 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nodeFlags, threadPoolSize } from "./runtime.mjs";
+import { nodeFlags, startAgainCode, threadPoolSize } from "./runtime.mjs";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const modules = join(root, "node_modules");
 const lowestNode = [22, 22];
 /** Rough sizes of a complete installation, for the progress line: the ClickHouse engine alone is 543 MB. */
 const expectedMegabytes = { run: 840, develop: 1100 };
+
+/** A server that fails sooner than this would fail again. */
+const startAgainAfterMs = 10_000;
 
 const [first, ...rest] = process.argv.slice(2);
 const executing = first === "--exec";
@@ -133,7 +136,17 @@ async function handOver() {
     PATH: `${dirname(node)}${process.platform === "win32" ? ";" : ":"}${process.env.PATH ?? ""}`,
     UV_THREADPOOL_SIZE: process.env.UV_THREADPOOL_SIZE ?? threadPoolSize,
   };
-  process.exit(await run(node, [...nodeFlags, script, ...argv], { stdio: "inherit", env: environment }));
+  const words = [...nodeFlags, script, ...argv];
+  for (;;) {
+    const startedAt = Date.now();
+    const code = await run(node, words, { stdio: "inherit", env: environment });
+    if (code !== startAgainCode) process.exit(code);
+    if (Date.now() - startedAt < startAgainAfterMs) {
+      process.stderr.write("burnwatch: the server failed soon after its start: see above; it is not started again\n");
+      process.exit(code);
+    }
+    process.stderr.write("burnwatch: the server is started again\n");
+  }
 }
 
 /** Runs a child to its end, passing signals on. @returns its exit code, 128 + signal when one ended it. */

@@ -8,3 +8,9 @@ export const nodeFlags = ["--disable-warning=ExperimentalWarning", "--no-paralle
 
 /** Engine, log and inflation share libuv's pool; its four threads would make them wait for each other. */
 export const threadPoolSize = "16";
+
+/**
+ * What `burnwatch serve` ends with when a worker failed in the middle of its work, such as a log that could not be written:
+ * what was acknowledged is safe, and a new process goes on from there (EX_TEMPFAIL of sysexits.h).
+ */
+export const startAgainCode = 75;

@@ -11,6 +11,7 @@ import pretty from "pino-pretty";
 import { type Config, ConfigError, configHelp, readConfig } from "./config.ts";
 import { type CommandIo, defineCommand, UsageError } from "./console/command.ts";
 import { type Role, type RunningRoles, roleSummaries, rolesOf, startRoles } from "./roles.ts";
+import { startAgainCode } from "./runtime.mjs";
 import { openStore, type RunningServer, startServer } from "./server.ts";
 
 const sourceDirectory = fileURLToPath(new URL(".", import.meta.url));
@@ -78,7 +79,7 @@ async function run(asked: Asked, config: Config, io: CommandIo): Promise<number>
   log.info({ reason }, "stopping: delivering what was begun");
   await server.stop();
   log.info("stopped");
-  return reason.startsWith("SIG") ? 0 : 1;
+  return reason.startsWith("SIG") ? 0 : startAgainCode;
 }
 
 async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo): Promise<number> {
@@ -149,6 +150,8 @@ function untilStopped(server: RunningServer | null): Promise<string> {
       });
     }
     server?.failed.catch((error: Error) => resolve(`a worker failed: ${error.message}`));
+    // lmdb rejects one promise for each write of a commit that failed; whoever made the commit has told of it.
+    process.on("unhandledRejection", (error) => resolve(`an error that nobody took: ${error}`));
   });
 }
 

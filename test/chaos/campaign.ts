@@ -1,6 +1,7 @@
 /** Kills a server under load at one place after another and judges what is left after every few kills. */
 
 import { seededRandom } from "../../src/ingest/otlp-random.ts";
+import { startAgainCode } from "../../src/runtime.mjs";
 import { Fleet } from "./exporters.ts";
 import { detectionFaults } from "./fresh-detection.ts";
 import { excessUsdPerMinuteMin, sendIncident } from "./incident.ts";
@@ -43,6 +44,8 @@ export interface CampaignResult {
   /** Incidents that the webhook heard of more than once: each kill until they are settled may cost one repeat. */
   readonly toldTwice: number;
   /** What is wrong, one line each. */
+  /** Ends of its own, because a worker failed: what was acknowledged must be there all the same. */
+  readonly startsAgain: number;
   readonly faults: readonly string[];
 }
 
@@ -142,6 +145,8 @@ class Campaign {
       }
     }
     const { code, signal } = victim.ended();
+    // No kill, then; what it left is checked like any other end.
+    if (code === startAgainCode) return;
     const stopped = kill.kind === "outside" && kill.place === "stopping" && code === 0;
     if (signal !== "SIGKILL" && !stopped)
       throw new VictimError(`ended by itself with ${code ?? signal}:\n${victim.output()}`);
@@ -245,6 +250,7 @@ class Campaign {
       acked: this.#ledger.ackedSpans(),
       ...this.#fleet.counts(),
       incidents: this.#incidents.size,
+      startsAgain: this.#victim.startsAgain,
       toldTwice: told.filter((times) => times > 1).length,
       faults: this.#faults,
     };

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nodeFlags, threadPoolSize } from "../../src/runtime.mjs";
+import { nodeFlags, startAgainCode, threadPoolSize } from "../../src/runtime.mjs";
 import { freePort } from "../support/burnwatch.ts";
 import type { Failpoint } from "./places.ts";
 import type { ChaosOrders } from "./serve.ts";
@@ -74,6 +74,9 @@ export class Victim {
     return this.#output;
   }
 
+  /** How often it ended because a worker failed, for its launcher to start it again. */
+  startsAgain = 0;
+
   alive(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
@@ -98,6 +101,9 @@ export class Victim {
       },
     });
     this.#child = child;
+    child.once("exit", (code) => {
+      if (code === startAgainCode) this.startsAgain++;
+    });
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", (data) => {
         this.#output = `${this.#output}${data}`.slice(-outputMax);
@@ -155,7 +161,7 @@ export class Victim {
     this.#child?.kill("SIGTERM");
   }
 
-  /** @throws VictimError when it hangs or ends with another code than 0. */
+  /** @throws VictimError when it hangs, or ends with another code than 0 and not so that it is to be started again. */
   async stop(): Promise<void> {
     this.terminate();
     if (!(await this.gone(stoppedWithinMs))) {
@@ -163,7 +169,8 @@ export class Victim {
       throw new VictimError(`the server did not stop within ${stoppedWithinMs / 1000} s:\n${this.#output}`);
     }
     const { code, signal } = this.ended();
-    if (code !== 0) throw new VictimError(`the server stopped with ${code ?? signal}:\n${this.#output}`);
+    if (code !== 0 && code !== startAgainCode)
+      throw new VictimError(`the server stopped with ${code ?? signal}:\n${this.#output}`);
   }
 
   async remove(): Promise<void> {
