@@ -1,7 +1,7 @@
 /** The instrumentation as a package that `npm i URL` takes: built and packed from the clone when first asked for. */
 
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,13 +35,15 @@ export function instrumentationRoute(): Route {
   };
 }
 
+/** In a folder of its own: whoever uses the clone's build, another server or an application, is not disturbed. */
 async function pack(): Promise<Buffer> {
   const target = mkdtempSync(join(tmpdir(), "burnwatch-package-"));
   try {
-    await execute(process.execPath, [join(directory, "build.ts")], { cwd: directory, timeout: timeoutMs });
-    const words = ["pack", "--ignore-scripts", "--silent", "--pack-destination", target];
-    await execute("npm", words, { cwd: directory, timeout: timeoutMs });
-    const [file = ""] = readdirSync(target);
+    const build = [join(directory, "build.ts"), "--out", join(target, "dist")];
+    await execute(process.execPath, build, { cwd: directory, timeout: timeoutMs });
+    for (const name of ["package.json", "README.md"]) copyFileSync(join(directory, name), join(target, name));
+    await execute("npm", ["pack", "--ignore-scripts", "--silent"], { cwd: target, timeout: timeoutMs });
+    const [file = ""] = readdirSync(target).filter((name) => name.endsWith(".tgz"));
     return readFileSync(join(target, file));
   } finally {
     rmSync(target, { recursive: true, force: true });
