@@ -79,7 +79,7 @@ async function run(asked: Asked, config: Config, io: CommandIo): Promise<number>
   log.info({ reason }, "stopping: delivering what was begun");
   await server.stop();
   log.info("stopped");
-  return reason.startsWith("SIG") ? 0 : startAgainCode;
+  return codeOf(reason);
 }
 
 async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo): Promise<number> {
@@ -99,11 +99,17 @@ async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo)
   const send =
     running.otlpPort === null ? "" : `  send   OTLP/HTTP to http://127.0.0.1:${running.otlpPort}/v1/traces\n`;
   io.stdout.write(`burnwatch ${[...roles].join(", ")} of ${config.kafkaPrefix} is ready\n${send}`);
-  log.info({ reason: await stopped }, "stopping: delivering what was begun");
+  const reason = await stopped;
+  log.info({ reason }, "stopping: delivering what was begun");
   await running.stop();
   await client.close();
   log.info("stopped");
-  return 0;
+  return codeOf(reason);
+}
+
+/** An error that nobody took is no decision to stop. */
+function codeOf(reason: string): number {
+  return reason.startsWith("SIG") ? 0 : startAgainCode;
 }
 
 function configOf(asked: Asked, io: CommandIo): Config {

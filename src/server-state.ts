@@ -63,7 +63,7 @@ export class ServerState {
 
   readings(): MetricReadings {
     const { acceptor, metricAcceptor, spans, usage, space, writer, detection, resolver, alerter, now } = this.#parts;
-    const identities = usage.identityStats(now());
+    const identities = usage.memory.identityStats(now());
     return {
       backlogSpans: acceptor.backlogSpans(),
       spansLogOffset: spans.lastOffset(),
@@ -127,7 +127,7 @@ export class ServerState {
       uptime_seconds: Math.round((now() - this.#startedAtMs) / 1000),
       raw_retention_days: config.rawRetentionDays,
       rollup_retention_months: config.rollupRetentionMonths,
-      identity: usage.identityStats(now()),
+      identity: usage.memory.identityStats(now()),
       ...this.readings(),
       ...(await this.quality()),
     };

@@ -74,14 +74,14 @@ function spanOf(spanId: string, contentHash: number): SeenSpan {
 
 /** What a step says that saw one span. */
 function remembered(log: LmdbUsageLog, identity: Identity, contentHash: number) {
-  const trace = log.trace(identity);
+  const trace = log.memory.trace(identity);
   const span = spanOf(identity.spanId, contentHash);
   trace.spans.set(identity.spanId, span);
   return { traces: new Map([[trace, [span]]]), wrappers: new Map() };
 }
 
 function seen(log: LmdbUsageLog, identity: Identity): SeenSpan | undefined {
-  return log.seen(log.trace(identity), identity.spanId);
+  return log.memory.seen(log.memory.trace(identity), identity.spanId);
 }
 
 it("moves output, index, state and input offset together, and finds them again after reopening", async () => {
@@ -99,7 +99,7 @@ it("moves output, index, state and input offset together, and finds them again a
   const again = new LmdbUsageLog({ directory, identities });
   expect(again.inputOffset()).toBe(7);
   expect(again.entries.lastOffset()).toBe(2);
-  expect(again.state("producers")).toEqual([["p", 3]]);
+  expect(again.memory.state("producers")).toEqual([["p", 3]]);
   expect(seen(again, identity)).toEqual({ ...spanOf(identity.spanId, 0xdeadbeef), place: 0 });
   expect(seen(again, { ...identity, tenant: "other" })).toBeUndefined();
   expect(seen(again, { ...identity, spanId: "b7ad6b7169203332" })).toBeUndefined();
@@ -110,13 +110,13 @@ it("keeps few traces in memory, also through steps that change none", async () =
   const log = new LmdbUsageLog({ directory: temporaryDirectory(), identities });
   const keyOf = (n: number) => ({ tenant: "t", traceId: n.toString(16).padStart(32, "0") });
   const nothing = { entries: [], traces: new Map(), wrappers: new Map(), state: {} };
-  const first = log.trace(keyOf(0));
+  const first = log.memory.trace(keyOf(0));
   for (let n = 1; n <= 10_000; n++) {
-    log.trace(keyOf(n));
+    log.memory.trace(keyOf(n));
     if (n % 1000 === 0) await log.commit({ ...nothing, inputOffset: n, arrivedAtMs: n });
   }
-  expect(log.trace(keyOf(10_000))).toBe(log.trace(keyOf(10_000)));
-  expect(log.trace(keyOf(0))).not.toBe(first);
+  expect(log.memory.trace(keyOf(10_000))).toBe(log.memory.trace(keyOf(10_000)));
+  expect(log.memory.trace(keyOf(0))).not.toBe(first);
   await log.close();
 });
 
@@ -142,10 +142,10 @@ it("knows every identity for the horizon, forgets the oldest generation after it
   await add(4, 1700);
   expect(seen(log, identityOf(1))).toBeUndefined();
   expect(seen(log, identityOf(2))).toBeDefined();
-  expect(log.identityStats(1700)).toMatchObject({ horizonMs: 1000, shortened: false, entries: 3 });
+  expect(log.memory.identityStats(1700)).toMatchObject({ horizonMs: 1000, shortened: false, entries: 3 });
   for (let n = 5; n < 50; n++) await add(n, 1701);
-  expect(log.identityStats(1701)).toMatchObject({ shortened: true });
-  expect(log.identityStats(1701).horizonMs).toBeLessThan(1000);
+  expect(log.memory.identityStats(1701)).toMatchObject({ shortened: true });
+  expect(log.memory.identityStats(1701).horizonMs).toBeLessThan(1000);
   await log.close();
 });
 
@@ -156,7 +156,7 @@ it("finds the spans of a trace again, however many, in whatever steps they came,
   const count = spansPerTraceMax + 100;
   let log = new LmdbUsageLog({ directory, identities });
   for (let n = 0; n < count; ) {
-    const trace = log.trace(key);
+    const trace = log.memory.trace(key);
     const changed: SeenSpan[] = [];
     for (const end = Math.min(count, n + 777); n < end; n++) {
       const span = spanOf(idOf(n), n);
@@ -175,23 +175,23 @@ it("finds the spans of a trace again, however many, in whatever steps they came,
     await log.close();
     log = new LmdbUsageLog({ directory, identities });
   }
-  const changing = log.trace(key).spans.get(idOf(5));
+  const changing = log.memory.trace(key).spans.get(idOf(5));
   if (changing === undefined) throw new Error("span 5 is not known");
   changing.bits = 1;
-  const traces = new Map([[log.trace(key), [changing]]]);
+  const traces = new Map([[log.memory.trace(key), [changing]]]);
   const wrappers = new Map([[idOf(777), null]]);
   await log.commit({ inputOffset: count, arrivedAtMs: count, entries: [], traces, wrappers, state: {} });
   await log.close();
   log = new LmdbUsageLog({ directory, identities });
-  const trace = log.trace(key);
+  const trace = log.memory.trace(key);
   expect(trace.spans.size).toBe(spansPerTraceMax);
-  const known = Array.from({ length: count }, (_, n) => log.seen(trace, idOf(n)));
+  const known = Array.from({ length: count }, (_, n) => log.memory.seen(trace, idOf(n)));
   expect(known.map((span) => span?.contentHash)).toEqual(known.map((_, n) => n));
   expect(known.map((span) => span?.bits)).toEqual(known.map((_, n) => (n === 5 ? 1 : 12)));
-  expect(log.seen(trace, idOf(count))).toBeUndefined();
-  expect([...log.wrapperKeys()]).toEqual([1554, 2331, 3108, 3885].map(idOf));
-  expect(String(log.wrapper(idOf(1554)))).toBe("wrapper 1554");
-  expect(log.identityStats(count).entries).toBe(count);
+  expect(log.memory.seen(trace, idOf(count))).toBeUndefined();
+  expect([...log.memory.wrapperKeys()]).toEqual([1554, 2331, 3108, 3885].map(idOf));
+  expect(String(log.memory.wrapper(idOf(1554)))).toBe("wrapper 1554");
+  expect(log.memory.identityStats(count).entries).toBe(count);
   await log.close();
 });
 

@@ -14,15 +14,7 @@ import type { KafkaTopics } from "./kafka-topics.ts";
 import { LmdbResolverState } from "./lmdb-resolver-state.ts";
 import { decodeStep, encodeStep, type RememberedStep } from "./memory-codec.ts";
 import type { TraceIndexOptions } from "./trace-index.ts";
-import {
-  type IdentityStats,
-  type ResolverLog,
-  type ResolverStep,
-  type SeenSpan,
-  type SeenTrace,
-  spansPerTraceMax,
-  type TraceKey,
-} from "./usage-log.ts";
+import { type ResolverLog, type ResolverStep, type SeenSpan, type SeenTrace, spansPerTraceMax } from "./usage-log.ts";
 
 export interface KafkaResolverOptions {
   readonly client: KafkaClient;
@@ -51,14 +43,14 @@ export class KafkaResolverLog implements ResolverLog {
   readonly #options: KafkaResolverOptions;
   readonly #transactions: KafkaTransactions;
   readonly #copy: RootDatabase;
-  readonly #state: LmdbResolverState;
+  readonly memory: LmdbResolverState;
   #inputOffset: number;
 
   private constructor(options: KafkaResolverOptions, transactions: KafkaTransactions, copy: Copy, inputOffset: number) {
     this.#options = options;
     this.#transactions = transactions;
     this.#copy = copy.environment;
-    this.#state = copy.state;
+    this.memory = copy.state;
     this.#inputOffset = inputOffset;
     this.partitions = options.partitions;
     this.clockOf = [options.partition];
@@ -99,7 +91,7 @@ export class KafkaResolverLog implements ResolverLog {
       offset: step.inputOffset,
       metadata: "",
     });
-    if (memory.length > 0) await putStep(this.#copy, this.#state, step, (offsets.at(-1) ?? 0) + 1);
+    if (memory.length > 0) await putStep(this.#copy, this.memory, step, (offsets.at(-1) ?? 0) + 1);
     this.#inputOffset = step.inputOffset;
     return offsets.slice(0, entries.length).map((offset) => offset + 1);
   }
@@ -109,32 +101,8 @@ export class KafkaResolverLog implements ResolverLog {
     return inputOffset > this.#inputOffset || traces.size + wrappers.size + Object.keys(state).length > 0;
   }
 
-  trace(key: TraceKey): SeenTrace {
-    return this.#state.trace(key);
-  }
-
-  seen(trace: SeenTrace, spanId: string): SeenSpan | undefined {
-    return this.#state.seen(trace, spanId);
-  }
-
-  wrapper(key: string): Uint8Array | undefined {
-    return this.#state.wrapper(key);
-  }
-
-  wrapperKeys(): Iterable<string> {
-    return this.#state.wrapperKeys();
-  }
-
   inputOffset(): number {
     return this.#inputOffset;
-  }
-
-  state(name: string): unknown {
-    return this.#state.state(name);
-  }
-
-  identityStats(nowMs: number): IdentityStats {
-    return this.#state.identityStats(nowMs);
   }
 
   async close(): Promise<void> {

@@ -2,11 +2,11 @@
 
 import type { Database, RootDatabase } from "lmdb";
 import { TraceIndex, type TraceIndexOptions } from "./trace-index.ts";
-import type { IdentityStats, ResolverStep, SeenSpan, SeenTrace, TraceKey } from "./usage-log.ts";
+import type { IdentityStats, ResolverMemory, ResolverStep, SeenSpan, SeenTrace, TraceKey } from "./usage-log.ts";
 
 const inputOffsetName = "input.offset";
 
-export class LmdbResolverState {
+export class LmdbResolverState implements ResolverMemory {
   readonly #index: TraceIndex;
   readonly #wrappers: Database<Buffer, string>;
   readonly #state: Database<unknown, string>;

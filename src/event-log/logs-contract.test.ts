@@ -116,7 +116,7 @@ function spanOf(spanId: string): SeenSpan {
 
 /** What a step says that saw these spans of one trace. */
 function seenIn(log: ResolverLog, key: Omit<Identity, "spanId">, ...spanIds: readonly string[]) {
-  const trace = log.trace(key);
+  const trace = log.memory.trace(key);
   const spans = spanIds.map(spanOf);
   for (const span of spans) trace.spans.set(span.spanId, span);
   return new Map([[trace, spans]]);
@@ -198,13 +198,13 @@ function contract(open: () => Promise<Logs>): void {
       await logs.close({ disk });
       const again = await logs.resolver();
       expect(again.inputOffset()).toBe(before + 7);
-      expect(again.state("producers")).toEqual([["p", 3]]);
-      expect([...again.trace(key).spans.keys()]).toEqual([first, second]);
-      expect(again.seen(again.trace(key), first)).toEqual({ ...spanOf(first), place: 0 });
-      expect(again.trace({ ...key, tenant: "other" }).spans.size).toBe(0);
-      expect([...again.wrapperKeys()]).toContain(`kept ${disk}`);
-      expect([...again.wrapperKeys()]).not.toContain(`gone ${disk}`);
-      expect(text(again.wrapper(`kept ${disk}`) ?? Buffer.alloc(0))).toBe("a wrapper");
+      expect(again.memory.state("producers")).toEqual([["p", 3]]);
+      expect([...again.memory.trace(key).spans.keys()]).toEqual([first, second]);
+      expect(again.memory.seen(again.memory.trace(key), first)).toEqual({ ...spanOf(first), place: 0 });
+      expect(again.memory.trace({ ...key, tenant: "other" }).spans.size).toBe(0);
+      expect([...again.memory.wrapperKeys()]).toContain(`kept ${disk}`);
+      expect([...again.memory.wrapperKeys()]).not.toContain(`gone ${disk}`);
+      expect(text(again.memory.wrapper(`kept ${disk}`) ?? Buffer.alloc(0))).toBe("a wrapper");
       await logs.close();
     },
   );

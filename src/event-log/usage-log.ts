@@ -101,8 +101,23 @@ export interface ResolverStep {
   readonly state: Readonly<Record<string, unknown>>;
 }
 
+/** What a resolver remembers, as of its last step. */
+export interface ResolverMemory {
+  /** What is known of a trace within the horizon. */
+  trace(key: TraceKey): SeenTrace;
+  /** What is known of a span, also beyond those that its trace holds together. */
+  seen(trace: SeenTrace, spanId: string): SeenSpan | undefined;
+  /** The entry that was kept of a wrapper. */
+  wrapper(key: string): Uint8Array | undefined;
+  /** All that are kept. */
+  wrapperKeys(): Iterable<string>;
+  state(name: string): unknown;
+  identityStats(nowMs: number): IdentityStats;
+}
+
 /** What a resolver has of the usage log, and its own memory beside it. */
 export interface ResolverLog {
+  readonly memory: ResolverMemory;
   /** Partitions of the usage log. */
   readonly partitions: number;
   /** Those that this resolver tells the time: each is told it by one. */
@@ -113,17 +128,8 @@ export interface ResolverLog {
    * @returns the offset of each entry within its partition.
    */
   commit(step: ResolverStep): Promise<readonly number[]>;
-  /** What is known of a trace within the horizon. */
-  trace(key: TraceKey): SeenTrace;
-  /** What is known of a span, also beyond those that its trace holds together. */
-  seen(trace: SeenTrace, spanId: string): SeenSpan | undefined;
-  /** The entry that was kept of a wrapper. */
-  wrapper(key: string): Uint8Array | undefined;
-  /** All that are kept. */
-  wrapperKeys(): Iterable<string>;
+  /** Of the last step. */
   inputOffset(): number;
-  state(name: string): unknown;
-  identityStats(nowMs: number): IdentityStats;
 }
 
 /** What a consumer has of a partition of the usage log. */

@@ -53,7 +53,7 @@ export class Corrections {
 
   /** A value kept by a step's `state`. */
   state(name: string): unknown {
-    return this.#options.usage.state(name);
+    return this.#options.usage.memory.state(name);
   }
 
   /**

@@ -88,7 +88,7 @@ describe("a repeat of a span counts once", () => {
       rig.clockMs += dayMs;
       await rig.send(chat(100 + day));
     }
-    expect(rig.usage().trace({ tenant: "default", traceId: span.traceId }).spans.size).toBe(0);
+    expect(rig.usage().memory.trace({ tenant: "default", traceId: span.traceId }).spans.size).toBe(0);
     await rig.send(span);
     expect(sums()).toMatchObject({ calls: 5, rows: 5 });
   });

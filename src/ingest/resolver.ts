@@ -79,8 +79,8 @@ export class Resolver {
   constructor(options: ResolverOptions) {
     this.#options = options;
     this.#held = new HeldTraces(options.heldLimits ?? heldLimitsDefault);
-    this.#completeness = new Completeness(options.usage.state("completeness") as CompletenessState | undefined);
-    this.#lastRecordAtMs = (options.usage.state("last_record_at_ms") as number | undefined) ?? 0;
+    this.#completeness = new Completeness(options.usage.memory.state("completeness") as CompletenessState | undefined);
+    this.#lastRecordAtMs = (options.usage.memory.state("last_record_at_ms") as number | undefined) ?? 0;
     this.#lastEntryAtMs = this.#lastRecordAtMs;
     this.#holdAgain();
   }
@@ -167,7 +167,7 @@ export class Resolver {
 
   #newDraft(): StepDraft {
     const { usage, now } = this.#options;
-    return new StepDraft(usage, this.#held, usage.identityStats(now()).horizonMs);
+    return new StepDraft(usage, this.#held, usage.memory.identityStats(now()).horizonMs);
   }
 
   #take(span: Span, arrivedAtMs: number, draft: StepDraft): void {
@@ -187,8 +187,8 @@ export class Resolver {
     draft.undecided = [];
     const current = new Map(await this.#findStored(undecided.map(({ record }) => record)));
     for (const { record, emitter } of undecided) {
-      const trace = usage.trace(record);
-      const seen = usage.seen(trace, record.spanId);
+      const trace = usage.memory.trace(record);
+      const seen = usage.memory.seen(trace, record.spanId);
       const previous = (seen === undefined ? undefined : draft.recordOf(seen)) ?? current.get(identityKey(record));
       const corrected = previous === undefined ? null : revised(previous, record);
       if (previous === undefined) draft.admit(record, emitter, arrivedAtMs);
@@ -224,14 +224,14 @@ export class Resolver {
   }
 
   #keptWrapper(key: string): UsageRecord | undefined {
-    const entry = this.#options.usage.wrapper(key);
+    const entry = this.#options.usage.memory.wrapper(key);
     return entry === undefined ? undefined : decodeUsageEntry(entry).records[0];
   }
 
   /** After a start: what waited goes on waiting. */
   #holdAgain(): void {
     const { usage } = this.#options;
-    const kept = Array.from(usage.wrapperKeys(), (key) => ({ key, entry: usage.wrapper(key) }));
+    const kept = Array.from(usage.memory.wrapperKeys(), (key) => ({ key, entry: usage.memory.wrapper(key) }));
     const entries = kept.flatMap(({ key, entry }) =>
       entry === undefined ? [] : [{ key, arrivedAtMs: arrivedAtMsOf(entry) }],
     );
@@ -261,7 +261,7 @@ export class Resolver {
   }
 
   #decideNow(key: TraceKey, draft: StepDraft): void {
-    const trace = this.#options.usage.trace(key);
+    const trace = this.#options.usage.memory.trace(key);
     const { bill, takeBack, changed } = decideRoles(trace, { quiet: true });
     for (const span of changed) draft.change(trace, span);
     for (const span of takeBack) draft.takeBacks.push({ trace, span });
@@ -276,7 +276,7 @@ export class Resolver {
     const record = this.#keptWrapper(key);
     if (record === undefined) return [];
     const { tenant, traceId, spanId } = record;
-    const bits = this.#options.usage.trace(record).spans.get(spanId)?.bits ?? 0;
+    const bits = this.#options.usage.memory.trace(record).spans.get(spanId)?.bits ?? 0;
     return (bits & spanBits.held) === 0 ? [] : [{ tenant, traceId }];
   }
 

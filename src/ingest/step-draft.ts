@@ -62,7 +62,7 @@ export class StepDraft {
 
   /** Takes the record of one span as it arrived. */
   take(record: UsageRecord, emitter: Emitter, arrivedAtMs: number): void {
-    const trace = this.#usage.trace(record);
+    const trace = this.#usage.memory.trace(record);
     const seen = this.#seen(trace, record);
     if (seen === undefined) {
       // What began before the index's horizon may have been there and left: the table is asked.
@@ -77,7 +77,7 @@ export class StepDraft {
 
   /** A span that was not seen before: billed by `settle`, or held. */
   admit(record: UsageRecord, emitter: Emitter, arrivedAtMs: number): void {
-    const trace = this.#usage.trace(record);
+    const trace = this.#usage.memory.trace(record);
     const span = seenSpanOf(record, emitter);
     this.change(trace, span);
     if (trace.spans.size >= spansPerTraceMax) {
@@ -164,7 +164,7 @@ export class StepDraft {
 
   #seen(trace: SeenTrace, record: UsageRecord): SeenSpan | undefined {
     return (
-      this.#usage.seen(trace, record.spanId) ??
+      this.#usage.memory.seen(trace, record.spanId) ??
       (this.#alone.size > 0 ? this.#alone.get(identityKey(record)) : undefined)
     );
   }

@@ -80,7 +80,7 @@ const notes = [
 async function step(usage: LmdbUsageLog, identities: readonly Identity[]): Promise<Cost> {
   const cpu = process.cpuUsage();
   const startedMs = performance.now();
-  const traces = new Map(identities.map((one) => [usage.trace(one), [spanOf(one)]]));
+  const traces = new Map(identities.map((one) => [usage.memory.trace(one), [spanOf(one)]]));
   for (const [trace, spans] of traces) {
     if (trace.spans.size > 0) throw new Error("a new record was found seen");
     for (const span of spans) trace.spans.set(span.spanId, span);
@@ -116,7 +116,7 @@ function measureHits(usage: LmdbUsageLog, known: readonly Identity[]): number {
   const startedMs = performance.now();
   for (let index = 0; index < lookups; index++) {
     const one = known[(index * 7919) % known.length];
-    if (one === undefined || usage.seen(usage.trace(one), one.spanId) === undefined)
+    if (one === undefined || usage.memory.seen(usage.memory.trace(one), one.spanId) === undefined)
       throw new Error("a repeat was not found");
   }
   return ((performance.now() - startedMs) * 1000) / lookups;

@@ -189,7 +189,7 @@ async function measureDurable(bodies: readonly Buffer[], format: Format): Promis
     return await cpuUsOf(async () => {
       await accept(logs, encode(bodies.map((body) => decoded(body, format))));
       await resolve(logs);
-      return logs.usage.identityStats(arrivedAtMs).entries;
+      return logs.usage.memory.identityStats(arrivedAtMs).entries;
     });
   } finally {
     await logs.spans.close();

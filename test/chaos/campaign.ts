@@ -1,7 +1,6 @@
 /** Kills a server under load at one place after another and judges what is left after every few kills. */
 
 import { seededRandom } from "../../src/ingest/otlp-random.ts";
-import { startAgainCode } from "../../src/runtime.mjs";
 import { Fleet } from "./exporters.ts";
 import { detectionFaults } from "./fresh-detection.ts";
 import { excessUsdPerMinuteMin, sendIncident } from "./incident.ts";
@@ -45,7 +44,7 @@ export interface CampaignResult {
   readonly toldTwice: number;
   /** What is wrong, one line each. */
   /** Ends of its own, because a worker failed: what was acknowledged must be there all the same. */
-  readonly startsAgain: number;
+  readonly lmdbEnds: number;
   readonly faults: readonly string[];
 }
 
@@ -146,7 +145,7 @@ class Campaign {
     }
     const { code, signal } = victim.ended();
     // No kill, then; what it left is checked like any other end.
-    if (code === startAgainCode) return;
+    if (victim.endedByLmdb()) return;
     const stopped = kill.kind === "outside" && kill.place === "stopping" && code === 0;
     if (signal !== "SIGKILL" && !stopped)
       throw new VictimError(`ended by itself with ${code ?? signal}:\n${victim.output()}`);
@@ -250,7 +249,7 @@ class Campaign {
       acked: this.#ledger.ackedSpans(),
       ...this.#fleet.counts(),
       incidents: this.#incidents.size,
-      startsAgain: this.#victim.startsAgain,
+      lmdbEnds: this.#victim.lmdbEnds,
       toldTwice: told.filter((times) => times > 1).length,
       faults: this.#faults,
     };

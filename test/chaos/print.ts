@@ -14,7 +14,7 @@ export function campaignClean(result: CampaignResult): boolean {
 
 /** The chaos table, with what was wrong below it. */
 export function printCampaign(result: CampaignResult & { readonly seed: number; readonly seconds: number }): string {
-  const { places, kills, acked, requests, repeats, incidents, toldTwice, startsAgain, faults, seed, seconds } = result;
+  const { places, kills, acked, requests, repeats, incidents, toldTwice, lmdbEnds, faults, seed, seconds } = result;
   const sorted = [...places].sort((a, b) => a.place.localeCompare(b.place));
   const total = measures.map((measure) => places.reduce((sum, place) => sum + place[measure], 0));
   const rows = [
@@ -30,7 +30,7 @@ export function printCampaign(result: CampaignResult & { readonly seed: number; 
   ];
   const table = renderTable(columns, rows, tableOptions(process.stdout, process.env));
   const missed = places.reduce((sum, place) => sum + place.missed, 0);
-  const summary = `seed ${seed}: ${kills} kills in ${seconds} s, ${missed} of them from outside as their place was not reached in time; ${acked} spans acknowledged in ${requests} requests, ${repeats} sent again later; ${incidents} incidents, one alert each, ${toldTwice} told twice; ${startsAgain} ends of its own (a worker failed), started again\n`;
+  const summary = `seed ${seed}: ${kills} kills in ${seconds} s, ${missed} of them from outside as their place was not reached in time; ${acked} spans acknowledged in ${requests} requests, ${repeats} sent again later; ${incidents} incidents, one alert each, ${toldTwice} told twice; ${lmdbEnds} ends because lmdb aborted a commit, started again\n`;
   return `${table}${summary}${faults.map((fault) => `fault: ${fault}\n`).join("")}`;
 }
 

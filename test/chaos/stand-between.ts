@@ -55,8 +55,7 @@ export function standBetween(real: Adapters, { failpoint, mutation, journal }: B
         const save = () => saveMark(real.usage, name, value, mutation);
         return step === undefined ? save() : pass(step, save);
       },
-      // A trace of its own for each question: nothing of a span is known to the next that asks.
-      ...(mutation === "index-dropped" ? { trace: (key) => ({ ...key, spans: new Map() }) } : {}),
+      ...(mutation === "index-dropped" ? { memory: forgetful(real.usage.memory) } : {}),
     }),
     store: over(real.store, {
       insert: (batch) => {
@@ -65,6 +64,11 @@ export function standBetween(real: Adapters, { failpoint, mutation, journal }: B
       },
     }),
   };
+}
+
+/** A trace of its own for each question: nothing of a span is known to the next that asks. */
+function forgetful(memory: UsageLog["memory"]): UsageLog["memory"] {
+  return over(memory, { trace: (key) => ({ ...key, spans: new Map() }) });
 }
 
 /** `target` with some methods replaced; all others, also those that are added to the contract one day, are its own. */

@@ -43,6 +43,31 @@ export interface DecodedMetrics {
   readonly rejected: readonly RejectedPoint[];
 }
 
+/** What a decoder has met so far, beside where it stands. */
+export interface MetricsWalk {
+  readonly keeps: MetricFilter;
+  readonly points: MetricPoint[];
+  readonly rejected: RejectedPoint[];
+  otherPoints: number;
+  /** Data points met so far, which is also the position of the next one. */
+  pointCount: number;
+  metricCount: number;
+  containerCount: number;
+}
+
+/** At the start of a request. */
+export function metricsWalk(keeps: MetricFilter): MetricsWalk {
+  return { keeps, points: [], rejected: [], otherPoints: 0, pointCount: 0, metricCount: 0, containerCount: 0 };
+}
+
+/** Of the data around a metric. */
+export interface ScopeHome {
+  readonly scope: string;
+  readonly resource: Attributes;
+  /** Why no point of this resource can be kept, or empty. */
+  readonly fault: string;
+}
+
 /** What is read of a metric, by its name: numbers (gauges and sums), histograms, or nothing. */
 export type MetricFilter = (name: string) => "numbers" | "histograms" | null;
 

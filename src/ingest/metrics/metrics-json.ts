@@ -1,6 +1,5 @@
 /** OTLP/JSON metrics exports: parsed, then walked. A wrong type in one data point costs that point, elsewhere the request. */
 
-import type { Attributes } from "../../model/span.ts";
 import { type DecodeLimits, MalformedExportError } from "../decoded-export.ts";
 import { listAt, objectAt, readScope, readText, readUnixMicros, sound } from "../otlp-json.ts";
 import { isObject, type JsonObject, parseJson } from "../otlp-json-shape.ts";
@@ -12,31 +11,17 @@ import {
   judgePoint,
   kindOf,
   type MetricFilter,
-  type MetricPoint,
+  type MetricsWalk,
+  metricsWalk,
   type PointHome,
   pointLimits,
   pointMemo,
   pointRefusals,
   type RawPoint,
-  type RejectedPoint,
+  type ScopeHome,
 } from "./decoded-metrics.ts";
 
-interface Walk extends JsonCursor {
-  readonly keeps: MetricFilter;
-  readonly points: MetricPoint[];
-  readonly rejected: RejectedPoint[];
-  otherPoints: number;
-  pointCount: number;
-  metricCount: number;
-  containerCount: number;
-}
-
-interface Home {
-  readonly scope: string;
-  readonly resource: Attributes;
-  /** Why no point of this resource can be kept, or empty. */
-  readonly fault: string;
-}
+type Walk = JsonCursor & MetricsWalk;
 
 /** In the order of the protocol, in which the last of several counts. */
 const dataNames = ["gauge", "sum", "histogram", "exponentialHistogram", "summary"] as const;
@@ -55,13 +40,7 @@ export function decodeJsonMetrics(body: Uint8Array, limits: DecodeLimits, keeps:
     room: 0,
     fault: "",
     limited: false,
-    keeps,
-    points: [],
-    rejected: [],
-    otherPoints: 0,
-    pointCount: 0,
-    metricCount: 0,
-    containerCount: 0,
+    ...metricsWalk(keeps),
   };
   for (const [i, each] of listAt(request["resourceMetrics"], "resourceMetrics").entries())
     readResourceMetrics(walk, each, `resourceMetrics[${i}]`);
@@ -87,7 +66,7 @@ function readResourceMetrics(walk: Walk, json: unknown, path: string): void {
   }
 }
 
-function readMetric(walk: Walk, json: unknown, home: Home, path: string): void {
+function readMetric(walk: Walk, json: unknown, home: ScopeHome, path: string): void {
   checkPoints(++walk.metricCount, walk.limits);
   const metric = objectAt(json, path);
   sound(walk);

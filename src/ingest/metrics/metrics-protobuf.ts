@@ -1,7 +1,7 @@
 /** OTLP/protobuf metrics exports, decoded by a walk that enters only the metrics somebody keeps. */
 
 import protobuf from "protobufjs/minimal.js";
-import type { Attributes, AttributeValue } from "../../model/span.ts";
+import type { AttributeValue } from "../../model/span.ts";
 import { type DecodeLimits, MalformedExportError } from "../decoded-export.ts";
 import { readResource, readScope, readUnixMicros } from "../otlp-protobuf.ts";
 import { type Cursor, enter, readAttribute, readText, skip } from "../otlp-protobuf-values.ts";
@@ -12,32 +12,17 @@ import {
   judgePoint,
   kindOf,
   type MetricFilter,
-  type MetricPoint,
+  type MetricsWalk,
+  metricsWalk,
   type PointHome,
   pointLimits,
   pointMemo,
   pointRefusals,
   type RawPoint,
-  type RejectedPoint,
+  type ScopeHome,
 } from "./decoded-metrics.ts";
 
-interface Walk extends Cursor {
-  readonly keeps: MetricFilter;
-  readonly points: MetricPoint[];
-  readonly rejected: RejectedPoint[];
-  otherPoints: number;
-  /** Data points met so far, which is also the position of the next one. */
-  pointCount: number;
-  metricCount: number;
-  containerCount: number;
-}
-
-interface Home {
-  readonly scope: string;
-  readonly resource: Attributes;
-  /** Why no point of this resource can be kept, or empty. */
-  readonly fault: string;
-}
+type Walk = Cursor & MetricsWalk;
 
 /** Tags of a Metric's data: gauge, sum, histogram, exponential histogram, summary. */
 const [gauge, sum, histogram, exponential, summary] = [0x2a, 0x3a, 0x4a, 0x52, 0x5a];
@@ -67,13 +52,7 @@ export function decodeProtobufMetrics(body: Uint8Array, limits: DecodeLimits, ke
     skipDepth: protobuf.Reader.recursionLimit - limits.depthMax,
     room: 0,
     fault: "",
-    keeps,
-    points: [],
-    rejected: [],
-    otherPoints: 0,
-    pointCount: 0,
-    metricCount: 0,
-    containerCount: 0,
+    ...metricsWalk(keeps),
   };
   try {
     eachMessage(walk, 0x0a, "a ResourceMetrics", () => readResourceMetrics(walk));
@@ -128,7 +107,7 @@ function readResourceMetrics(walk: Walk): void {
   });
 }
 
-function readMetric(walk: Walk, home: Home): void {
+function readMetric(walk: Walk, home: ScopeHome): void {
   const { reader } = walk;
   checkPoints(++walk.metricCount, walk.limits);
   let name = "";
@@ -172,7 +151,7 @@ function countOther(walk: Walk): void {
 interface MetricHead {
   readonly name: string;
   readonly unit: string;
-  readonly home: Home;
+  readonly home: ScopeHome;
 }
 
 function readData(walk: Walk, data: number, { name, unit, home }: MetricHead): void {
