@@ -2,6 +2,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ResolvedStep } from "../ingest/resolver.ts";
+import { TurnClock } from "./turn-clock.ts";
 
 /** Readings taken at the moment somebody asks. */
 export interface MetricReadings {
@@ -30,6 +31,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics(read: (() => MetricReadings) | null) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  addTurns(registry, new TurnClock());
   if (read !== null) addGauges(registry, read);
   const counter = (name: string, help: string, labelNames: string[] = []) =>
     new Counter({ name: `burnwatch_${name}_total`, help, labelNames, registers: [registry] });
@@ -68,6 +70,18 @@ export function createMetrics(read: (() => MetricReadings) | null) {
       registers: [registry],
     }),
   };
+}
+
+/** Beside `nodejs_eventloop_lag_max_seconds`, and like it begun anew by each reading. */
+function addTurns(registry: Registry, turns: TurnClock): void {
+  new Gauge({
+    name: "burnwatch_turn_cpu_max_seconds",
+    help: "CPU time of the main thread's longest turn since the last reading: the event loop's delay on a free core.",
+    registers: [registry],
+    collect() {
+      this.set(turns.longestSeconds());
+    },
+  });
 }
 
 /** Counts what a step of the resolver has done. */

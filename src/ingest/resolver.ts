@@ -160,7 +160,9 @@ export class Resolver {
       draft.settle(arrivedAtMs);
     }
     await this.#takeBack(draft, arrivedAtMs);
+    await nextTurn();
     await this.#commit(draft, inputOffset, arrivedAtMs);
+    await nextTurn();
     await spans.trim(usage.inputOffset());
     this.#options.observe(draft.resolved());
   }
@@ -308,10 +310,13 @@ export class Resolver {
     );
     this.#lastEntryAtMs = arrivedAtMs;
     if (draft.records.length > 0) this.#lastRecordAtMs = arrivedAtMs;
+    const encoded = entries.map(({ partition, entry }) => ({ partition, payload: encodeUsageEntry(entry) }));
+    // Encoding and putting a full step are a dozen milliseconds each.
+    if (draft.records.length > sliceSpans) await nextTurn();
     const offsets = await usage.commit({
       inputOffset,
       arrivedAtMs,
-      entries: entries.map(({ partition, entry }) => ({ partition, payload: encodeUsageEntry(entry) })),
+      entries: encoded,
       traces: draft.traces,
       wrappers: draft.wrappers,
       state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },

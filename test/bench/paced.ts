@@ -2,7 +2,7 @@
 
 import type { BenchOptions, Cell, Table } from "./bench.ts";
 import { type Exporters, startExporters } from "./load.ts";
-import { metric, type ServerProcess, startServerProcess } from "./server-process.ts";
+import { longestDelaysMs, type ServerProcess, startServerProcess } from "./server-process.ts";
 import { mediansOf, percentile } from "./statistics.ts";
 import { assertStored } from "./throughput.ts";
 
@@ -14,7 +14,16 @@ type Load = (typeof loads)[number];
 const secondsPerLoad = 4;
 const warmUpBodies = 400;
 
-const measures = ["takenPerSecond", "ackMsP50", "ackMsP95", "ackMsP99", "ackMsMax", "repeats", "lagMsMax"] as const;
+const measures = [
+  "takenPerSecond",
+  "ackMsP50",
+  "ackMsP95",
+  "ackMsP99",
+  "ackMsMax",
+  "repeats",
+  "lagMsMax",
+  "turnMsMax",
+] as const;
 type Measured = Readonly<Record<(typeof measures)[number], number | null>>;
 
 /** One server after another, each asked at every rate. */
@@ -40,6 +49,7 @@ export async function measurePaced(options: BenchOptions): Promise<Table> {
       { title: "longest", digits: 0 },
       { title: "resent", digits: 0 },
       { title: "lag ms", digits: 0 },
+      { title: "turn ms", digits: 0 },
     ],
     rows: loads.map((load): Cell[] => {
       const medians = mediansOf(runs.get(load) ?? [], measures);
@@ -83,10 +93,10 @@ async function measureLoad(
   { tracesUrl, apiUrl }: ServerProcess,
   load: Load & { readonly from: number; readonly to: number },
 ): Promise<Measured> {
-  // Reading the metrics begins the lag's measurement anew.
-  await metric(apiUrl, "nodejs_eventloop_lag_max_seconds");
+  // Reading them begins their measurement anew.
+  await longestDelaysMs(apiUrl);
   const sent = await exporters.send({ url: tracesUrl, ...load });
-  const lagSeconds = await metric(apiUrl, "nodejs_eventloop_lag_max_seconds");
+  const delays = await longestDelaysMs(apiUrl);
   return {
     takenPerSecond: sent.spans / ((sent.lastAckedUs - sent.firstSentUs) / 1e6),
     ackMsP50: percentile(sent.latenciesMs, 0.5),
@@ -94,6 +104,7 @@ async function measureLoad(
     ackMsP99: percentile(sent.latenciesMs, 0.99),
     ackMsMax: percentile(sent.latenciesMs, 1),
     repeats: sent.repeats,
-    lagMsMax: lagSeconds === null ? null : lagSeconds * 1000,
+    lagMsMax: delays.lag,
+    turnMsMax: delays.turn,
   };
 }

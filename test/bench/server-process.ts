@@ -113,11 +113,12 @@ async function stopChild(child: ChildProcess): Promise<number | string | null> {
   return child.exitCode ?? child.signalCode;
 }
 
-/** One gauge or counter of /metrics, the sum over its labels; null when it is not there. */
-export async function metric(apiUrl: string, name: string): Promise<number | null> {
+/** The event loop's longest delay and longest turn since they were asked last, in milliseconds. */
+export async function longestDelaysMs(apiUrl: string): Promise<{ readonly lag: number; readonly turn: number }> {
   const text = await (await fetch(`${apiUrl}/metrics`)).text();
-  const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))].map(([, value]) =>
-    Number(value),
-  );
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0);
+  const seconds = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+  return {
+    lag: seconds("nodejs_eventloop_lag_max_seconds") * 1000,
+    turn: seconds("burnwatch_turn_cpu_max_seconds") * 1000,
+  };
 }

@@ -7,7 +7,7 @@ import type { BenchOptions, Cell, Table } from "./bench.ts";
 import { type Exporters, startExporters } from "./load.ts";
 import type { PayloadFormat } from "./payload.ts";
 import { clockUs, cpuUs, peakRssMb } from "./process-stats.ts";
-import { metric, startServerProcess } from "./server-process.ts";
+import { longestDelaysMs, startServerProcess } from "./server-process.ts";
 import { mediansOf, percentile } from "./statistics.ts";
 
 export const spansPerBody = 500;
@@ -50,6 +50,7 @@ const measures = [
   "ackMsP99",
   "repeats",
   "lagMsMax",
+  "turnMsMax",
   "peakRssMb",
 ] as const;
 type Measured = Readonly<Record<(typeof measures)[number], number | null>>;
@@ -66,6 +67,7 @@ const columns = [
   { title: "p99 ms", digits: 1 },
   { title: "resent", digits: 0 },
   { title: "lag ms", digits: 0 },
+  { title: "turn ms", digits: 0 },
   { title: "RSS MB", digits: 0 },
 ];
 
@@ -93,7 +95,7 @@ export async function measureThroughput(options: BenchOptions): Promise<{ table:
       "cores: where the server may run; the exporters take what is left of the machine's.",
       "acked: on disk, fsync on (lmdb group commit). queryable: until everything acked is stored, fsync on, and judged (POST /api/v1/settle).",
       "us/span: CPU of the server from the first request to settled, all threads (/proc/PID/stat). exp. us: of the exporters, whose process shares the cores. Both run on this one machine.",
-      "ack: from the first try to the 200, tries refused with 429 and sent again after Retry-After included. lag: longest event-loop delay (its sampling step of 10 ms included). RSS: peak.",
+      "ack: from the first try to the 200, tries refused with 429 and sent again after Retry-After included. lag: longest event-loop delay (its sampling step of 10 ms included); turn: CPU of the main thread's longest turn, which the delay is where a core is free. RSS: peak.",
       "Bodies were made beforehand; synthetic text compresses well (about 140 bytes a span on the wire).",
     ],
   };
@@ -134,14 +136,14 @@ async function measureLoad(
     const load = { url, protocol, exporters: concurrency };
     await exporters.send({ ...load, from: 0, to: warmUp });
     await server.settle();
-    // Reading the metrics begins the lag's measurement anew.
-    await metric(server.apiUrl, "nodejs_eventloop_lag_max_seconds");
+    // Reading them begins their measurement anew.
+    await longestDelaysMs(server.apiUrl);
     const cpuBefore = cpuUs(server.pid);
     const sent = await exporters.send({ ...load, from: warmUp, to: warmUp + bodies });
     await server.settle();
     const settledUs = clockUs();
     const cpuAfter = cpuUs(server.pid);
-    const lagSeconds = await metric(server.apiUrl, "nodejs_eventloop_lag_max_seconds");
+    const delays = await longestDelaysMs(server.apiUrl);
     await assertStored(server.apiUrl, sent.spans + warmUp * spansPerBody);
     return {
       ackedPerSecond: sent.spans / ((sent.lastAckedUs - sent.firstSentUs) / 1e6),
@@ -151,7 +153,8 @@ async function measureLoad(
       ackMsP50: percentile(sent.latenciesMs, 0.5),
       ackMsP99: percentile(sent.latenciesMs, 0.99),
       repeats: sent.repeats,
-      lagMsMax: lagSeconds === null ? null : lagSeconds * 1000,
+      lagMsMax: delays.lag,
+      turnMsMax: delays.turn,
       peakRssMb: peakRssMb(server.pid),
     };
   } finally {
