@@ -3,6 +3,7 @@
 import { cacheCollapse } from "./cache-collapse.ts";
 import { callCostShift } from "./call-cost-shift.ts";
 import type { Detector } from "./detector.ts";
+import { duplicatePrompts } from "./duplicate-prompts.ts";
 import { goneQuiet } from "./gone-quiet.ts";
 import { modelMix } from "./model-mix.ts";
 import { priceDrift } from "./price-drift.ts";
@@ -38,6 +39,7 @@ export const detectors: readonly Detector[] = [
   modelMix,
   reasoningExplosion,
   truncation,
+  duplicatePrompts,
   stuckStream,
   promptRegression,
   priceDrift,

@@ -32,6 +32,7 @@ const emptyRecord: UsageRecord = {
   errorType: "",
   tool: "",
   toolArgsHash: "",
+  promptHash: "",
   outcome: "",
   usage: noUsage,
   modalities: null,

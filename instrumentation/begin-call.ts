@@ -8,6 +8,7 @@ import type { CallFacts } from "./clients/facts.ts";
 import { asObject, type JsonObject, parseJson } from "./clients/json.ts";
 import { clientAt, fallbackProvider } from "./clients/list.ts";
 import { providerOf } from "./clients/provider.ts";
+import { hashPrompt } from "./prompt-hash.ts";
 import { rememberPrefixes } from "./prompt-prefix.ts";
 import { countAttempts } from "./retries.ts";
 import type { Runtime } from "./runtime.ts";
@@ -57,6 +58,7 @@ export function recogniseCalls(runtime: Runtime): Recognise {
       attribution,
       parent,
       prompt,
+      promptHash: promptHashOf(recognised, runtime),
       attempt: attempts.begin(text, request.header("x-stainless-retry-count")),
       injectedUsage: recognised.changedBody !== undefined,
       startMs,
@@ -108,6 +110,12 @@ function recognise(runtime: Runtime, request: OutgoingRequest): Recognised | nul
       ? withStreamUsage(text, body)
       : undefined;
   return { request, client, facts, body, text, changedBody };
+}
+
+/** Of JSON only: the fields of a form leave out its file. */
+function promptHashOf({ client, facts, body, text }: Recognised, { hash }: Runtime): string | undefined {
+  if (body === null || text === undefined) return undefined;
+  return hashPrompt(hash, { api: client.name, model: facts.requestModel, body, characters: text.length });
 }
 
 /** Milliseconds since the epoch, monotonic within the process, with fractions. */

@@ -30,6 +30,7 @@ function begin(client = openaiChat) {
     attribution: {},
     parent: null,
     prompt: null,
+    promptHash: undefined,
     attempt: 1,
     injectedUsage: false,
     startMs: 1000,

@@ -19,6 +19,8 @@ export interface CallRecord {
   readonly attribution: Attribution;
   readonly parent: ActiveSpan | null;
   readonly prompt: PromptFacts | null;
+  /** See `prompt-hash.ts`; undefined where the request was not read. */
+  readonly promptHash: string | undefined;
   /** Milliseconds since the epoch, with fractions. */
   readonly startMs: number;
   readonly endMs: number;
@@ -41,6 +43,7 @@ export interface CallStart {
   readonly attribution: Attribution;
   readonly parent: ActiveSpan | null;
   readonly prompt: PromptFacts | null;
+  readonly promptHash: string | undefined;
   readonly attempt: number | undefined;
   readonly injectedUsage: boolean;
   /** Milliseconds since the epoch. */
@@ -99,6 +102,7 @@ export function startCall(start: CallStart): Call {
       attribution: start.attribution,
       parent: start.parent,
       prompt: start.prompt,
+      promptHash: start.promptHash,
       startMs,
       endMs: nowMs(),
       firstChunkSeconds: firstChunkMs === undefined ? undefined : (firstChunkMs - startMs) / 1000,

@@ -50,6 +50,8 @@ export const recordKeys = {
   stablePrefix: "burnwatch.prompt.stable_prefix_characters",
   /** Keyed hash of the first 1,024 characters of the prompt, 16 hex digits. */
   prefixHash: "burnwatch.prompt.prefix_hash",
+  /** Keyed hash of model and whole prompt, 16 hex digits: equal where one answer would do. */
+  promptHash: "burnwatch.prompt.hash",
   /** Lists, where an answer asks for several tools; the single names hold the first. */
   toolNames: "burnwatch.tool.names",
   toolHashes: "burnwatch.tool.args_hashes",

@@ -63,6 +63,7 @@ export function spanAttributes(record: CallRecord, hash: KeyedHash): SpanAttribu
   }
   set(recordKeys.stablePrefix, prompt?.stablePrefixCharacters);
   set(recordKeys.prefixHash, prompt?.prefixHash);
+  set(recordKeys.promptHash, record.promptHash);
   setTools(attributes, facts, hash);
   return attributes;
 }

@@ -46,7 +46,7 @@ it is right.
 
 | number | what a record would have to carry |
 |---|---|
-| L8 duplicate prompts | a keyed hash of the whole prompt: \`burnwatch.prompt.prefix_hash\` covers 1,024 characters, which a system prompt fills |
+| L8, prompts of other instrumentations | their \`burnwatch.prompt.hash\`: what they carry of prompts is dropped on arrival, unread |
 | L11 energy | power beside the calls: \`resource_metrics\` has it by device and minute and records name their instance, but the log that detectors read has no power |
 | L9, time between chunks | the longest pause of a stream: only its duration and whether it broke off are known |
 | L1, what tools answered | a keyed hash of results; arguments alone are compared |

@@ -84,6 +84,22 @@ describe("OpenAI", () => {
     expect(spans[1]?.attributes["burnwatch.prompt.stable_prefix_characters"]).toBe(960);
     expect(spans[0]?.attributes["burnwatch.prompt.prefix_hash"]).toMatch(/^[0-9a-f]{16}$/);
   });
+
+  it("the same prompt has the same hash, another one another, embeddings too", async () => {
+    const ask = (content: string, user: string) =>
+      openai.chat.completions.create({ model: "gpt-hash", user, messages: [{ role: "user", content }] });
+    const { spans } = await harness.during(async () => {
+      await ask("one", "u1");
+      await ask("two", "u1");
+      await ask("one", "u2");
+      await openai.embeddings.create({ model: "text-embedding-3-small", input: "one" });
+    });
+    const [one, two, again, embedded] = spans.map(({ attributes }) => attributes["burnwatch.prompt.hash"]);
+    expect(one).toMatch(/^[0-9a-f]{16}$/);
+    expect(again).toBe(one);
+    expect(embedded).toMatch(/^[0-9a-f]{16}$/);
+    expect(new Set([one, two, embedded]).size).toBe(3);
+  });
 });
 
 describe("others", () => {

@@ -77,6 +77,7 @@ function record(atMs: number, usd: number, feature = "search"): UsageRecord {
     errorType: "",
     tool: "",
     toolArgsHash: "",
+    promptHash: "",
     outcome: "",
     usage: { ...noUsage, input: 100 },
     modalities: null,

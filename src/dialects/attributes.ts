@@ -54,8 +54,16 @@ export const commonKeys: readonly string[] = [
   recordKeys.attempt,
   recordKeys.partial,
   recordKeys.audioSeconds,
+  recordKeys.promptHash,
   "error.type",
 ];
+
+/** The first 16 digits of a hash in hex, as our own instrumentation has them; "" for anything else. */
+export function hash64(value: AttributeValue | undefined): string {
+  if (typeof value !== "string" || !/^[0-9a-f]{16,128}$/i.test(value)) return "";
+  const digits = value.slice(0, 16).toLowerCase();
+  return digits === "0000000000000000" ? "" : digits;
+}
 
 const revisionMax = 65_535;
 

@@ -49,6 +49,7 @@ export interface Reading {
   readonly errorType: string;
   readonly tool: string;
   readonly toolArgsHash: string;
+  readonly promptHash: string;
   readonly outcome: string;
   /** Null when the span reports no tokens at all. */
   readonly usage: Usage | null;

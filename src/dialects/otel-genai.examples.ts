@@ -196,6 +196,16 @@ export const otelGenaiExamples: readonly DialectExample[] = [
     expected: { operation: "execute_tool", tool: "search_flights", toolArgsHash: "9f86d081884c7d65", usage: null },
   },
   {
+    name: "a keyed hash of the whole prompt, of which 64 bits are kept",
+    attributes: { ...openai, "burnwatch.prompt.hash": "9F86D081884C7D659A2FEAA0C55AD015" },
+    expected: { promptHash: "9f86d081884c7d65" },
+  },
+  {
+    name: "a prompt where its hash should be",
+    attributes: { ...openai, "burnwatch.prompt.hash": "What is the capital of France?" },
+    expected: { promptHash: "" },
+  },
+  {
     name: "finish reasons as a JSON list in a string",
     attributes: { ...openai, "gen_ai.response.finish_reasons": '["length"]' },
     expected: { finishReason: "length" },

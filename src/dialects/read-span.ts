@@ -4,7 +4,7 @@ import { recordKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
 import type { Attributes, Span } from "../model/span.ts";
 import type { Usage } from "../model/usage.ts";
 import type { Operation } from "../model/usage-record.ts";
-import { firstText, text, textOf } from "./attributes.ts";
+import { firstText, hash64, text, textOf } from "./attributes.ts";
 import { attributionOf } from "./attribution.ts";
 import type { Level, Reading } from "./dialect.ts";
 import { cacheConvention, type EmitterFacts, isGuess, mayHideCache, mayHideReasoning } from "./emitters.ts";
@@ -69,6 +69,7 @@ export function readSpan(span: Span, keys: ReadingKeys, asked: Asked): Reading {
     errorType: text(attributes["error.type"]),
     tool: textOf(attributes, keys.tool) || (read === undefined ? textOf(attributes, keys.executedTool) : ""),
     toolArgsHash: text(attributes[toolArgsHashKey]),
+    promptHash: hash64(attributes[recordKeys.promptHash]),
     outcome: text(attributes["burnwatch.outcome"]),
     usage,
     modalities,

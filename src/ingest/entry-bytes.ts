@@ -185,10 +185,18 @@ export function arrivedAtMsOf(payload: Uint8Array): number {
   return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).readDoubleLE(arrivedAt);
 }
 
-/** A reader stops instead of guessing. @throws Error when another version wrote the entry. */
-export function checkVersion(payload: Uint8Array, version: number, log: string): void {
-  if (payload[0] === version) return;
+/** Versions of entries that can be read; the newest is written. */
+export interface EntryVersions {
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/** A reader stops instead of guessing. @throws Error when a version wrote the entry that is not read. */
+export function checkVersion(payload: Uint8Array, { oldest, newest }: EntryVersions, log: string): void {
+  const found = payload[0] ?? 0;
+  if (found >= oldest && found <= newest) return;
+  const read = oldest === newest ? `version ${newest}` : `versions ${oldest} to ${newest}`;
   throw new Error(
-    `${log} log: entry of version ${payload[0]}, this Burnwatch reads version ${version}: start the version that wrote it and let it finish`,
+    `${log} log: entry of version ${found}, this Burnwatch reads ${read}: start the version that wrote it and let it finish`,
   );
 }

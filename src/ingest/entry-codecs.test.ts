@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { AttributeValue, Span } from "../model/span.ts";
 import { sampleRecords } from "../store/sample-records.ts";
@@ -5,6 +6,9 @@ import { correctionOf } from "./correction.ts";
 import { arrivedAtMsOf } from "./entry-bytes.ts";
 import { decodeSpansEntry, encodeSpansEntry } from "./spans-codec.ts";
 import { decodeUsageEntry, encodeUsageEntry } from "./usage-codec.ts";
+
+/** Three sample records as the Burnwatch of schema version 9 wrote them into its log. */
+const entryOfVersion2 = readFileSync(new URL("../../test/fixtures/usage-entry-version-2.b64", import.meta.url), "utf8");
 
 const resource = { "service.name": "shop" };
 
@@ -83,6 +87,13 @@ describe("an entry of the usage log", () => {
     expect(decodeUsageEntry(payload)).toEqual({ arrivedAtMs: 1_763_625_600_000.5, records });
     expect(arrivedAtMsOf(payload)).toBe(1_763_625_600_000.5);
     expect(payload.length).toBeLessThan(JSON.stringify(records).length / 5);
+  });
+
+  it("reads what version 2 wrote, which knew no hash of prompts", () => {
+    const entry = decodeUsageEntry(Buffer.from(entryOfVersion2, "base64"));
+    const before = [...sampleRecords({ count: 3, startMs: 1_763_625_600_000, spanMs: 60_000 })];
+    expect(entry.arrivedAtMs).toBe(1_763_625_600_000.5);
+    expect(entry.records).toEqual(before.map((record) => ({ ...record, promptHash: "" })));
   });
 
   it("keeps corrections, costs beyond 2^32 and unknown ones, flags and reported costs", () => {

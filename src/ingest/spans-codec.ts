@@ -86,7 +86,7 @@ function writeNumber(value: number): void {
 
 /** An entry of the spans log. @throws Error when another version wrote it. */
 export function decodeSpansEntry(payload: Uint8Array): SpansEntry {
-  checkVersion(payload, version, "spans");
+  checkVersion(payload, { oldest: version, newest: version }, "spans");
   const reader = new EntryReader(payload);
   const spans = new Array<Span>(reader.count());
   let resource: Attributes = {};

@@ -13,12 +13,13 @@ export interface UsageEntry {
   readonly records: readonly UsageRecord[];
 }
 
-const version = 2;
+/** Version 2 had no hash of prompts and no readings of power: its entries read as having neither. */
+const versions = { oldest: 2, newest: 3 } as const;
 const recordBytesMax = 384;
 const flagsSeparator = "\n";
 
 /** Bits of a record's first byte. */
-const has = { parent: 1, cost: 2, reported: 4, modalities: 8 } as const;
+const has = { parent: 1, cost: 2, reported: 4, modalities: 8, promptHash: 16 } as const;
 
 /**
  * The names of a record, in the order of the bits that say which of them changed; at most 32. One more may come last
@@ -58,7 +59,7 @@ const writer = new EntryWriter();
 
 /** An entry as it is written into the log. Equal entries give equal bytes. */
 export function encodeUsageEntry({ arrivedAtMs, records }: UsageEntry): Uint8Array<ArrayBuffer> {
-  writer.begin(version, arrivedAtMs);
+  writer.begin(versions.newest, arrivedAtMs);
   writer.count(records.length);
   let before: string[] = [];
   let names: string[] = [];
@@ -77,7 +78,8 @@ function writeRecord(record: UsageRecord): void {
   const parent = parentSpanId === "" ? 0 : has.parent;
   const cost = costNanoUsd === null ? 0 : has.cost;
   const modalities = record.modalities === null ? 0 : has.modalities;
-  writer.byte(parent | cost | (reportedNanoUsd === null ? 0 : has.reported) | modalities);
+  const promptHash = record.promptHash === "" ? 0 : has.promptHash;
+  writer.byte(parent | cost | (reportedNanoUsd === null ? 0 : has.reported) | modalities | promptHash);
   writer.hex(record.traceId, 16);
   writer.hex(record.spanId, 8);
   if (parentSpanId !== "") writer.hex(parentSpanId, 8);
@@ -98,6 +100,7 @@ function writeRecord(record: UsageRecord): void {
   if (costNanoUsd !== null) writer.double(costNanoUsd);
   if (reportedNanoUsd !== null) writer.double(reportedNanoUsd);
   if (record.modalities !== null) writeModalities(record.modalities);
+  if (record.promptHash !== "") writer.hex(record.promptHash, 8);
 }
 
 function readUsage(reader: EntryReader): Usage {
@@ -141,7 +144,7 @@ function writeChanged(names: readonly string[], before: readonly string[]): void
 
 /** An entry of the usage log. @throws Error when another version wrote it. */
 export function decodeUsageEntry(payload: Uint8Array): UsageEntry {
-  checkVersion(payload, version, "usage");
+  checkVersion(payload, versions, "usage");
   const reader = new EntryReader(payload);
   const records = new Array<UsageRecord>(reader.count());
   const names: string[] = [];
@@ -167,6 +170,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
   const costNanoUsd = (bits & has.cost) === 0 ? null : reader.double();
   const reportedNanoUsd = (bits & has.reported) === 0 ? null : reader.double();
   const modalities = (bits & has.modalities) === 0 ? null : readModalities(reader);
+  const promptHash = (bits & has.promptHash) === 0 ? "" : reader.hex(8);
   const changed = reader.uint32();
   for (let index = 0; index < 32; index++) if ((changed & (1 << index)) !== 0) names[index] = reader.text();
   const name = (index: number) => names[index] ?? "";
@@ -198,6 +202,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
     errorType: name(18),
     tool: name(19),
     toolArgsHash: name(20),
+    promptHash,
     outcome: name(21),
     usage,
     modalities,

@@ -71,6 +71,7 @@ export function usageRecord(span: Span, reading: Reading, arrivedAtMs: number, p
     errorType: reading.errorType,
     tool: reading.tool,
     toolArgsHash: reading.toolArgsHash,
+    promptHash: reading.promptHash,
     outcome: reading.outcome,
     usage: reading.usage ?? noUsage,
     modalities: reading.modalities,

@@ -62,6 +62,8 @@ export interface UsageRecord extends Attribution {
   readonly errorType: string;
   readonly tool: string;
   readonly toolArgsHash: string;
+  /** Keyed hash of model and whole prompt, 16 hex digits; "" where the emitter tells none. */
+  readonly promptHash: string;
   readonly outcome: string;
   readonly usage: Usage;
   /** What of it is no text; null where the producer tells of none. */

@@ -37,6 +37,8 @@ export interface ReplayCall {
   readonly finishReason: string;
   readonly tool: string;
   readonly toolArgsHash: string;
+  /** 16 hex digits. */
+  readonly promptHash: string;
   readonly outcome: string;
   /** Decimal US dollars. */
   readonly revenueUsd: string;
@@ -67,6 +69,7 @@ export const unknownCall: Omit<ReplayCall, "row" | "traceKey" | "spanKey"> = {
   finishReason: "",
   tool: "",
   toolArgsHash: "",
+  promptHash: "",
   outcome: "",
   revenueUsd: "",
 };

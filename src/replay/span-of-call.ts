@@ -1,7 +1,13 @@
 /** A recorded call as a span: OpenTelemetry's current names for generative AI, Burnwatch's where there are none. */
 
 import { type Attributes, type HrTime, SpanKind, type SpanOptions, SpanStatusCode } from "@opentelemetry/api";
-import { attributionKeys, completenessKeys, outcomeKeys, toolArgsHashKey } from "../../instrumentation/protocol.ts";
+import {
+  attributionKeys,
+  completenessKeys,
+  outcomeKeys,
+  recordKeys,
+  toolArgsHashKey,
+} from "../../instrumentation/protocol.ts";
 import type { ReplayCall } from "./replay-call.ts";
 
 export interface SpanOfCall {
@@ -49,6 +55,7 @@ function textsOf(call: ReplayCall): Readonly<Record<string, string>> {
     "error.type": call.errorType,
     "gen_ai.tool.name": call.tool,
     [toolArgsHashKey]: call.toolArgsHash,
+    [recordKeys.promptHash]: call.promptHash,
     [attributionKeys.tenant]: call.tenant,
     [attributionKeys.feature]: call.feature,
     [attributionKeys.user]: call.user,

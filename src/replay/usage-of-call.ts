@@ -60,6 +60,7 @@ export function usageOfCall(call: ReplayCall, { zeroUs, ids, prices, tenant }: R
     errorType: call.errorType,
     tool: call.tool,
     toolArgsHash: call.toolArgsHash,
+    promptHash: call.promptHash,
     outcome: call.outcome,
     calls: isTool ? 0 : 1,
     revision: 0,

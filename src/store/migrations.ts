@@ -43,6 +43,7 @@ const migrations: readonly Migration[] = [
   { version: 7, name: "reprices", statements: () => [createReprices] },
   { version: 8, name: "metrics", statements: createMetricTables },
   { version: 9, name: "instances_modalities", statements: () => [addLaterColumns(), createUsageView] },
+  { version: 10, name: "prompt_hash", statements: () => [addLaterColumns(), createUsageView] },
 ];
 
 function rollupStatements(rollup: Rollup, retention: Retention): readonly string[] {

@@ -67,6 +67,28 @@ export function int64<Row>(type: string, read: (row: Row) => number): ColumnType
   };
 }
 
+/** 16 hex digits as `UInt64`, "" as 0. */
+export function uint64OfHex<Row>(read: (row: Row) => string): ColumnType<Row> {
+  return {
+    type: "UInt64",
+    open: (count) => {
+      const bytes = Buffer.alloc(8 * count);
+      return {
+        append: (rows, from, to) => {
+          for (let row = from; row < to; row++) {
+            const digits = read(rows[row] as Row);
+            if (digits === "") continue;
+            // Both refuse what is no number of 32 bits.
+            bytes.writeUInt32LE(Number.parseInt(digits.slice(8), 16), 8 * row);
+            bytes.writeUInt32LE(Number.parseInt(digits.slice(0, 8), 16), 8 * row + 4);
+          }
+        },
+        finish: () => [bytes],
+      };
+    },
+  };
+}
+
 /** A byte for every row, 1 for null, then the values. */
 export function nullableInt64<Row>(type: string, read: (row: Row) => number | null): ColumnType<Row> {
   return {

@@ -129,6 +129,9 @@ function sampleRecord({
     errorType: failed ? "rate_limit_exceeded" : "",
     tool: isTool ? "search_documents" : "",
     toolArgsHash: isTool ? hexDigits(16, seededRandom(index % 500)) : "",
+    // One call in five has one of 200 prompts; the worker is of another make and tells none.
+    promptHash:
+      isTool || run.feature >= 4 ? "" : hexDigits(16, seededRandom(index % 5 === 0 ? index % 1000 : 1000 + index)),
     outcome: random() < 0.05 ? "resolved" : "",
     usage: {
       input,

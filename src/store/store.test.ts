@@ -70,7 +70,7 @@ for (const { name, open, dispose } of implementations)
 
     it("migrates once and then changes nothing", async () => {
       const tables = ["usage_records", "usage_rollup_15m", "usage_rollup_1d", "usage_views", "sealed_days"];
-      const names = [...tables, "cost_split", "reprices", "metrics", "instances_modalities"];
+      const names = [...tables, "cost_split", "reprices", "metrics", "instances_modalities", "prompt_hash"];
       expect(await store.migrate()).toEqual(names);
       expect(await store.migrate()).toEqual([]);
       const rows = await store.query("SELECT version, name FROM schema_migrations ORDER BY version");
@@ -149,6 +149,7 @@ for (const { name, open, dispose } of implementations)
           error_type: record.errorType,
           tool: record.tool,
           tool_args_hash: record.toolArgsHash,
+          prompt_hash: BigInt(`0x${record.promptHash || "0"}`).toString(),
           outcome: record.outcome,
           input_uncached_tokens: "1",
           cache_read_tokens: "2",

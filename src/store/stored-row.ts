@@ -2,7 +2,7 @@
 
 import type { Modalities } from "../model/usage.ts";
 import type { Operation, UsageRecord } from "../model/usage-record.ts";
-import { modalityColumns } from "./schema.ts";
+import { hashAsHex, modalityColumns } from "./schema.ts";
 
 export interface StoredRow {
   readonly [column: string]: string | number | readonly string[] | null;
@@ -10,7 +10,8 @@ export interface StoredRow {
 
 /** What to select from `usage_records`: nothing passes through a float. */
 export const storedColumns = `*, toUnixTimestamp64Micro(ts) AS start_us, toInt64(cost_usd * 1000000000) AS cost_nano,
-       toInt64(cost_reported_usd * 1000000000) AS reported_nano`;
+       toInt64(cost_reported_usd * 1000000000) AS reported_nano,
+       ${hashAsHex("prompt_hash")} AS prompt_hash_hex`;
 
 function modalitiesIn(number: (column: string) => number): Modalities {
   const counts = modalityColumns.map(({ name, modality }) => [modality, number(name)]);
@@ -50,6 +51,7 @@ export function recordOfRow(row: StoredRow): UsageRecord {
     errorType: text("error_type"),
     tool: text("tool"),
     toolArgsHash: text("tool_args_hash"),
+    promptHash: text("prompt_hash_hex"),
     outcome: text("outcome"),
     usage: {
       input: number("input_uncached_tokens"),

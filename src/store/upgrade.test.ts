@@ -38,7 +38,7 @@ it("keeps calls, costs and seals of version 5; their cost is `other`, that of ne
   await connection.close();
 
   const store = await openEmbeddedStore({ directory, rawRetentionDays: 36_500, rollupRetentionMonths: 1200 });
-  expect(await store.migrate()).toEqual(["cost_split", "reprices", "metrics", "instances_modalities"]);
+  expect(await store.migrate()).toEqual(["cost_split", "reprices", "metrics", "instances_modalities", "prompt_hash"]);
   expect(await store.brokenSeals()).toEqual([]);
   const records = [...sampleRecords({ count: 200, startMs: day + 86_400_000, spanMs: 3_600_000 })].map((record) => ({
     ...record,

@@ -41,13 +41,16 @@ function oddRecord(record: UsageRecord, index: number, random: () => number): Us
       choose([1, 1, -1]) || 0;
   const texts = Object.fromEntries(
     Object.entries(record)
-      .filter(([name, value]) => typeof value === "string" && !["traceId", "spanId", "status"].includes(name))
+      .filter(
+        ([name, value]) => typeof value === "string" && !["traceId", "spanId", "status", "promptHash"].includes(name),
+      )
       .map(([name]) => [name, random() < 0.3 ? text() : ""]),
   );
   return {
     ...record,
     ...(texts as Partial<UsageRecord>),
     tenant: `odd-${index % 1000}`,
+    promptHash: choose(["", "0000000000000001", "ffffffffffffffff", "8000000000000000", "0123456789abcdef"]),
     session: String(index).padStart(5, "0"),
     endUs: record.startUs + count(),
     usage: {
@@ -120,6 +123,7 @@ function storedRow(record: UsageRecord, batch: string) {
     error_type: record.errorType.toWellFormed(),
     tool: record.tool.toWellFormed(),
     tool_args_hash: record.toolArgsHash.toWellFormed(),
+    prompt_hash: BigInt(`0x${record.promptHash || "0"}`).toString(),
     outcome: record.outcome.toWellFormed(),
     input_uncached_tokens: String(usage.input),
     cache_read_tokens: String(usage.cacheRead),

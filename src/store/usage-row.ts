@@ -14,6 +14,7 @@ import {
   nullableInt64,
   smallInt,
   string,
+  uint64OfHex,
 } from "./native-block.ts";
 
 /** Columns of `usage_records` but the last, `batch`, in the order in which they are written. */
@@ -72,6 +73,7 @@ const recordColumns = {
   image_input_tokens: int64("Int64", (record) => record.modalities?.imageInput ?? 0),
   image_cache_read_tokens: int64("Int64", (record) => record.modalities?.imageCacheRead ?? 0),
   image_output_tokens: int64("Int64", (record) => record.modalities?.imageOutput ?? 0),
+  prompt_hash: uint64OfHex((record) => record.promptHash),
 } as const satisfies Record<string, ColumnType<UsageRecord>>;
 
 function columnsOf(token: string) {

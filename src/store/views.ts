@@ -5,7 +5,7 @@
 
 import { ratesOfTagLength } from "../model/price-tag.ts";
 import { costParts, partNanoUsd, usdOfNano } from "./cost-split.ts";
-import { modalityColumns, type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
+import { hashAsHex, modalityColumns, type Rollup, rollup1d, rollup15m, rollupDimensions } from "./schema.ts";
 
 /**
  * Dollars of a group: null only where calls are unpriced and none is priced. A group whose records cancel out is 0.
@@ -33,7 +33,8 @@ SELECT
   r.prompt_version AS prompt_version, r.release AS release, r.instance AS instance,
   r.operation AS operation, r.provider AS provider, r.model AS model, r.request_model AS request_model,
   r.response_id AS response_id, r.finish_reason AS finish_reason, r.status AS status, r.error_type AS error_type,
-  r.tool AS tool, r.tool_args_hash AS tool_args_hash, r.outcome AS outcome,
+  r.tool AS tool, r.tool_args_hash AS tool_args_hash, ${hashAsHex("r.prompt_hash")} AS prompt_hash,
+  r.outcome AS outcome,
   r.input_uncached_tokens + r.cache_read_tokens + r.cache_write_5m_tokens + r.cache_write_1h_tokens AS input_tokens,
   r.cache_read_tokens AS cache_read_tokens,
   r.cache_write_5m_tokens + r.cache_write_1h_tokens AS cache_write_tokens,

@@ -147,6 +147,7 @@ describe("usage", () => {
     finish_reason: "stop",
     tool: "web",
     tool_args_hash: "beef",
+    prompt_hash: "0123456789abcdef",
     outcome: "solved",
     revenue_usd: "0.25",
   };
@@ -185,6 +186,7 @@ describe("usage", () => {
         finishReason: "stop",
         tool: "web",
         toolArgsHash: "beef",
+        promptHash: "0123456789abcdef",
         outcome: "solved",
         revenueUsd: "0.25",
       },

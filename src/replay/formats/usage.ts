@@ -8,7 +8,7 @@ import { BadCell, type RowReader, type TraceFormat } from "./trace-format.ts";
 const known = [
   ..."timestamp trace_id span_id tenant service feature user session agent run".split(" "),
   ..."prompt_name prompt_version provider model input_tokens cache_read_tokens cache_write_tokens".split(" "),
-  ..."output_tokens reasoning_tokens duration_ms status finish_reason tool tool_args_hash outcome revenue_usd".split(
+  ..."output_tokens reasoning_tokens duration_ms status finish_reason tool tool_args_hash prompt_hash outcome revenue_usd".split(
     " ",
   ),
 ];
@@ -54,6 +54,7 @@ export const usage: TraceFormat = {
           finishReason: text("finish_reason"),
           tool: text("tool"),
           toolArgsHash: text("tool_args_hash"),
+          promptHash: readHash(text("prompt_hash")),
           outcome: text("outcome"),
           revenueUsd: readRevenue(text("revenue_usd")),
         };
@@ -110,6 +111,11 @@ function readErrorType(status: string): string {
   const lower = status.toLowerCase();
   if (lower === "" || lower === "ok") return "";
   return lower === "error" ? "_OTHER" : status;
+}
+
+function readHash(text: string): string {
+  if (text === "" || /^[0-9a-f]{16}$/.test(text)) return text;
+  throw new BadCell("prompt_hash", `expected 16 hex digits in lower case, found ${shown(text)}`);
 }
 
 function readRevenue(text: string): string {
