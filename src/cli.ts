@@ -1,6 +1,7 @@
 /** The command line: every command, and the outside world they are given. */
 
 import { once } from "node:events";
+import { clusterCommands } from "./cluster-commands.ts";
 import type { CommandIo } from "./console/command.ts";
 import { commands, runCommand } from "./console/commands.ts";
 import { serve } from "./serve.ts";
@@ -22,5 +23,5 @@ export async function runCli(words: readonly string[], process: NodeJS.Process):
     env: process.env,
     signal: interrupted.signal,
   };
-  return runCommand([serve, ...commands], words, io);
+  return runCommand([serve, ...commands, ...clusterCommands], words, io);
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { keepsAttribute, keepsSpan } from "./dialects/dialects.ts";
+import type { ParkedEntry } from "./event-log/dead-letter.ts";
 import { DiskSpace } from "./event-log/disk-space.ts";
 import type { KafkaClient } from "./event-log/kafka-client.ts";
 import { KafkaConsumedLog } from "./event-log/kafka-consumed-log.ts";
@@ -12,6 +13,7 @@ import { KafkaResolverLog, resolverGroup } from "./event-log/kafka-resolver-log.
 import { KafkaSpansSink } from "./event-log/kafka-spans-sink.ts";
 import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "./event-log/kafka-topics.ts";
 import { OwnedPartitions, type PartitionWorker } from "./event-log/owned-partitions.ts";
+import { OtherVersionEntry } from "./event-log/unreadable-entry.ts";
 import { untilConsumed } from "./event-log/until-consumed.ts";
 import { countResolved, type Metrics } from "./http/metrics.ts";
 import { createPreparer } from "./http/otlp-preparer.ts";
@@ -43,6 +45,7 @@ export interface Collector {
 const writerGroup = "writer";
 const producersRefusedMax = 1000;
 const dayMs = 86_400_000;
+const saidAgainMs = 60_000;
 const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
 
 /** OTLP into the spans topic. An export is acknowledged when all in-sync copies of the brokers have it. */
@@ -115,6 +118,7 @@ async function openResolver(
     partitions,
     directory: join(config.data, `memory-${partition}`),
     identities: { horizonMs: config.identityHours * 3_600_000, entriesMax: config.identityEntriesMax },
+    parked: entryParked(metrics, log),
     now,
   });
   const spans = await KafkaLog.open({ client, topic: topics.spans, partition, failed: fetchFailed(log) });
@@ -165,7 +169,7 @@ async function openWriter(
   partition: number,
 ): Promise<PartitionWorker> {
   const prefix = config.kafkaPrefix;
-  const consumer = { consumer: writerGroup, failed: fetchFailed(log) };
+  const consumer = { consumer: writerGroup, failed: fetchFailed(log), parked: entryParked(metrics, log) };
   const usage = await KafkaConsumedLog.open({ client, prefix, topics, partition, ...consumer });
   const writer = new Writer({
     logId: usage.logId,
@@ -202,9 +206,28 @@ export function layoutOf({ kafkaPrefix, kafkaPartitions, kafkaReplicas }: Config
   return { prefix: kafkaPrefix, partitions: kafkaPartitions, replicas: kafkaReplicas };
 }
 
+/** The same line of one partition is not said again within a minute. */
 function failedIn(role: string, log: Logger) {
-  return (partition: number, error: Error, retryInMs: number) =>
-    log.error({ role, partition, error: error.message, retry_in_ms: retryInMs }, "a partition stopped, opened again");
+  const said = new Map<number, { readonly message: string; readonly atMs: number }>();
+  return (partition: number, error: Error, retryInMs: number) => {
+    const before = said.get(partition);
+    if (before?.message === error.message && now() - before.atMs < saidAgainMs) return;
+    said.set(partition, { message: error.message, atMs: now() });
+    const about = { role, partition, error: error.message, retry_in_ms: retryInMs };
+    if (error instanceof OtherVersionEntry) log.warn(about, "a partition waits for another version of Burnwatch");
+    else log.error(about, "a partition stopped, opened again");
+  };
+}
+
+function entryParked(metrics: Metrics, log: Logger) {
+  return (
+    { topic, partition }: { readonly topic: string; readonly partition: number },
+    parked: readonly ParkedEntry[],
+  ) => {
+    metrics.deadLetters.inc({ topic }, parked.length);
+    for (const { offset, reason } of parked)
+      log.error({ topic, partition, offset: offset - 1, reason }, "an entry was put aside: see burnwatch dead-letter");
+  };
 }
 
 function fetchFailed(log: Logger) {

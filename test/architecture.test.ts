@@ -20,6 +20,7 @@ const floors: Readonly<Record<string, number>> = {
   "src/server.ts": 5,
   "src/listen.ts": 5,
   "src/cluster.ts": 5,
+  "src/cluster-commands.ts": 5,
   "src/roles.ts": 5,
   "src/pipeline.ts": 5,
   "src/judge-thread.ts": 5,

@@ -4,6 +4,7 @@ import { type ParseArgsOptionDescriptor, parseArgs } from "node:util";
 import { nearestName } from "../model/nearest-name.ts";
 import { ReplayError } from "../replay/replay-error.ts";
 import { ApiError } from "./api-client.ts";
+import { ClusterError } from "./operated-cluster.ts";
 
 /** A writable stream, as far as commands need one. */
 export interface Output {
@@ -51,6 +52,8 @@ export interface Definition<O extends Options> {
   readonly summary: string;
   /** What follows the name on the usage line, options aside. */
   readonly positional?: string;
+  /** How many of them there may be, where it is more than one. */
+  readonly positionalsMax?: number;
   readonly options: O;
   /** Paragraphs between the summary and the options. */
   readonly about?: string;
@@ -81,7 +84,7 @@ export function defineCommand<const O extends Options>(definition: Definition<O>
           io.stdout.write(help);
           return 0;
         }
-        const extra = definition.positional === undefined ? parsed.positionals[0] : parsed.positionals[1];
+        const extra = parsed.positionals[definition.positionalsMax ?? (definition.positional === undefined ? 0 : 1)];
         if (extra !== undefined) throw new UsageError(`one argument too many: ${extra}`);
         return await definition.run(parsed as Parsed<O>, io);
       } catch (error) {
@@ -99,7 +102,7 @@ function report(
     context.stderr.write(`burnwatch ${context.name}: ${error.message}\n${context.usage}\n`);
     return 2;
   }
-  if (error instanceof ApiError || error instanceof ReplayError) {
+  if (error instanceof ApiError || error instanceof ReplayError || error instanceof ClusterError) {
     context.stderr.write(`burnwatch ${context.name}: ${error.message}\n`);
     if (error.hint !== undefined) context.stderr.write(`  ${error.hint}\n`);
     return 1;

@@ -5,6 +5,7 @@
  */
 
 import { randomBytes } from "node:crypto";
+import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
 import type { KafkaClient, KafkaTransactions } from "./kafka-client.ts";
 import { KafkaLog } from "./kafka-log.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
@@ -19,6 +20,8 @@ export interface KafkaConsumedOptions {
   readonly consumer: string;
   /** Told of each failed fetch; it is tried again until it succeeds. */
   readonly failed?: (error: Error) => void;
+  /** Told of entries that were put aside; a consumer that is not asked for them reads on past what another puts aside. */
+  readonly parked?: (at: Omit<LetterSource, "offset">, entries: readonly ParkedEntry[]) => void;
 }
 
 interface Metadata {
@@ -32,6 +35,7 @@ export class KafkaConsumedLog implements ConsumedLog {
   readonly entries: KafkaLog;
   /** Names this partition for as long as the topic exists: another topic of the same name is another log. */
   readonly logId: string;
+  readonly parks = true;
   readonly #options: KafkaConsumedOptions;
   readonly #transactions: KafkaTransactions;
   #mark: ConsumerMark | undefined;
@@ -72,15 +76,18 @@ export class KafkaConsumedLog implements ConsumedLog {
     return this.#mark;
   }
 
-  async saveMark(name: string, value: ConsumerMark): Promise<void> {
+  async saveMark(name: string, value: ConsumerMark, parked: readonly ParkedEntry[] = []): Promise<void> {
     this.#check(name);
     const { prefix, topics, partition, consumer } = this.#options;
     const metadata = JSON.stringify({ log: this.logId, mark: value } satisfies Metadata);
     if (metadata.length > metadataBytesMax)
       throw new Error(`the mark of ${consumer} takes ${metadata.length} bytes, and Kafka keeps ${metadataBytesMax}`);
     const group = `${prefix}.${consumer}`;
-    await this.#transactions.commit([], { group, topic: topics.usage, partition, offset: value.offset, metadata });
+    const source = { topic: topics.usage, partition };
+    const letters = deadLetterMessages(topics.deadLetters, source, parked);
+    await this.#transactions.commit(letters, { group, ...source, offset: value.offset, metadata });
     this.#mark = value;
+    if (parked.length > 0) this.#options.parked?.(source, parked);
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@
 
 import { rmSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
+import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
 import type { KafkaClient, KafkaReader, KafkaTransactions } from "./kafka-client.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
 import { LmdbResolverState } from "./lmdb-resolver-state.ts";
@@ -27,6 +28,8 @@ export interface KafkaResolverOptions {
   /** For the copy, of this partition alone. */
   readonly directory: string;
   readonly identities: TraceIndexOptions;
+  /** Told of entries that were put aside. */
+  readonly parked?: (at: Omit<LetterSource, "offset">, entries: readonly ParkedEntry[]) => void;
   readonly now: () => number;
 }
 
@@ -40,6 +43,7 @@ const waitMs = 200;
 export class KafkaResolverLog implements ResolverLog {
   readonly partitions: number;
   readonly clockOf: readonly number[];
+  readonly parks = true;
   readonly #options: KafkaResolverOptions;
   readonly #transactions: KafkaTransactions;
   readonly #copy: RootDatabase;
@@ -83,8 +87,10 @@ export class KafkaResolverLog implements ResolverLog {
       partition: to,
       value: payload,
     }));
+    const source = { topic: topics.spans, partition };
+    const letters = deadLetterMessages(topics.deadLetters, source, step.parked ?? []);
     const memory = this.#teaches(step) ? [{ topic: topics.memory, partition, value: encodeStep(step) }] : [];
-    const offsets = await this.#transactions.commit([...entries, ...memory], {
+    const offsets = await this.#transactions.commit([...entries, ...letters, ...memory], {
       group: `${prefix}.${resolverGroup}`,
       topic: topics.spans,
       partition,
@@ -93,6 +99,7 @@ export class KafkaResolverLog implements ResolverLog {
     });
     if (memory.length > 0) await putStep(this.#copy, this.memory, step, (offsets.at(-1) ?? 0) + 1);
     this.#inputOffset = step.inputOffset;
+    if (letters.length > 0) this.#options.parked?.(source, step.parked ?? []);
     return offsets.slice(0, entries.length).map((offset) => offset + 1);
   }
 

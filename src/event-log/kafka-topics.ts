@@ -9,6 +9,8 @@ export interface KafkaTopics {
   readonly usage: string;
   /** What the resolver of a partition of `spans` remembers, step by step, in the partition of the same number. */
   readonly memory: string;
+  /** Entries that cannot be read, one partition. */
+  readonly deadLetters: string;
 }
 
 export interface KafkaLayout {
@@ -36,9 +38,19 @@ const spansKeptMs = 3 * 86_400_000;
  */
 const usageKeptMs = 5 * 86_400_000;
 
+/** Time to look, to mend and to put back. */
+const deadLettersKeptMs = 30 * 86_400_000;
+/** A letter is an entry and where it stood. */
+const letterHeadBytesMax = 65_536;
+
 /** The names of the topics of a cluster. */
 export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
-  return { spans: `${prefix}.spans`, usage: `${prefix}.usage`, memory: `${prefix}.memory` };
+  return {
+    spans: `${prefix}.spans`,
+    usage: `${prefix}.usage`,
+    memory: `${prefix}.memory`,
+    deadLetters: `${prefix}.dead-letter`,
+  };
 }
 
 /** Makes what is missing. @throws Error where a topic has other than the configured number of partitions. */
@@ -62,5 +74,11 @@ export async function createKafkaTopics(
     { topic: topics.usage, partitions, replicas, settings: settings(usageKeptMs) },
     // Segments go whole, and a resolver may be away for as long as the spans are kept.
     { topic: topics.memory, partitions, replicas, settings: settings(horizonMs + spansKeptMs) },
+    {
+      topic: topics.deadLetters,
+      partitions: 1,
+      replicas,
+      settings: { ...settings(deadLettersKeptMs), "max.message.bytes": String(messageBytesMax + letterHeadBytesMax) },
+    },
   ]);
 }

@@ -8,6 +8,7 @@ import type { ResolverStep, UsageLog } from "./usage-log.ts";
 export class LmdbUsageLog implements UsageLog {
   readonly partitions = 1;
   readonly clockOf = [0];
+  readonly parks = false;
   readonly entries: LmdbLog;
   readonly memory: LmdbResolverState;
   #inputOffset: number;

@@ -4,6 +4,7 @@
  */
 
 import { type KafkaClient, KafkaFenced, type KafkaMembership } from "./kafka-client.ts";
+import { OtherVersionEntry } from "./unreadable-entry.ts";
 
 export interface PartitionWorker {
   /** Rejects when it can no longer go on. */
@@ -23,6 +24,8 @@ export interface OwnedPartitionsOptions {
 const retryMs = 1000;
 /** Whoever was fenced may not know yet that the partition is another's: a heartbeat will tell. */
 const fencedRetryMs = 5000;
+/** Another version will be started for it, and then it is dealt anew. */
+const otherVersionRetryMs = 10_000;
 
 export class OwnedPartitions {
   readonly #options: OwnedPartitionsOptions;
@@ -81,10 +84,15 @@ export class OwnedPartitions {
         await ended.finally(() => worker.stop());
       } catch (error) {
         if (signal.aborted) return;
-        const wait = error instanceof KafkaFenced ? fencedRetryMs : retryMs;
+        const wait = waitAfter(error);
         this.#options.failed(partition, error as Error, wait);
         await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, wait))]);
       }
     }
   }
+}
+
+function waitAfter(error: unknown): number {
+  if (error instanceof OtherVersionEntry) return otherVersionRetryMs;
+  return error instanceof KafkaFenced ? fencedRetryMs : retryMs;
 }

@@ -5,6 +5,7 @@
  * (`ResolverLog`), and each partition has consumers elsewhere (`ConsumedLog`).
  */
 
+import type { ParkedEntry } from "./dead-letter.ts";
 import type { EventLog, LogReader } from "./event-log.ts";
 
 /** (tenant, trace, span), exact. */
@@ -99,6 +100,8 @@ export interface ResolverStep {
   readonly wrappers: ReadonlyMap<string, Uint8Array | null>;
   /** Named small values, replaced whole. */
   readonly state: Readonly<Record<string, unknown>>;
+  /** Entries of the spans log that cannot be read, put aside in the same transaction; only where the log `parks`. */
+  readonly parked?: readonly ParkedEntry[];
 }
 
 /** What a resolver remembers, as of its last step. */
@@ -122,6 +125,8 @@ export interface ResolverLog {
   readonly partitions: number;
   /** Those that this resolver tells the time: each is told it by one. */
   readonly clockOf: readonly number[];
+  /** Whether entries that cannot be read may be put aside; where not, whoever reads stops at them. */
+  readonly parks: boolean;
   /**
    * Appends the entries and moves index, state and input offset in one transaction. Steps are not concurrent. After an
    * error it is unknown whether the step was made, and this object is of no more use: opened anew, it knows.
@@ -136,8 +141,13 @@ export interface ResolverLog {
 export interface ConsumedLog {
   /** The entries, for this consumer. */
   readonly entries: LogReader;
-  /** A consumer's small durable value (offset, plan, snapshot); resolves when it would survive a loss of power. */
-  saveMark(name: string, value: ConsumerMark): Promise<void>;
+  /** As of `ResolverLog`. */
+  readonly parks: boolean;
+  /**
+   * A consumer's small durable value (offset, plan, snapshot); resolves when it would survive a loss of power.
+   * @param parked entries that it cannot read, put aside in the same transaction; only where the log `parks`.
+   */
+  saveMark(name: string, value: ConsumerMark, parked?: readonly ParkedEntry[]): Promise<void>;
   mark(name: string): unknown;
 }
 

@@ -60,6 +60,7 @@ export function createMetrics(read: (() => MetricReadings) | null) {
       counter("unknown_usage_keys", "Counts above zero under usage keys that no bucket takes.", ["key"]),
       "key",
     ),
+    deadLetters: counter("dead_letters", "Entries that could not be read and were put aside.", ["topic"]),
     rowsWritten: counter("rows_written", "Rows stored."),
     writeFailures: counter("write_failures", "Inserts that failed and were tried again."),
     deliveries: counter("notifications", "Notifications by channel and outcome.", ["channel", "outcome"]),

@@ -5,6 +5,7 @@
  */
 
 import { readHex, writeHex } from "../event-log/hex-id.ts";
+import { CorruptEntry, OtherVersionEntry } from "../event-log/unreadable-entry.ts";
 
 /** The head: version, place of the texts, arrival. */
 const textsAt = 1;
@@ -14,6 +15,10 @@ const growth = 2;
 const places = 256;
 /** Bytes of UTF-8 for one UTF-16 unit. */
 const utf8BytesMax = 3;
+/** Scale of the last byte that a number of 53 bits has. */
+const countScaleMax = 128 ** 7;
+/** A version that is further ahead than this is none: something else stands where it should. */
+const versionsAheadMax = 16;
 
 /** Writes one entry after another into memory that it keeps. */
 export class EntryWriter {
@@ -115,7 +120,11 @@ export class EntryWriter {
   }
 }
 
-/** Reads one entry in the order in which it was written. */
+/**
+ * Reads one entry in the order in which it was written. What cannot have been written so (a number, list or text that
+ * reaches beyond the entry, bytes that are left over) is an error; a wrong digit within a number is not seen: against that
+ * the brokers' and disks' own checksums stand.
+ */
 export class EntryReader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -128,18 +137,22 @@ export class EntryReader {
 
   #readTexts(): string[] {
     this.#at = this.#bytes.readUInt32LE(textsAt);
-    const texts = new Array<string>(this.count());
+    const texts = new Array<string>(this.length());
     for (let index = 0; index < texts.length; index++) {
       const start = this.#at + 4;
       this.#at = start + this.#bytes.readUInt32LE(this.#at);
+      if (this.#at > this.#bytes.length) throw new CorruptEntry("a text reaches beyond its end");
       texts[index] = this.#bytes.toString("utf8", start, this.#at);
     }
+    if (this.#at !== this.#bytes.length) throw new CorruptEntry("it goes on behind its end");
     this.#at = headBytes;
     return texts;
   }
 
   byte(): number {
-    return this.#bytes[this.#at++] ?? 0;
+    const byte = this.#bytes[this.#at++];
+    if (byte === undefined) throw new CorruptEntry("it ends too early");
+    return byte;
   }
 
   uint32(): number {
@@ -161,8 +174,16 @@ export class EntryReader {
       const byte = this.byte();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
+      if (scale >= countScaleMax) throw new CorruptEntry("a number has too many digits");
       scale *= 128;
     }
+  }
+
+  /** How many follow, each of a byte at least. */
+  length(): number {
+    const length = this.count();
+    if (length > this.#bytes.length - this.#at) throw new CorruptEntry(`it says that ${length} follow`);
+    return length;
   }
 
   signed(): number {
@@ -172,11 +193,19 @@ export class EntryReader {
 
   hex(size: number): string {
     this.#at += size;
+    if (this.#at > this.#bytes.length) throw new CorruptEntry("it ends within an id");
     return readHex(this.#bytes, this.#at - size, size);
   }
 
   text(): string {
-    return this.#texts[this.count()] ?? "";
+    const text = this.#texts[this.count()];
+    if (text === undefined) throw new CorruptEntry("a text is missing");
+    return text;
+  }
+
+  /** What was to be read has been. */
+  end(): void {
+    if (this.#at !== this.#bytes.readUInt32LE(textsAt)) throw new CorruptEntry("it holds more than it says");
   }
 }
 
@@ -191,12 +220,36 @@ export interface EntryVersions {
   readonly newest: number;
 }
 
-/** A reader stops instead of guessing. @throws Error when a version wrote the entry that is not read. */
-export function checkVersion(payload: Uint8Array, { oldest, newest }: EntryVersions, log: string): void {
+/**
+ * Reads an entry whole. A reader stops instead of guessing.
+ * @throws OtherVersionEntry when another version wrote it, CorruptEntry when none can have.
+ */
+export function readWhole<Entry>(
+  payload: Uint8Array,
+  { oldest, newest }: EntryVersions,
+  log: string,
+  read: (reader: EntryReader, arrivedAtMs: number) => Entry,
+): Entry {
   const found = payload[0] ?? 0;
-  if (found >= oldest && found <= newest) return;
-  const read = oldest === newest ? `version ${newest}` : `versions ${oldest} to ${newest}`;
-  throw new Error(
-    `${log} log: entry of version ${found}, this Burnwatch reads ${read}: start the version that wrote it and let it finish`,
-  );
+  const isRead = found >= oldest && found <= newest;
+  if (!isRead && found > 0 && found <= newest + versionsAheadMax) {
+    const versions = oldest === newest ? `version ${newest}` : `versions ${oldest} to ${newest}`;
+    throw new OtherVersionEntry(
+      `${log} log: entry of version ${found}, this Burnwatch reads ${versions}: start the version that wrote it and let it finish`,
+    );
+  }
+  try {
+    if (!isRead) throw new CorruptEntry(`it begins with ${found} instead of a version`);
+    const arrivedAtMs = arrivedAtMsOf(payload);
+    if (!(arrivedAtMs >= 0 && arrivedAtMs <= Number.MAX_SAFE_INTEGER)) throw new CorruptEntry("it has no time");
+    const reader = new EntryReader(payload);
+    const entry = read(reader, arrivedAtMs);
+    reader.end();
+    return entry;
+  } catch (error) {
+    // Reading past the end, and lists that hold each other without end.
+    if (!(error instanceof CorruptEntry || error instanceof RangeError)) throw error;
+    const reason = error instanceof CorruptEntry ? error.message : "it ends too early";
+    throw new CorruptEntry(`${log} log: a corrupt entry of ${payload.length} bytes: ${reason}`, { cause: error });
+  }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { CorruptEntry, OtherVersionEntry } from "../event-log/unreadable-entry.ts";
 import type { AttributeValue, Span } from "../model/span.ts";
 import { sampleRecords } from "../store/sample-records.ts";
 import { correctionOf } from "./correction.ts";
@@ -76,6 +77,47 @@ describe("an entry of the spans log", () => {
     expect(() => decodeSpansEntry(Uint8Array.of(7, 0, 0, 0, 0))).toThrow(
       "spans log: entry of version 7, this Burnwatch reads version 2",
     );
+  });
+});
+
+describe("bytes that nobody can have written", () => {
+  const attributes = { model: "gpt-4o", tokens: 1234, list: ["a", [1, 2.5]] };
+  const spans = Array.from({ length: 20 }, () => spanWith(attributes));
+  const samples = [...sampleRecords({ count: 50, startMs: 1_763_625_600_000, spanMs: 1000 })];
+  const codecs = {
+    spans: { decode: decodeSpansEntry, payload: encodeSpansEntry({ arrivedAtMs: 1_763_625_600_000, spans }) },
+    usage: {
+      decode: decodeUsageEntry,
+      payload: encodeUsageEntry({ arrivedAtMs: 1_763_625_600_000, records: samples }),
+    },
+  };
+
+  it.each(Object.entries(codecs))(
+    "are told as a corrupt entry of the %s log, wherever it was cut off",
+    (log, codec) => {
+      for (let length = 1; length < codec.payload.length; length++)
+        expect(() => codec.decode(codec.payload.subarray(0, length))).toThrow(CorruptEntry);
+      expect(() => codec.decode(new Uint8Array())).toThrow(`${log} log: a corrupt entry of 0 bytes`);
+      expect(() => codec.decode(Buffer.concat([codec.payload, Buffer.of(0)]))).toThrow(CorruptEntry);
+      expect(() => codec.decode(Buffer.from('{"spans":[]}'))).toThrow(CorruptEntry);
+    },
+  );
+
+  it.each(Object.entries(codecs))("end in no other error of the %s log, whatever bytes were changed", (_, codec) => {
+    let corrupt = 0;
+    for (let seed = 0; seed < 3000; seed++) {
+      const payload = Buffer.from(codec.payload);
+      // Steps that meet every place, and values that meet lengths.
+      for (const place of [seed * 7, seed * 131 + 5]) payload[place % payload.length] = (seed * 197 + place) % 256;
+      try {
+        codec.decode(payload);
+      } catch (error) {
+        if (error instanceof OtherVersionEntry) expect(payload[0]).toBeGreaterThan(0);
+        else expect(error).toBeInstanceOf(CorruptEntry);
+        corrupt++;
+      }
+    }
+    expect(corrupt).toBeGreaterThan(500);
   });
 });
 

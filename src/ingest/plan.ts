@@ -1,5 +1,6 @@
 /** What the writer will insert next, decided once and written down before it is done. Pure. */
 
+import type { ParkedEntry } from "../event-log/dead-letter.ts";
 import { dayOf, daysMax } from "./split-by-days.ts";
 import type { UsageEntry } from "./usage-codec.ts";
 
@@ -19,7 +20,9 @@ export interface PlanLimits {
 
 export interface OffsetEntry {
   readonly offset: number;
+  /** Without records where the bytes could not be read. */
   readonly entry: UsageEntry;
+  readonly parked?: ParkedEntry;
 }
 
 /**

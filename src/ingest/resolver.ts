@@ -18,6 +18,7 @@ import { decideRoles } from "./decide-roles.ts";
 import { arrivedAtMsOf } from "./entry-bytes.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { type HeldLimits, HeldTraces, heldBatchMax, heldLimitsDefault } from "./held-traces.ts";
+import { parkedMax, readEntry } from "./read-entry.ts";
 import { seenSpanOf } from "./seen-span.ts";
 import { decodeSpansEntry } from "./spans-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
@@ -137,21 +138,27 @@ export class Resolver {
   }
 
   async #step(after: number): Promise<void> {
-    const { spans, usage } = this.#options;
+    const { spans, usage, now } = this.#options;
     const draft = this.#newDraft();
     let inputOffset = after;
     let arrivedAtMs = this.#lastEntryAtMs;
-    while (draft.counts.spans < stepSpansMax && spans.lastOffset() > inputOffset) {
+    while (draft.counts.spans < stepSpansMax && draft.parked.length < parkedMax && spans.lastOffset() > inputOffset) {
       const [entry] = await spans.read(inputOffset, 1);
       if (entry === undefined) break;
-      const decoded = decodeSpansEntry(entry.payload);
+      const read = readEntry(entry, decodeSpansEntry, { parks: usage.parks, first: inputOffset === after, now });
+      if (read === null) break;
+      inputOffset = entry.offset;
+      if ("parked" in read) {
+        draft.parked.push(read.parked);
+        continue;
+      }
+      const decoded = read.entry;
       arrivedAtMs = Math.max(arrivedAtMs, decoded.arrivedAtMs);
       for (let start = 0; start < decoded.spans.length; start += sliceSpans) {
         if (start > 0) await nextTurn();
         for (const span of decoded.spans.slice(start, start + sliceSpans)) this.#take(span, decoded.arrivedAtMs, draft);
       }
       draft.counts.spans += decoded.spans.length;
-      inputOffset = entry.offset;
       await nextTurn();
     }
     draft.settle(arrivedAtMs);
@@ -320,6 +327,7 @@ export class Resolver {
       traces: draft.traces,
       wrappers: draft.wrappers,
       state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
+      parked: draft.parked,
     });
     for (const [index, { entry }] of entries.entries()) this.#options.freshUsage?.put(offsets[index] ?? 0, entry);
   }

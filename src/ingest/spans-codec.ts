@@ -1,7 +1,8 @@
 /** Entries of the spans log as bytes: one export request's kept spans. */
 
+import { CorruptEntry } from "../event-log/unreadable-entry.ts";
 import type { Attributes, AttributeValue, Span } from "../model/span.ts";
-import { arrivedAtMsOf, checkVersion, EntryReader, EntryWriter } from "./entry-bytes.ts";
+import { type EntryReader, EntryWriter, readWhole } from "./entry-bytes.ts";
 
 /** One export request's kept spans. */
 export interface SpansEntry {
@@ -84,11 +85,16 @@ function writeNumber(value: number): void {
   }
 }
 
-/** An entry of the spans log. @throws Error when another version wrote it. */
+/** An entry of the spans log. @throws OtherVersionEntry, CorruptEntry. */
 export function decodeSpansEntry(payload: Uint8Array): SpansEntry {
-  checkVersion(payload, { oldest: version, newest: version }, "spans");
-  const reader = new EntryReader(payload);
-  const spans = new Array<Span>(reader.count());
+  return readWhole(payload, { oldest: version, newest: version }, "spans", (reader, arrivedAtMs) => ({
+    arrivedAtMs,
+    spans: readSpans(reader),
+  }));
+}
+
+function readSpans(reader: EntryReader): readonly Span[] {
+  const spans = new Array<Span>(reader.length());
   let resource: Attributes = {};
   for (let index = 0; index < spans.length; index++) {
     const traceId = reader.hex(16);
@@ -104,12 +110,12 @@ export function decodeSpansEntry(payload: Uint8Array): SpansEntry {
     const attributes = readAttributes(reader);
     spans[index] = { traceId, spanId, parentSpanId, name, scope, startUs, endUs, status, attributes, resource };
   }
-  return { arrivedAtMs: arrivedAtMsOf(payload), spans };
+  return spans;
 }
 
 function readAttributes(reader: EntryReader): Attributes {
   const attributes: Record<string, AttributeValue> = {};
-  for (let left = reader.count(); left > 0; left--) {
+  for (let left = reader.length(); left > 0; left--) {
     const key = reader.text();
     attributes[key] = readValue(reader);
   }
@@ -128,7 +134,16 @@ function readValue(reader: EntryReader): AttributeValue {
       return false;
     case kind.true:
       return true;
+    case kind.list:
+      return readList(reader);
     default:
-      return Array.from({ length: reader.count() }, () => readValue(reader));
+      throw new CorruptEntry("a value of no known kind");
   }
+}
+
+/** Element by element: a length that is wrong claims no memory. */
+function readList(reader: EntryReader): AttributeValue {
+  const list: AttributeValue[] = [];
+  for (let left = reader.length(); left > 0; left--) list.push(readValue(reader));
+  return list;
 }

@@ -1,5 +1,6 @@
 /** What one step of the resolver has decided so far: spans taken, records to add, what the index shall remember. */
 
+import type { ParkedEntry } from "../event-log/dead-letter.ts";
 import {
   identityKey,
   type ResolverLog,
@@ -49,6 +50,8 @@ export class StepDraft {
   readonly records: UsageRecord[] = [];
   readonly traces = new Map<SeenTrace, SeenSpan[]>();
   readonly wrappers = new Map<string, Uint8Array | null>();
+  /** Entries that could not be read. */
+  readonly parked: ParkedEntry[] = [];
   undecided: Undecided[] = [];
   takeBacks: TakeBack[] = [];
   readonly unknownUsageKeys: string[] = [];

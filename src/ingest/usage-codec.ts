@@ -5,7 +5,7 @@
 
 import type { Modalities, Usage } from "../model/usage.ts";
 import type { CostStatus, Operation, UsageRecord } from "../model/usage-record.ts";
-import { arrivedAtMsOf, checkVersion, EntryReader, EntryWriter } from "./entry-bytes.ts";
+import { type EntryReader, EntryWriter, readWhole } from "./entry-bytes.ts";
 
 /** Records resolved together. Without records it is a tick: it only tells the time. */
 export interface UsageEntry {
@@ -142,14 +142,19 @@ function writeChanged(names: readonly string[], before: readonly string[]): void
     if ((changed & (1 << index)) !== 0) writer.text(names[index] ?? "", index);
 }
 
-/** An entry of the usage log. @throws Error when another version wrote it. */
+/** An entry of the usage log. @throws OtherVersionEntry, CorruptEntry. */
 export function decodeUsageEntry(payload: Uint8Array): UsageEntry {
-  checkVersion(payload, versions, "usage");
-  const reader = new EntryReader(payload);
-  const records = new Array<UsageRecord>(reader.count());
+  return readWhole(payload, versions, "usage", (reader, arrivedAtMs) => ({
+    arrivedAtMs,
+    records: readRecords(reader),
+  }));
+}
+
+function readRecords(reader: EntryReader): readonly UsageRecord[] {
+  const records = new Array<UsageRecord>(reader.length());
   const names: string[] = [];
   for (let index = 0; index < records.length; index++) records[index] = readRecord(reader, names);
-  return { arrivedAtMs: arrivedAtMsOf(payload), records };
+  return records;
 }
 
 /** @param names those of the record before, which become those of this one. */

@@ -3,6 +3,7 @@
  * repeated with the same token over the same entries, so that the store drops what it already has.
  */
 
+import type { ParkedEntry } from "../event-log/dead-letter.ts";
 import { type DiskSpace, NoRoomError } from "../event-log/disk-space.ts";
 import type { LogEntry } from "../event-log/event-log.ts";
 import type { ConsumedLog } from "../event-log/usage-log.ts";
@@ -10,6 +11,7 @@ import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { entriesToPlan, type OffsetEntry, type Plan } from "./plan.ts";
+import { parkedMax, readEntry } from "./read-entry.ts";
 import { dayOf } from "./split-by-days.ts";
 import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
@@ -43,7 +45,14 @@ interface WriterMark {
   readonly plan: Plan | null;
 }
 
+/** Up to `to`; without a limit on rows all of it, or an error. */
+interface ReadLimits {
+  readonly to: number;
+  readonly rowsMax: number | null;
+}
+
 const markName = "writer";
+const unreadable: UsageEntry = { arrivedAtMs: 0, records: [] };
 const entriesPerRead = 256;
 /**
  * A plan younger than this is certainly within the store's deduplication window of 10,000 parts: nothing else was inserted
@@ -102,12 +111,13 @@ export class Writer {
       await usage.entries.waitFor(this.#mark.offset, AbortSignal.any([signal, AbortSignal.timeout(sealEveryMs)]));
       const entries = await this.#gather();
       if (entries.length === 0) continue;
+      const parked = parkedOf(entries);
       const records = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
       const to = entries.at(-1)?.offset ?? this.#mark.offset;
       if (records === 0) {
         // Ticks alone need no durable mark: reading them again after a crash is harmless. Elsewhere somebody may wait
         // to see how far this has come.
-        if (!this.#options.alone) await this.#save({ offset: to, plan: null });
+        if (!this.#options.alone) await this.#save({ offset: to, plan: null }, parked);
         else this.#mark = { offset: to, plan: null };
         continue;
       }
@@ -120,10 +130,10 @@ export class Writer {
     const { usage, rowsMax, lingerMs } = this.#options;
     const deadline = AbortSignal.any([this.#stopping.signal, this.#hurry.signal, AbortSignal.timeout(lingerMs)]);
     for (;;) {
-      const entries = await this.#read({ to: usage.entries.lastOffset(), rowsMax });
+      const { entries, ended } = await this.#read({ to: usage.entries.lastOffset(), rowsMax });
       const take = entriesToPlan(entries, { rowsMax });
       const rows = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
-      if (take < entries.length || rows >= rowsMax || deadline.aborted) {
+      if (take < entries.length || rows >= rowsMax || ended || deadline.aborted) {
         if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
         return entries.slice(0, take);
       }
@@ -131,23 +141,38 @@ export class Writer {
     }
   }
 
-  async #read({ to, rowsMax }: { readonly to: number; readonly rowsMax: number }): Promise<OffsetEntry[]> {
-    const { usage, fresh } = this.#options;
+  /** What cannot be read is among the entries, without records. `ended` where the batch must end before the next one. */
+  async #read({
+    to,
+    rowsMax: limit,
+  }: ReadLimits): Promise<{ readonly entries: OffsetEntry[]; readonly ended: boolean }> {
+    const { usage, fresh, now } = this.#options;
+    const rowsMax = limit ?? Number.MAX_SAFE_INTEGER;
     const found: OffsetEntry[] = [];
     let rows = 0;
+    let parked = 0;
     let after = this.#mark.offset;
     while (rows < rowsMax && after < to) {
       const entries: readonly LogEntry[] = await usage.entries.read(after, entriesPerRead);
       if (entries.length === 0) break;
       for (const { offset, payload } of entries) {
-        if (offset > to || rows >= rowsMax) return found;
-        const entry = fresh?.get(offset) ?? decodeUsageEntry(payload);
-        found.push({ offset, entry });
-        rows += entry.records.length;
+        if (offset > to || rows >= rowsMax) return { entries: found, ended: false };
+        if (parked >= parkedMax && limit !== null) return { entries: found, ended: true };
+        const decode = () => fresh?.get(offset) ?? decodeUsageEntry(payload);
+        const read = readEntry({ offset, payload }, decode, {
+          parks: usage.parks,
+          first: limit === null || found.length === 0,
+          now,
+        });
+        if (read === null) return { entries: found, ended: true };
+        if ("parked" in read) parked++;
+        const entry = "parked" in read ? { ...read, offset, entry: unreadable } : { ...read, offset };
+        found.push(entry);
+        rows += entry.entry.records.length;
         after = offset;
       }
     }
-    return found;
+    return { entries: found, ended: false };
   }
 
   async #plan(to: number): Promise<Plan> {
@@ -165,7 +190,7 @@ export class Writer {
   async #recover(plan: Plan): Promise<void> {
     const { store, now, alone } = this.#options;
     // All of it, whatever the limit is now: what is left out here would be left out for ever.
-    const entries = await this.#read({ to: plan.to, rowsMax: Number.MAX_SAFE_INTEGER });
+    const { entries } = await this.#read({ to: plan.to, rowsMax: null });
     const days = daysOf(entries.flatMap(({ entry }) => entry.records));
     const old = now() - plan.plannedAtMs > (alone ? windowTrustedMs.alone : windowTrustedMs.among);
     const done = old ? await this.#untilDone(() => store.batchDays(plan.token, days)) : new Map<string, number>();
@@ -174,11 +199,11 @@ export class Writer {
     const repaired = alone ? await this.#untilDone(() => store.repairRollups(days)) : [];
     if (repaired === undefined) return;
     if (repaired.length > 0) this.#options.repaired(repaired);
-    await this.#finish(plan);
+    await this.#finish(plan, entries);
   }
 
   async #carryOut(plan: Plan, entries: readonly OffsetEntry[]): Promise<void> {
-    if (await this.#insert(plan, entries)) await this.#finish(plan);
+    if (await this.#insert(plan, entries)) await this.#finish(plan, entries);
   }
 
   async #insert(
@@ -222,13 +247,14 @@ export class Writer {
     }
   }
 
-  async #finish(plan: Plan): Promise<void> {
-    await this.#save({ offset: plan.to, plan: null });
+  /** What could not be read is put aside with the move past it: a plan that is repeated finds it once more. */
+  async #finish(plan: Plan, entries: readonly OffsetEntry[]): Promise<void> {
+    await this.#save({ offset: plan.to, plan: null }, parkedOf(entries));
   }
 
-  async #save(mark: WriterMark): Promise<void> {
+  async #save(mark: WriterMark, parked: readonly ParkedEntry[] = []): Promise<void> {
     this.#mark = mark;
-    await this.#options.usage.saveMark(markName, mark);
+    await this.#options.usage.saveMark(markName, mark, parked);
   }
 
   /** Tries until it succeeds; undefined when the writer was told to stop first. */
@@ -246,6 +272,10 @@ export class Writer {
       }
     }
   }
+}
+
+function parkedOf(entries: readonly OffsetEntry[]): readonly ParkedEntry[] {
+  return entries.flatMap(({ parked }) => parked ?? []);
 }
 
 function daysOf(records: readonly UsageRecord[]): string[] {

@@ -1,0 +1,33 @@
+/** The commands that look after a cluster, joined with the configuration that says where it is. */
+
+import { hostname } from "node:os";
+import { layoutOf } from "./cluster.ts";
+import { ConfigError, readConfig } from "./config.ts";
+import { type Command, type CommandIo, UsageError } from "./console/command.ts";
+import { deadLetter } from "./console/dead-letter.ts";
+import type { OperatedCluster } from "./console/operated-cluster.ts";
+import { topicsOf } from "./event-log/kafka-topics.ts";
+
+/** In the order of the help. */
+export const clusterCommands: readonly Command[] = [deadLetter(openCluster)];
+
+async function openCluster(file: string | undefined, io: CommandIo): Promise<OperatedCluster> {
+  const config = configOf(file, io);
+  if (config.kafkaBrokers === null)
+    throw new UsageError(
+      "this is for a cluster: name its brokers with kafka.brokers in --config FILE, or BURNWATCH_KAFKA_BROKERS",
+    );
+  // Loaded here: one machine has no use for it.
+  const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
+  const client = kafkajsClient({ brokers: config.kafkaBrokers, clientId: `burnwatch-console-${hostname()}` });
+  return { client, prefix: config.kafkaPrefix, topics: topicsOf(layoutOf(config)), close: () => client.close() };
+}
+
+function configOf(file: string | undefined, io: CommandIo) {
+  try {
+    return readConfig(file, io.env);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.message);
+    throw error;
+  }
+}
