@@ -29,6 +29,7 @@ export interface Config {
   readonly clickhouseDatabase: string;
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
+  readonly clickhouseTimeoutSeconds: number;
   /** Null on one machine. */
   readonly kafkaBrokers: readonly string[] | null;
   readonly kafkaPrefix: string;
@@ -188,6 +189,13 @@ const keys = {
     "",
     z.string(),
     "the password there; better from the environment",
+  ),
+  clickhouseTimeoutSeconds: key(
+    "clickhouse.timeout_seconds",
+    "BURNWATCH_CLICKHOUSE_TIMEOUT_SECONDS",
+    120,
+    count(1),
+    "a connection to ClickHouse that is silent for so long is given up; what was asked is asked again where that is safe",
   ),
   kafkaBrokers: key(
     "kafka.brokers",

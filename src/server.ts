@@ -88,6 +88,7 @@ export function openStore(config: Config): Promise<Store> {
     database: config.clickhouseDatabase,
     username: config.clickhouseUser,
     password: config.clickhousePassword,
+    requestTimeoutMs: config.clickhouseTimeoutSeconds * 1000,
     rawRetentionDays,
     rollupRetentionMonths,
   });

@@ -62,7 +62,7 @@ describe.skipIf(missing !== undefined)("a cluster over a real broker", () => {
   });
 
   it("says what is missing to run a part of a cluster", async () => {
-    const brokers = { BURNWATCH_KAFKA_BROKERS: cluster.broker.address };
+    const brokers = { BURNWATCH_KAFKA_BROKERS: cluster.environment["BURNWATCH_KAFKA_BROKERS"] ?? "" };
     const said = async (words: readonly string[], environment: Record<string, string>) =>
       (await burnwatch(["serve", ...words], environment)).stderr;
     expect(await said(["--role", "collector"], {})).toContain("the parts of a cluster need kafka.brokers");

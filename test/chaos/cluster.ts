@@ -1,6 +1,6 @@
 /**
- * A cluster under attack: two processes of each role over a real broker and a ClickHouse server, killed at one place after
- * another, and judged after each.
+ * A cluster under attack: two processes of each role over real brokers and a ClickHouse server, killed at one place after
+ * another and cut off from one another, and judged after each.
  */
 
 import { readdirSync, rmSync } from "node:fs";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Random, seededRandom } from "../../src/ingest/otlp-random.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
+import { type ClusterFault, clusterFaults } from "./cluster-faults.ts";
 import type { ClusterMutation } from "./cluster-part.ts";
 import { Fleet } from "./exporters.ts";
 import { Ledger, type StoredSpan } from "./ledger.ts";
@@ -19,15 +20,17 @@ type Role = "collector" | "resolver" | "writer";
 
 export interface ClusterPlace {
   readonly name: string;
-  /** Null for the broker. */
+  /** Null for what happens around the processes. */
   readonly role: Role | null;
-  readonly how: "failpoint" | "random" | "memory-lost" | "restart";
+  readonly how: "failpoint" | "random" | "memory-lost" | "restart" | "fault";
   readonly step?: Step;
   readonly phase?: Phase;
+  readonly fault?: ClusterFault;
 }
 
 export interface ClusterRow {
   readonly place: string;
+  /** Or faults. */
   readonly kills: number;
   readonly missed: number;
   readonly lost: number;
@@ -50,6 +53,10 @@ export interface ClusterChaosOptions {
   /** Kills at each place before it is judged. */
   readonly killsEach: number;
   readonly mutation?: ClusterMutation;
+  /** Of everything in Kafka as many copies as there are brokers. */
+  readonly brokers: number;
+  /** How long ClickHouse is stopped where it is. */
+  readonly stoppedMs: number;
   readonly progress: (text: string) => void;
 }
 
@@ -89,25 +96,35 @@ export const clusterPlaces: readonly ClusterPlace[] = [
   })),
   { name: "resolver: random, its disk lost", role: "resolver", how: "memory-lost" },
   { name: "broker: kill -9 and restart", role: null, how: "restart" },
+  ...clusterFaults.map((fault) => ({ name: fault.name, role: null, how: "fault" as const, fault })),
 ];
 
 /** Runs the places in order. */
 export async function runClusterChaos(options: ClusterChaosOptions): Promise<ClusterResult> {
-  const cluster = await startCluster({ partitions });
+  const cluster = await startCluster({ partitions, proxiedBrokers: options.brokers });
   const parts = new Map<Role, Victim[]>();
   const environment = {
     ...cluster.environment,
+    // A connection that fell silent is given up within the time that a place is given.
+    BURNWATCH_CLICKHOUSE_TIMEOUT_SECONDS: "5",
     ...(options.mutation === undefined ? {} : { CHAOS_MUTATION: options.mutation }),
+  };
+  const extra: Victim[] = [];
+  const create = (role: Role) => Victim.create({ entry, environment: { ...environment, CHAOS_ROLES: role } });
+  const more = async () => {
+    const joined = await Promise.all((["writer", "resolver", "collector"] as const).map(create));
+    extra.push(...joined);
+    for (const [index, part] of joined.entries()) await part.start(limited(index));
+    return joined;
   };
   try {
     for (const role of ["writer", "resolver", "collector"] as const) {
-      const create = () => Victim.create({ entry, environment: { ...environment, CHAOS_ROLES: role } });
-      parts.set(role, await Promise.all(Array.from({ length: processesOfRole }, create)));
+      parts.set(role, await Promise.all(Array.from({ length: processesOfRole }, () => create(role))));
       for (const [index, part] of (parts.get(role) ?? []).entries()) await part.start(limited(index));
     }
-    return await new ClusterChaos(options, cluster, parts).run();
+    return await new ClusterChaos(options, cluster, parts, more).run();
   } finally {
-    for (const part of [...parts.values()].flat()) await part.remove();
+    for (const part of [...parts.values(), extra].flat()) await part.remove();
     await cluster.stop();
   }
 }
@@ -116,14 +133,21 @@ class ClusterChaos {
   readonly #options: ClusterChaosOptions;
   readonly #cluster: TestCluster;
   readonly #parts: ReadonlyMap<Role, readonly Victim[]>;
+  readonly #more: () => Promise<readonly Victim[]>;
   readonly #ledger = new Ledger();
   readonly #fleets: readonly Fleet[];
   readonly #random: Random;
   readonly #faults: string[] = [];
   #before = { lost: 0, doubled: 0, wrong: 0, rollups: [] as readonly string[] };
 
-  constructor(options: ClusterChaosOptions, cluster: TestCluster, parts: ReadonlyMap<Role, readonly Victim[]>) {
+  constructor(
+    options: ClusterChaosOptions,
+    cluster: TestCluster,
+    parts: ReadonlyMap<Role, readonly Victim[]>,
+    more: () => Promise<readonly Victim[]>,
+  ) {
     this.#options = options;
+    this.#more = more;
     this.#cluster = cluster;
     this.#parts = parts;
     this.#random = seededRandom(options.seed);
@@ -165,9 +189,17 @@ class ClusterChaos {
   }
 
   /** True when it died at the place that was meant. */
-  async #kill({ role, how, step, phase }: ClusterPlace): Promise<boolean> {
+  async #kill({ role, how, step, phase, fault }: ClusterPlace): Promise<boolean> {
+    const around = this.#cluster.faults;
     if (role === null) {
-      await this.#cluster.broker.killAndRestart();
+      if (around === null) throw new Error("a cluster without proxies");
+      if (fault !== undefined) {
+        const { stoppedMs } = this.#options;
+        return fault.run({ ...around, random: this.#random, stoppedMs, more: this.#more });
+      }
+      const index = this.#random(this.#options.brokers);
+      await around.brokers.end(index, "kill");
+      await around.brokers.start(index);
       return true;
     }
     const part = this.#parts.get(role)?.[this.#random(processesOfRole)];

@@ -11,6 +11,9 @@ export interface ClusterRun {
   /** Of the places, those that begin so. */
   readonly only: string;
   readonly mutate: boolean;
+  readonly brokers: number;
+  /** How long ClickHouse stands still where it is stopped. */
+  readonly stoppedSeconds: number;
   readonly progress: (text: string) => void;
 }
 
@@ -32,32 +35,44 @@ export async function runCluster(options: ClusterRun): Promise<boolean> {
   return options.mutate ? mutations(options) : campaign(options);
 }
 
-async function campaign({ seed, kills, only, progress }: ClusterRun): Promise<boolean> {
+async function campaign({ seed, kills, only, brokers, stoppedSeconds, progress }: ClusterRun): Promise<boolean> {
   const startedAt = performance.now();
-  const places = clusterPlaces.filter(({ name }) => name.startsWith(only));
+  const places = clusterPlaces.filter(
+    ({ name, fault }) => name.startsWith(only) && (fault?.brokersMin ?? 1) <= brokers,
+  );
   const killsEach = Math.max(1, Math.round(kills / places.length));
-  const { rows, acked, requests, repeats, faults } = await runClusterChaos({ seed, places, killsEach, progress });
+  const stoppedMs = stoppedSeconds * 1000;
+  const run = { seed, places, killsEach, brokers, stoppedMs, progress };
+  const { rows, acked, requests, repeats, faults } = await runClusterChaos(run);
   const total = (of: keyof Omit<ClusterRow, "place">) => rows.reduce((sum, row) => sum + row[of], 0);
   const cells = [
     ...rows.map(({ place, kills: died, ...row }) => [place, String(died), ...measures.map((of) => String(row[of]))]),
     ["all", String(total("kills")), ...measures.map((of) => String(total(of)))],
   ];
-  const titles = ["kills", "lost", "doubled", "wrong", "rollup differences"];
-  const columns = [{ title: "killed at" }, ...titles.map((title) => ({ title, align: "right" as const }))];
+  const titles = ["times", "lost", "doubled", "wrong", "rollup differences"];
+  const columns = [{ title: "place" }, ...titles.map((title) => ({ title, align: "right" as const }))];
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   process.stdout.write(renderTable(columns, cells, tableOptions(process.stdout, process.env)));
   process.stdout.write(
-    `seed ${seed}: ${total("kills")} kills in ${seconds} s, ${total("missed")} of them from outside as their place was not reached in time; ${acked} spans acknowledged in ${requests} requests, ${repeats} sent again later; two processes of each role, 4 partitions\n${faults.map((fault) => `fault: ${fault}\n`).join("")}`,
+    `seed ${seed}: ${total("kills")} kills and faults in ${seconds} s, ${total("missed")} of them elsewhere as their place was not reached in time; ClickHouse stopped for ${stoppedSeconds} s; ${acked} spans acknowledged in ${requests} requests, ${repeats} sent again later; two processes of each role, 4 partitions, brokers: ${brokers}\n${faults.map((fault) => `fault: ${fault}\n`).join("")}`,
   );
   return faults.length === 0;
 }
 
-async function mutations({ seed, only, progress }: ClusterRun): Promise<boolean> {
+async function mutations({ seed, only, brokers, progress }: ClusterRun): Promise<boolean> {
   const rows: string[][] = [];
   for (const [mutation, place] of aims.filter(([name]) => name.startsWith(only))) {
     const places = clusterPlaces.filter(({ name }) => name === place);
     const tell = (text: string) => progress(`${mutation}: ${text}`);
-    const result = await runClusterChaos({ seed, places, killsEach: 2, mutation, progress: tell });
+    const result = await runClusterChaos({
+      seed,
+      places,
+      killsEach: 2,
+      mutation,
+      brokers,
+      stoppedMs: 0,
+      progress: tell,
+    });
     const sums = measures.map((of) => result.rows.reduce((sum, row) => sum + row[of], 0));
     const red = sums.some((sum) => sum > 0);
     rows.push([mutation, place, ...sums.map(String), red ? "red" : "GREEN: NOT FOUND"]);

@@ -2,8 +2,9 @@
  * `npm run test:chaos -- [--seed N] [--kills N] [--only PLACE] [--rows N] [--mutate] [--json]`: kill -9 at every named
  * step and at random moments, then disks and clocks that misbehave, then the tables of what was lost, doubled or wrongly
  * summed. Ends with 1 unless all of it is 0. `--only` takes a place, its beginning, or a scenario; `--kills 0` runs the
- * scenarios alone. `npm run test:chaos -- cluster [--seed N] [--kills N] [--only PLACE] [--mutate]`: the same over a real
- * Kafka broker, with two processes of each role.
+ * scenarios alone. `npm run test:chaos -- cluster [--seed N] [--kills N] [--only PLACE] [--brokers N] [--stopped SECONDS] [--mutate]`:
+ * the same over real Kafka brokers, with two processes of each role, and with faults between them; `--stopped` says how
+ * long ClickHouse stands still where it is stopped.
  */
 
 import { parseArgs } from "node:util";
@@ -24,6 +25,8 @@ const { values, positionals } = parseArgs({
     only: { type: "string", default: "" },
     rows: { type: "string" },
     mutate: { type: "boolean", default: false },
+    brokers: { type: "string", default: "1" },
+    stopped: { type: "string", default: "60" },
     json: { type: "boolean", default: false },
   },
 });
@@ -73,7 +76,9 @@ async function mutations(): Promise<boolean> {
 /** `cluster`: the same over Kafka, with processes of their own for each role. */
 async function cluster(): Promise<boolean> {
   const kills = process.argv.includes("--kills") ? Number(values.kills) : 0;
-  return runCluster({ seed, kills, only: values.only, mutate: values.mutate, progress });
+  const { only, mutate, brokers, stopped } = values;
+  const around = { brokers: Number(brokers), stoppedSeconds: Number(stopped) };
+  return runCluster({ seed, kills, only, mutate, ...around, progress });
 }
 
 if (positionals.includes("cluster")) process.exit((await cluster()) ? 0 : 1);

@@ -15,6 +15,10 @@ import { threadPoolSize } from "../../src/runtime.mjs";
 export interface ClickhouseTestServer {
   /** `http://127.0.0.1:port` */
   readonly url: string;
+  /** Ends the process, when its work is done or without a word; its data stay. */
+  end(how: "terminate" | "kill"): Promise<void>;
+  /** Starts it again over the same data, at the same address. */
+  start(): Promise<void>;
   /** Ends the process and deletes its data. */
   stop(): Promise<void>;
 }
@@ -26,8 +30,24 @@ const questionsMax = 64;
 /** Starts a server on a free port with an empty directory; resolves once it listens. */
 export async function startClickhouseServer(): Promise<ClickhouseTestServer> {
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-clickhouse-"));
+  let running = await launch(directory, "0");
+  const { url } = running;
+  return {
+    url,
+    end: (how) => running.end(how),
+    async start() {
+      running = await launch(directory, new URL(url).port);
+    },
+    async stop() {
+      await running.end("terminate");
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(directory: string, port: string) {
   // Standard input is the leash: the server ends when the process that started it does, however that ends.
-  const child = spawn(process.execPath, [self, directory, "0"], {
+  const child = spawn(process.execPath, [self, directory, port], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, UV_THREADPOOL_SIZE: threadPoolSize },
   });
@@ -43,10 +63,10 @@ export async function startClickhouseServer(): Promise<ClickhouseTestServer> {
   });
   return {
     url,
-    async stop() {
-      child.stdin.end();
+    async end(how: "terminate" | "kill") {
+      if (how === "kill") child.kill("SIGKILL");
+      else child.stdin.end();
       await exited;
-      rmSync(directory, { recursive: true, force: true });
     },
   };
 }

@@ -6,11 +6,16 @@ import { untilConsumed } from "../../src/event-log/until-consumed.ts";
 import { openRemoteStore } from "../../src/store/remote.ts";
 import type { Store } from "../../src/store/store.ts";
 import { type Burnwatch, startBurnwatch } from "./burnwatch.ts";
-import { startClickhouseServer } from "./clickhouse-server.ts";
+import { type ClickhouseTestServer, startClickhouseServer } from "./clickhouse-server.ts";
 import { startBroker, type TestBroker } from "./kafka-broker.ts";
+import { startBrokers, type TestBrokers } from "./kafka-brokers.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
 
 export interface TestCluster {
-  readonly broker: TestBroker;
+  /** Null where there are proxies before the brokers. */
+  readonly broker: TestBroker | null;
+  /** Where faults were asked for. */
+  readonly faults: Faults | null;
   /** What a process of it needs to know. */
   readonly environment: Readonly<Record<string, string>>;
   /** What the writers have written. */
@@ -22,27 +27,50 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
+/** What can go wrong around the processes. */
+export interface Faults {
+  readonly brokers: TestBrokers;
+  readonly clickhouse: ClickhouseTestServer;
+  readonly database: string;
+  /** Before ClickHouse. */
+  readonly proxy: TcpProxy;
+}
+
+export interface ClusterOptions {
+  readonly partitions: number;
+  /** So many brokers with a proxy before each, and one before ClickHouse; by default one broker and no proxy. */
+  readonly proxiedBrokers?: number;
+}
+
 const database = "cluster";
 
-/** Starts broker and ClickHouse server; no role runs yet. */
-export async function startCluster({ partitions }: { readonly partitions: number }): Promise<TestCluster> {
-  const [broker, clickhouse] = await Promise.all([startBroker(), startClickhouseServer()]);
+/** Starts brokers and ClickHouse server; no role runs yet. */
+export async function startCluster({ partitions, proxiedBrokers }: ClusterOptions): Promise<TestCluster> {
+  const [broker, brokers, clickhouse] = await Promise.all([
+    proxiedBrokers === undefined ? startBroker() : null,
+    proxiedBrokers === undefined ? null : startBrokers(proxiedBrokers),
+    startClickhouseServer(),
+  ]);
+  const proxy = brokers === null ? null : await TcpProxy.listen();
+  proxy?.forwardTo(Number(new URL(clickhouse.url).port));
   const store = await openRemoteStore({ url: clickhouse.url, database });
-  const client = kafkajsClient({ brokers: [broker.address], clientId: "burnwatch-test" });
+  const direct = brokers?.direct ?? [broker?.address ?? ""];
+  const client = kafkajsClient({ brokers: direct, clientId: "burnwatch-test" });
   // A broker named from outside keeps what earlier runs have left.
   const prefix = `burnwatch-test-${randomBytes(4).toString("hex")}`;
   const environment = {
-    BURNWATCH_KAFKA_BROKERS: broker.address,
+    BURNWATCH_KAFKA_BROKERS: brokers?.addresses.join(",") ?? broker?.address ?? "",
     BURNWATCH_KAFKA_PREFIX: prefix,
     BURNWATCH_KAFKA_PARTITIONS: String(partitions),
-    BURNWATCH_KAFKA_REPLICAS: "1",
-    BURNWATCH_CLICKHOUSE_URL: clickhouse.url,
+    BURNWATCH_KAFKA_REPLICAS: String(proxiedBrokers ?? 1),
+    BURNWATCH_CLICKHOUSE_URL: proxy === null ? clickhouse.url : `http://127.0.0.1:${proxy.port}`,
     BURNWATCH_CLICKHOUSE_DATABASE: database,
     BURNWATCH_IDENTITY_HOURS: "1",
   };
   const processes: Burnwatch[] = [];
   return {
     broker,
+    faults: brokers === null || proxy === null ? null : { brokers, clickhouse, database, proxy },
     environment,
     store,
     async start(roles) {
@@ -59,7 +87,7 @@ export async function startCluster({ partitions }: { readonly partitions: number
       await Promise.all(processes.map((one) => one.remove()));
       await client.close();
       await store.close();
-      await Promise.all([broker.stop(), clickhouse.stop()]);
+      await Promise.all([broker?.stop(), brokers?.stop(), clickhouse.stop(), proxy?.close()]);
     },
   };
 }

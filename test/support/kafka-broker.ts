@@ -21,10 +21,17 @@ export interface TestBroker {
   stop(): Promise<void>;
 }
 
+export interface RunningBroker {
+  /** Ends it without a word. */
+  kill(): Promise<void>;
+  /** Asks it to end: what it leads moves to others first. */
+  terminate(): Promise<void>;
+}
+
 const startTimeoutMs = 60_000;
 const run = promisify(execFile);
 /** A short life: no time is spent on the best code, and little memory. */
-const javaOptions = [
+export const javaOptions = [
   "-Xmx512m",
   "-XX:+UseSerialGC",
   "-XX:TieredStopAtLevel=1",
@@ -64,24 +71,35 @@ export async function startBroker(): Promise<TestBroker> {
   const properties = join(directory, "server.properties");
   writeFileSync(properties, propertiesOf({ directory, port, controllerPort }));
   const java = [...javaOptions, "-cp", `${found.jars}/*`];
-  const id = randomBytes(16);
-  // One that begins with a dash would be taken for an option.
-  id.writeUInt8(id.readUInt8(0) & 0x7f, 0);
-  const clusterId = id.toString("base64url");
-  const format = ["kafka.tools.StorageTool", "format", "--standalone", "-t", clusterId, "-c", properties];
-  await run("java", [...java, ...format]);
-  let broker = await launch([...java, "kafka.Kafka", properties], port);
+  await formatStorage(java, properties, { clusterId: newClusterId(), words: ["--standalone"] });
+  let broker = await launchBroker([...java, "kafka.Kafka", properties], port);
   return {
     address: `127.0.0.1:${port}`,
     async killAndRestart() {
       await broker.kill();
-      broker = await launch([...java, "kafka.Kafka", properties], port);
+      broker = await launchBroker([...java, "kafka.Kafka", properties], port);
     },
     async stop() {
       await broker.kill();
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+export function newClusterId(): string {
+  const id = randomBytes(16);
+  // One that begins with a dash would be taken for an option.
+  id.writeUInt8(id.readUInt8(0) & 0x7f, 0);
+  return id.toString("base64url");
+}
+
+/** Makes the directory of a node ready. */
+export async function formatStorage(
+  java: readonly string[],
+  properties: string,
+  { clusterId, words }: { readonly clusterId: string; readonly words: readonly string[] },
+): Promise<void> {
+  await run("java", [...java, "kafka.tools.StorageTool", "format", ...words, "-t", clusterId, "-c", properties]);
 }
 
 function propertiesOf(ports: { readonly directory: string; readonly port: number; readonly controllerPort: number }) {
@@ -106,7 +124,8 @@ function propertiesOf(ports: { readonly directory: string; readonly port: number
     .join("");
 }
 
-async function launch(words: readonly string[], port: number): Promise<{ kill(): Promise<void> }> {
+/** A broker that takes connections on this port. @throws Error with what it said. */
+export async function launchBroker(words: readonly string[], port: number): Promise<RunningBroker> {
   const child = spawn("sh", ["-c", leash, "sh", "java", ...words], { stdio: ["pipe", "pipe", "pipe"] });
   let said = "";
   child.stderr.on("data", (data) => {
@@ -126,6 +145,11 @@ async function launch(words: readonly string[], port: number): Promise<{ kill():
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.stdin.end();
       await ended;
+    },
+    async terminate() {
+      process.kill(pid, "SIGTERM");
+      while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+      child.stdin.end();
     },
   };
 }
@@ -151,7 +175,8 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-async function freePort(): Promise<number> {
+/** A port of the loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const bound = server.address();
