@@ -24,8 +24,11 @@ export interface Observation {
   readonly arrivedAtMs: number;
   /** Uniform in [0, 1), a hash of trace and span: breaks ties between ranks, the same in every replay. */
   readonly tieBreak: number;
-  /** 1 for a billed call, 0 for tools and retrieval, -1 in a correction: which counts for spend, never for ranks. */
-  readonly calls: -1 | 0 | 1;
+  /**
+   * 1 for a billed call, 0 for tools and retrieval, -1 in a correction: which counts for spend, never for ranks. More where
+   * it sums up a moment of a series, which only detectors of a tenant, a provider or the fleet are given: they sum.
+   */
+  readonly calls: number;
   /** All input tokens, cached ones included. */
   readonly inputTokens: number;
   readonly cacheReadTokens: number;

@@ -2,7 +2,7 @@
 
 import { calm, type Detector, type Verdict } from "./detector.ts";
 import {
-  countCall,
+  countCalls,
   dispersion,
   endsMinute,
   type MinuteCounts,
@@ -41,10 +41,10 @@ export const goneQuiet: Detector<QuietState, QuietSettings> = {
   stateBytesMax: 2048,
   newState: () => ({ counts: newMinuteCounts(), surprise: 0, firing: null }),
   observe(state, { calls, atMs }) {
-    if (calls !== 1) return calm;
+    if (calls < 1) return calm;
     const { counts, firing } = state;
     if (endsMinute(counts, atMs)) passMinutes(counts, Math.floor(atMs / minuteMs), () => firing === null);
-    countCall(counts, atMs);
+    countCalls(counts, atMs, calls);
     state.surprise = 0;
     if (firing === null) return calm;
     const verdict = claim(firing, "resolved", { atMs: Math.max(atMs, firing.onsetMs), surprise: 0 });

@@ -31,11 +31,11 @@ export function endsMinute({ minute }: MinuteCounts, atMs: number): boolean {
   return minute !== -1 && Math.floor(atMs / minuteMs) > minute;
 }
 
-/** Counts a call in the minute at hand; a later minute is to be passed to before. */
-export function countCall(state: MinuteCounts, atMs: number): void {
+/** Counts calls in the minute at hand; a later minute is to be passed to before. */
+export function countCalls(state: MinuteCounts, atMs: number, calls: number): void {
   const minute = Math.floor(atMs / minuteMs);
   if (state.minute === -1) state.minute = minute;
-  if (minute === state.minute) state.count++;
+  if (minute === state.minute) state.count += calls;
   if (atMs > state.lastMs) state.lastMs = atMs;
 }
 

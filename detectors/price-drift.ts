@@ -37,10 +37,9 @@ export const priceDrift: Detector<DriftState, DriftSettings> = {
   begins: ({ record }) => record.reportedNanoUsd !== null,
   observe(state, { record, calls, nanoUsd, atMs }, { settings }) {
     // Where the emitter's figure is our figure there is nothing to compare.
-    if (calls !== 1 || record.costStatus !== "priced" || record.reportedNanoUsd === null || nanoUsd === null)
-      return calm;
+    if (calls < 1 || record.costStatus !== "priced" || record.reportedNanoUsd === null || nanoUsd === null) return calm;
     if (state.calls === 0) state.openedMs = atMs;
-    state.calls++;
+    state.calls += calls;
     state.reported += record.reportedNanoUsd;
     state.listed += nanoUsd;
     addExemplar(state.traceIds, record.traceId);

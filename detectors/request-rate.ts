@@ -2,7 +2,7 @@
 
 import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
 import {
-  countCall,
+  countCalls,
   dispersion,
   endsMinute,
   type MinuteCounts,
@@ -73,9 +73,9 @@ export const requestRate: Detector<RequestRateState, RateSettings> = {
   stateBytesMax: 2048,
   newState: newRequestRate,
   observe(state, { calls, atMs }, context) {
-    if (calls !== 1) return calm;
+    if (calls < 1) return calm;
     const verdicts = endsMinute(state.counts, atMs) ? closeMinutes(state, atMs, context) : calm;
-    countCall(state.counts, atMs);
+    countCalls(state.counts, atMs, calls);
     return verdicts;
   },
   tick: closeMinutes,

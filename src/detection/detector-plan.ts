@@ -32,11 +32,13 @@ export interface PlannedDetector {
 
 /**
  * The detectors that run, by scope, in the order of the list.
+ * @param runs which of them run here: others may run in another process.
  * @throws RangeError that names the wrong key and the nearest right one.
  */
 export function planDetectors(
   detectors: readonly Detector[],
   choices: DetectorChoices,
+  runs: (detector: Detector) => boolean = () => true,
 ): ReadonlyMap<Scope, readonly PlannedDetector[]> {
   for (const name of Object.keys(choices))
     check(
@@ -55,7 +57,7 @@ export function planDetectors(
       const mode = narrow.mode ?? choice.mode ?? detector.mode;
       const changed = { ...choice.settings, ...narrow.settings };
       const settings = settingsOf(detector, changed);
-      if (mode === "off") continue;
+      if (mode === "off" || !runs(detector)) continue;
       const list = planned.get(scope) ?? [];
       const wider = detector.scopes[detector.scopes.indexOf(scope) - 1];
       const parent = wider === undefined ? undefined : planned.get(wider)?.find((each) => each.detector === detector);

@@ -73,8 +73,8 @@ export interface UsageRecord extends Attribution {
   readonly audioMs: number;
   /** `batch`, `flex`, `priority` ... as the provider named it; "" where unknown. */
   readonly serviceTier: string;
-  /** 1 for a billed leaf, 0 for operations nobody bills, negative in a correction. */
-  readonly calls: -1 | 0 | 1;
+  /** 1 for a billed leaf, 0 for operations nobody bills, negative in a correction; as many as were summed up in a sum. */
+  readonly calls: number;
   /** Null when the price is unknown, never 0 for that reason. */
   readonly costNanoUsd: NanoUsd | null;
   readonly costStatus: CostStatus;
