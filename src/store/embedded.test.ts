@@ -134,7 +134,7 @@ describe("the embedded store", () => {
     const connection = createChdbConnection({ path: directory });
     const retention = { rawRetentionDays: 36_500, rollupRetentionMonths: 1200 };
     const { command, query } = schemaConnection(connection);
-    const statementsAll = 37;
+    const statementsAll = 40;
     for (let cutAfter = 0; cutAfter <= statementsAll; cutAfter++) {
       await command(`CREATE DATABASE cut_${cutAfter}`);
       await command(`USE cut_${cutAfter}`);
@@ -217,7 +217,7 @@ describe("the embedded store", () => {
     await command("INSERT INTO schema_migrations (version, name) VALUES (99, 'from_the_future')");
     await expect(
       migrateSchema({ command, query }, { rawRetentionDays: 90, rollupRetentionMonths: 13 }),
-    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 9: start the newer version");
+    ).rejects.toThrow("the tables are at schema version 99 and this Burnwatch knows 10: start the newer version");
     await command("DROP DATABASE retention SYNC");
     await connection.close();
   });
