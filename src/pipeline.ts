@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { Alerter, type DeliveryEvent } from "./alerting/alerter.ts";
+import { incidentOf } from "./alerting/explain.ts";
 import type { StoredSpend } from "./alerting/find-cause.ts";
 import type { Channel } from "./channels/channel.ts";
 import { type Terminal, terminalChannel } from "./channels/terminal.ts";
@@ -35,6 +36,7 @@ import { logClock } from "./ingest/log-clock.ts";
 import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
 import { defaultSeriesMax } from "./ingest/metrics/series-limits.ts";
 import { Resolver } from "./ingest/resolver.ts";
+import { sayBetween } from "./ingest/say-between.ts";
 import { findStored } from "./ingest/stored-records.ts";
 import type { UsageEntry } from "./ingest/usage-codec.ts";
 import { Writer } from "./ingest/writer.ts";
@@ -232,7 +234,9 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
         "re-pricing interrupted, goes on where it was",
       ),
   });
-  return { acceptor, metricAcceptor, resolver, writer, detection, alerter, repricer };
+  const say = (said: Parameters<typeof sayBetween>[1]) =>
+    sayBetween({ usage, fresh: freshUsage, between: (work) => resolver.between(work) }, said);
+  return { acceptor, metricAcceptor, resolver, writer, detection, alerter, repricer, say };
 }
 
 /** The key for spend is the older one; what is said of the detector by its name wins. */
@@ -282,7 +286,7 @@ function routesOf(
   { config, store, version }: PipelineOptions,
   parts: Fronts & Workers & ReturnType<typeof openPrices> & { readonly state: ServerState },
 ) {
-  const { state, metrics, tail, alerter, refusals, repricer, book, file } = parts;
+  const { state, metrics, tail, alerter, refusals, repricer, book, file, say } = parts;
   return apiRoutes({
     version,
     store,
@@ -296,6 +300,7 @@ function routesOf(
       return { file: file.path, version: book.list()?.version ?? null, entries: book.list()?.entries.length ?? 0 };
     },
     alerts: () => alerter.alerts(),
+    accept: (alert) => say({ accepted: [incidentOf(alert)] }),
     quality: () => state.quality(),
     status: () => state.status(),
     ready: () => state.notReady(),

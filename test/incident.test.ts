@@ -191,6 +191,43 @@ it("finds the same incident in what the running server has stored, and says how 
   expect(quiet.stdout).not.toContain("spend_above_baseline");
 });
 
+it("ends when somebody says that it is the new normal, tells the webhook so, and is over after a restart, too", {
+  timeout: 120_000,
+}, async () => {
+  const environment = { BURNWATCH_URL: server.apiUrl };
+  const [alert] = posted[0]?.alerts ?? [];
+  const fingerprint = alert?.fingerprint ?? "";
+  expect(await burnwatch(["alerts", "accept", "0123456789abcdef"], environment)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no alert has the fingerprint "0123456789abcdef"'),
+  });
+  const { code, stdout } = await burnwatch(["alerts", "accept", fingerprint], environment);
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: "spend_above_baseline  tenant=acme feature=chat: accepted as the new normal, learnt anew from now on\n",
+  });
+  const resolved = () =>
+    posted.find(({ status, alerts }) => status === "resolved" && alerts[0]?.fingerprint === fingerprint);
+  await expect.poll(resolved, { timeout: 30_000 }).toBeDefined();
+  expect(resolved()?.alerts[0]?.annotations["why"]).toContain("accepted as the new normal");
+  expect((await burnwatch(["alerts"], environment)).stdout).not.toContain(fingerprint);
+  const again = await burnwatch(["alerts", "accept", fingerprint], environment);
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("is over: there is nothing to accept") });
+
+  const told = posted.length;
+  await server.kill();
+  await server.start();
+  // As much as before was an incident.
+  const grown = minuteOf(Date.now() - minuteMs, (feature, version) =>
+    feature === "chat" && version === "v7" ? 400_000 : 2000,
+  );
+  await postUntilAcked(server.tracesUrl, bodyOf(grown));
+  await settle(server.apiUrl);
+  const { stdout: after } = await burnwatch(["alerts"], environment);
+  expect(after).not.toContain("feature=chat");
+  expect(posted.length).toBe(told);
+});
+
 it("knows after three kills in the middle of an incident what a detector knows that was never killed, and pages once", {
   timeout: 180_000,
 }, async () => {

@@ -1,7 +1,7 @@
 /** What an alert says to the person who is woken: who, what, how much, since when, and what changed. Pure. */
 
 import { displayAmount } from "../model/amount.ts";
-import type { Finding, Series } from "../model/finding.ts";
+import type { Alert, Finding, IncidentName, Series } from "../model/finding.ts";
 import { displayUsd } from "../model/money.ts";
 
 /** How each part of a series is called in labels and by `burnwatch cost`. */
@@ -24,6 +24,15 @@ export function alertLabels({ series, kind }: Pick<Finding, "series" | "kind">):
   return { alertname: kind, ...Object.fromEntries(namesOf(series)) };
 }
 
+/** The incident that labels name: what `alertLabels` was given. */
+export function incidentOf({ kind, labels }: Pick<Alert, "kind" | "labels">): IncidentName {
+  const names = Object.entries(labelNames).flatMap(([name, label]) =>
+    labels[label] === undefined ? [] : [[name, labels[label]]],
+  );
+  return { kind, series: Object.fromEntries(names) };
+}
+
+/** What the alert says, in words, amounts and a command to look further. */
 export function alertAnnotations(finding: Finding): Record<string, string> {
   const since = new Date(finding.onsetMs).toISOString();
   const observed = displayAmount(finding.observed, finding.unit);

@@ -56,6 +56,25 @@ test("--json keeps fields that this version does not know, and --status chooses"
   expect(server.asked[0]?.query.get("all")).toBe("1");
 });
 
+test("accept says that an alert is the new normal, and waits until the detectors have heard of it", async () => {
+  server.answers["POST /api/v1/alerts/0123456789abcdef/accept"] = { status: 202, body: { accepted: true, alert } };
+  server.answers["POST /api/v1/settle"] = { body: { settled: true } };
+  expect(await run(["accept", "0123456789abcdef"])).toMatchObject({
+    code: 0,
+    out: "spend_above_baseline  tenant=acme feature=conv: accepted as the new normal, learnt anew from now on\n",
+  });
+  expect(server.asked.map(({ path }) => path)).toEqual(["/api/v1/alerts/0123456789abcdef/accept", "/api/v1/settle"]);
+  expect(JSON.parse((await run(["accept", "0123456789abcdef", "--json"])).out)).toEqual({ accepted: true, alert });
+});
+
+test.each([[["accept"]], [["accept", "conv"]], [["ignore", "0123456789abcdef"]]])(
+  "%j is wrong usage",
+  async (words) => {
+    expect(await run(words)).toMatchObject({ code: 2, err: expect.stringContaining("the fingerprint of one alert") });
+    expect(server.asked).toEqual([]);
+  },
+);
+
 test("an unknown status is wrong usage", async () => {
   expect(await run(["--status", "open"])).toMatchObject({
     code: 2,

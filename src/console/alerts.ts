@@ -1,7 +1,7 @@
-/** `burnwatch alerts`: what is on fire, since when, and what it costs. */
+/** `burnwatch alerts`: what is on fire, since when, and what it costs; and that it is the new normal. */
 
 import { z } from "zod";
-import { createApiClient } from "./api-client.ts";
+import { type ApiClient, createApiClient } from "./api-client.ts";
 import { apiOption, defineCommand, UsageError } from "./command.ts";
 import { plainText } from "./table.ts";
 import { trustLine } from "./trust-line.ts";
@@ -31,26 +31,45 @@ const answerSchema = z.object({
   missing_spans: z.string().nullish(),
 });
 
+const acceptedSchema = z.object({ accepted: z.literal(true), alert: z.looseObject(alertSchema.shape) });
+
+/** Until the detectors have heard of it. */
+const heardWithinSeconds = 10;
+
 type Alert = z.infer<typeof alertSchema>;
 
 /** Alerts that fire, or all of them. */
 export const alerts = defineCommand({
   name: "alerts",
   summary: "What is wrong now: each alert with its reason, since when, and what it costs.",
+  positional: "[accept FINGERPRINT]",
+  positionalsMax: 2,
+  about: `accept says that what an alert tells of is the new normal: the alert ends, and what it was measured against is learnt
+anew from then on. Until enough is learnt (some hundred calls, or an hour) nothing of it alerts.`,
   options: {
     all: { type: "boolean", help: "resolved alerts too" },
     status: { type: "string", value: "S", help: "only firing or only resolved ones" },
     json: { type: "boolean", help: "the answer as JSON" },
     ...apiOption,
   },
-  examples: ["burnwatch alerts", "burnwatch alerts --all", "burnwatch alerts --status resolved --json"],
-  async run({ values }, io) {
+  examples: [
+    "burnwatch alerts",
+    "burnwatch alerts --all",
+    "burnwatch alerts --status resolved --json",
+    "burnwatch alerts accept 0f3a9c51d2e84b76",
+  ],
+  async run({ values, positionals }, io) {
     const { all, status, json } = values;
+    const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
+    if (positionals.length > 0) {
+      const answer = await accept(client, positionals);
+      io.stdout.write(json === true ? `${JSON.stringify(answer)}\n` : acceptedText(answer.alert));
+      return 0;
+    }
     if (status !== undefined && status !== "firing" && status !== "resolved") {
       throw new UsageError(`--status ${status}: expected firing or resolved`);
     }
     const everything = all === true || status === "resolved";
-    const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
     const request = { path: "alerts", query: { all: everything ? "1" : undefined } };
     const answer = await client.json(request, answerSchema);
     const shown = answer.alerts.filter((alert) => status === undefined || alert.status === status);
@@ -73,6 +92,23 @@ export const alerts = defineCommand({
   },
 });
 
+async function accept(client: ApiClient, [action, fingerprint = ""]: readonly string[]) {
+  if (action !== "accept" || !/^[0-9a-f]{16}$/.test(fingerprint))
+    throw new UsageError(
+      "expected accept and the fingerprint of one alert, 16 hex digits, as burnwatch alerts shows it",
+    );
+  const answer = await client.json({ method: "POST", path: `alerts/${fingerprint}/accept`, body: {} }, acceptedSchema);
+  const settled = { method: "POST", path: "settle", body: { timeout_seconds: heardWithinSeconds } } as const;
+  await client.json(settled, z.object({ settled: z.boolean() }));
+  return answer;
+}
+
+function acceptedText({ kind, labels }: Alert): string {
+  const { alertname: _, ...names } = labels;
+  const who = Object.entries(names).map(([key, value]) => `${key}=${value}`);
+  return plainText(`${kind}  ${who.join(" ")}: accepted as the new normal, learnt anew from now on`).concat("\n");
+}
+
 function textOf(alert: Alert, nowMs: number): string {
   const labels = Object.entries(alert.labels).map(([key, value]) => `${key}=${value}`);
   const { summary = alert.kind } = alert.annotations;
@@ -83,7 +119,7 @@ function textOf(alert: Alert, nowMs: number): string {
     `  ${summary}`,
     `  since ${alert.starts_at} (${endMs === undefined ? lasted : `ended after ${lasted}`})${amountsOf(alert)}`,
     ...causeOf(alert).map((line) => `  ${line}`),
-    `  fingerprint ${alert.fingerprint}`,
+    `  fingerprint ${alert.fingerprint}${endMs === undefined ? "; if this is the new normal: burnwatch alerts accept it" : ""}`,
   ];
   return `${lines.map(plainText).join("\n")}\n`;
 }

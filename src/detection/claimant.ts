@@ -3,8 +3,10 @@
  * clock of its own; its state is plain data, so that the same log gives the same claims wherever it was restarted.
  */
 
+import { isDeepStrictEqual } from "node:util";
 import { type CellStore, newCellStore } from "../../detectors/cells.ts";
 import type { Context, Detector, Observation, Scope, Verdict } from "../../detectors/detector.ts";
+import type { FoldedClaim } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { type AlertBudget, alarmLevel, defaultBudget, spendWeight } from "./alert-budget.ts";
 import { type DetectorChoices, type PlannedDetector, planDetectors } from "./detector-plan.ts";
@@ -181,6 +183,18 @@ export class Claimant {
     return claims;
   }
 
+  /** "This is the new normal" of a claim: its detector ends it without a word, and learns that series anew. */
+  accept({ detector: name, kind, series }: Pick<FoldedClaim, "detector" | "kind" | "series">): void {
+    for (const node of this.#tree.nodes()) {
+      if (!isDeepStrictEqual(node.series, series)) continue;
+      const planned = this.#plan.get(node.scope)?.find(({ detector }) => detector.name === name);
+      const state = planned === undefined ? null : (node.states[planned.place] ?? null);
+      if (state === null) continue;
+      planned?.detector.acknowledge(state);
+      noteFiring(node.firing, { kind, status: "resolved" });
+    }
+  }
+
   #passTo(atMs: number): number {
     if (atMs > this.#clockMs) this.#clockMs = atMs;
     return this.#clockMs;
@@ -225,7 +239,7 @@ export class Claimant {
   }
 }
 
-function noteFiring(firing: string[], { kind, status }: Verdict): void {
+function noteFiring(firing: string[], { kind, status }: Pick<Verdict, "kind" | "status">): void {
   const index = firing.indexOf(kind);
   if (status === "firing" && index === -1) firing.push(kind);
   if (status === "resolved" && index !== -1) firing.splice(index, 1);

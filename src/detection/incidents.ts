@@ -4,7 +4,7 @@
  * Plain data, and all time is the log's.
  */
 
-import type { Claim, Finding, FoldedClaim, Series } from "../model/finding.ts";
+import type { Claim, Finding, FoldedClaim, IncidentName, Series } from "../model/finding.ts";
 
 /** A claim with who made it and how loud it may be. */
 export interface RaisedClaim extends Claim {
@@ -72,8 +72,7 @@ export function newIncidents(): IncidentState {
 
 /** Takes a claim at `nowMs` of the log's clock. @returns what is to be told. */
 export function raise(all: IncidentState, claim: RaisedClaim, nowMs: number, settings: FoldSettings): Finding[] {
-  // No tenant's name has a line end in front: a claim about all of them stands apart.
-  const tenant = claim.series.tenant ?? "\nall";
+  const tenant = tenantOf(claim);
   const state = all.get(tenant) ?? { waiting: {}, incidents: {} };
   all.set(tenant, state);
   const key = keyOf(claim);
@@ -97,6 +96,25 @@ export function raise(all: IncidentState, claim: RaisedClaim, nowMs: number, set
   if (host !== undefined) delete host.folded[key];
   delete state.waiting[key];
   return place(state, claim, nowMs, settings);
+}
+
+/**
+ * Ends an open incident because somebody says that it is the new normal.
+ * @returns what is to be told, and the claims whose baselines are to begin anew; null where no such incident is open.
+ */
+export function accept(
+  all: IncidentState,
+  name: IncidentName,
+  nowMs: number,
+): { readonly finding: Finding; readonly claims: readonly FoldedClaim[] } | null {
+  const incident = all.get(tenantOf(name))?.incidents[keyOf(name)];
+  if (incident === undefined || incident.endedMs !== null) return null;
+  const claims = [folded(incident.claim), ...Object.values(incident.folded)];
+  const evidence = { ...incident.claim.evidence, resolved_as: "accepted as the new normal" };
+  const claim: RaisedClaim = { ...incident.claim, status: "resolved", atMs: nowMs, evidence };
+  const finding = told({ ...incident, claim });
+  Object.assign(incident, { claim, endedMs: nowMs, heardMs: nowMs, folded: {} });
+  return { finding, claims };
 }
 
 /** Lets time pass: waiting claims whose time has come are told or folded, forgotten incidents end. */
@@ -238,7 +256,12 @@ function folded({ detector, kind, series, effect, onsetMs }: RaisedClaim): Folde
   return { detector, kind, series, effect, onsetMs };
 }
 
-function keyOf({ kind, series }: Pick<Finding, "kind" | "series">): string {
+/** No tenant's name has a line end in front: a claim about all of them stands apart. */
+function tenantOf({ series }: IncidentName): string {
+  return series.tenant ?? "\nall";
+}
+
+function keyOf({ kind, series }: IncidentName): string {
   const names = Object.keys(series).sort() as (keyof Series)[];
   return JSON.stringify([kind, ...names.map((name) => [name, series[name]])]);
 }

@@ -4,10 +4,11 @@
  */
 
 import { deserialize, serialize } from "node:v8";
-import type { Finding } from "../model/finding.ts";
+import type { Finding, IncidentName } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { Claimant, type ClaimantOptions, type SavedClaimant } from "./claimant.ts";
 import {
+  accept,
   defaultFold,
   type FoldSettings,
   type IncidentState,
@@ -59,6 +60,14 @@ export class Watcher {
   tick(nowMs: number): Finding[] {
     const findings = passTime(this.#incidents, nowMs, this.#fold);
     return [...findings, ...this.#raise(this.#claimant.tick(nowMs), nowMs)];
+  }
+
+  /** Ends an incident that somebody calls the new normal; its baselines begin anew. Of one that is not open, nothing. */
+  accept(name: IncidentName, nowMs: number): readonly Finding[] {
+    const accepted = accept(this.#incidents, name, nowMs);
+    if (accepted === null) return nothing;
+    for (const claim of accepted.claims) this.#claimant.accept(claim);
+    return [accepted.finding];
   }
 
   #raise(claims: readonly RaisedClaim[], nowMs: number): readonly Finding[] {

@@ -2,14 +2,12 @@
 
 import { z } from "zod";
 import type { TokenComparison } from "../ingest/metrics/token-check.ts";
-import { formatAmount } from "../model/amount.ts";
-import type { Alert } from "../model/finding.ts";
-import { formatUsd } from "../model/money.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { askSql } from "../query/ask-sql.ts";
 import { type CostRequest, cost } from "../query/cost.ts";
 import { dimensions } from "../query/dimensions.ts";
 import type { QueryLimits, Store } from "../store/store.ts";
+import { type AlertRoutesOptions, alertRoutes } from "./alert-routes.ts";
 import { RequestError, sendJson, sendText } from "./answer.ts";
 import { parseTime } from "./duration.ts";
 import { instrumentationRoute } from "./instrumentation-package.ts";
@@ -18,15 +16,6 @@ import { type PriceRoutesOptions, priceRoutes } from "./price-routes.ts";
 import { openApi, type Route } from "./router.ts";
 import type { TailHub } from "./tail-hub.ts";
 
-/** How much an answer can be trusted, sent with each of them. */
-export interface Quality {
-  readonly completeness: number | null;
-  readonly unpriced_share: number | null;
-  readonly lag_seconds: number;
-  /** What metrics say of spans that did not come, as one sentence; null where they say nothing. */
-  readonly missing_spans: string | null;
-}
-
 export interface Check {
   readonly name: string;
   readonly status: "ok" | "warn" | "fail";
@@ -34,13 +23,11 @@ export interface Check {
   readonly advice: string;
 }
 
-export interface ApiOptions extends PriceRoutesOptions {
+export interface ApiOptions extends PriceRoutesOptions, AlertRoutesOptions {
   readonly version: string;
   readonly metrics: Metrics;
   readonly tail: TailHub<UsageRecord>;
   readonly rawRetentionDays: number;
-  readonly alerts: () => readonly Alert[];
-  readonly quality: () => Promise<Quality>;
   readonly status: () => Promise<Record<string, unknown>>;
   readonly ready: () => string | null;
   readonly checks: () => Promise<readonly Check[]>;
@@ -61,6 +48,7 @@ export function apiRoutes(options: ApiOptions): readonly Route[] {
   const routes: Route[] = [
     ...operateRoutes(options),
     ...askRoutes(options),
+    ...alertRoutes(options),
     ...replayRoutes(options),
     ...priceRoutes(options),
     instrumentationRoute(),
@@ -124,7 +112,7 @@ function operateRoutes({ ready, metrics, status, checks, quality, tokens }: ApiO
 }
 
 function askRoutes(options: ApiOptions): Route[] {
-  const { store, now, quality, alerts, tail } = options;
+  const { store, now, quality, tail } = options;
   return [
     {
       method: "GET",
@@ -167,16 +155,6 @@ function askRoutes(options: ApiOptions): Route[] {
             ...(missing_spans === null ? {} : { "x-burnwatch-missing-spans": encodeURIComponent(missing_spans) }),
           },
         });
-      },
-    },
-    {
-      method: "GET",
-      path: "/api/v1/alerts",
-      summary: "Alerts that are firing; with all=1 also the resolved ones.",
-      query: z.strictObject({ all: z.enum(["0", "1"]).default("0") }),
-      serve: async ({ response, query }) => {
-        const shown = alerts().filter((alert) => query["all"] === "1" || alert.status === "firing");
-        sendJson(response, { alerts: shown.map(alertJson), ...(await quality()) });
       },
     },
     {
@@ -259,23 +237,6 @@ function costRequest(query: Readonly<Record<string, unknown>>, nowMs: number): C
     where: Object.fromEntries(pairs),
     split: query["split"] === "1",
     limit: Number(query["limit"]),
-  };
-}
-
-/** The shape that scripts may rely on (DESIGN section 6). */
-export function alertJson(alert: Alert): Record<string, unknown> {
-  return {
-    fingerprint: alert.fingerprint,
-    kind: alert.kind,
-    status: alert.status,
-    severity: alert.severity,
-    labels: alert.labels,
-    annotations: alert.annotations,
-    starts_at: new Date(alert.startsAtMs).toISOString(),
-    ends_at: alert.endsAtMs === null ? null : new Date(alert.endsAtMs).toISOString(),
-    observed: formatAmount(alert.observed, alert.unit),
-    expected: formatAmount(alert.expected, alert.unit),
-    impact_usd: formatUsd(alert.impactNanoUsd),
   };
 }
 

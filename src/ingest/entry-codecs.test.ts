@@ -122,6 +122,15 @@ describe("bytes that nobody can have written", () => {
 });
 
 describe("an entry of the usage log", () => {
+  it("keeps what somebody calls the new normal, apart from records", () => {
+    const accepted = [
+      { kind: "spend_above_baseline", series: { tenant: "acme", feature: "søk", promptName: "" } },
+      { kind: "gone_quiet", series: {} },
+    ];
+    const entry = { arrivedAtMs: 5, records: [], accepted };
+    expect(decodeUsageEntry(encodeUsageEntry(entry))).toEqual(entry);
+  });
+
   const records = [...sampleRecords({ count: 3000, startMs: 1_763_625_600_000, spanMs: 86_400_000 })];
 
   it("gives back thousands of records as they were, in a fifth of the bytes of their JSON", () => {

@@ -70,6 +70,9 @@ export interface Finding extends Claim {
   readonly folded: readonly FoldedClaim[];
 }
 
+/** What names an incident. */
+export type IncidentName = Pick<Finding, "kind" | "series">;
+
 /** A claim that is not told on its own. */
 export interface FoldedClaim extends Pick<Finding, "detector" | "kind" | "series" | "effect" | "onsetMs"> {}
 
