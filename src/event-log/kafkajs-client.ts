@@ -18,6 +18,7 @@ import { kafkaError, protocolError, untilPassed } from "./kafkajs-errors.ts";
 import { openCluster } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
+import { openSockets } from "./kafkajs-sockets.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
 
 const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
@@ -36,7 +37,13 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
 
 /** Connects to nothing before it is asked for something. */
 export function kafkajsClient({ brokers, clientId }: KafkaAddress): KafkaClient {
-  return new KafkajsClient({ brokers: [...brokers], clientId, retry, logLevel: kafkajs.logLevel.NOTHING });
+  return new KafkajsClient({
+    brokers: [...brokers],
+    clientId,
+    retry,
+    socketFactory: openSockets(),
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
 }
 
 class KafkajsClient implements KafkaClient {

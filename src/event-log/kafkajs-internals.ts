@@ -6,6 +6,7 @@
 
 import { createRequire } from "node:module";
 import type { KafkaConfig } from "kafkajs";
+import { openSockets } from "./kafkajs-sockets.ts";
 
 interface PartitionData {
   readonly partition: number;
@@ -59,7 +60,6 @@ const require = createRequire(import.meta.url);
 const createLogger = (require("kafkajs/src/loggers/index.js") as { createLogger: (options: unknown) => unknown })
   .createLogger;
 const ClusterOf = require("kafkajs/src/cluster/index.js") as new (options: unknown) => Cluster;
-const socketFactory = require("kafkajs/src/network/socketFactory.js") as () => unknown;
 
 /** The records of an answer. */
 export const BatchOf = require("kafkajs/src/consumer/batch.js") as new (
@@ -75,7 +75,7 @@ export function openCluster(config: KafkaConfig & { readonly brokers: string[] }
   return new ClusterOf({
     ...config,
     logger: createLogger({ level: config.logLevel, logCreator: () => () => undefined }),
-    socketFactory: socketFactory(),
+    socketFactory: openSockets(),
     connectionTimeout: config.connectionTimeout ?? 1000,
     enforceRequestTimeout: true,
     allowAutoTopicCreation: false,
