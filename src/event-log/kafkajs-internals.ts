@@ -61,6 +61,23 @@ const createLogger = (require("kafkajs/src/loggers/index.js") as { createLogger:
 const ClusterOf = require("kafkajs/src/cluster/index.js") as new (options: unknown) => Cluster;
 const socketFactory = require("kafkajs/src/network/socketFactory.js") as () => unknown;
 
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+/**
+ * A queue of kafkajs looks after its waiting requests by a timer that begins itself again every millisecond, for each
+ * connection and for ever, also when none wait; and its negative timeout makes Node warn. Here it rests when there is
+ * nothing to look after: a request that must wait begins it anew.
+ */
+const queue = (require("kafkajs/src/network/requestQueue/index.js") as { readonly prototype: RequestQueue }).prototype;
+const schedule = queue.scheduleCheckPendingRequests;
+queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+};
+
 /** The records of an answer. */
 export const BatchOf = require("kafkajs/src/consumer/batch.js") as new (
   topic: string,
