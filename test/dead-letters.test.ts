@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)("entries that cannot be read", () => {
   const topic = (name: string) => `${cluster.environment["BURNWATCH_KAFKA_PREFIX"]}.${name}`;
   beforeAll(async () => {
     cluster = await startCluster({ partitions: 2 });
-    client = kafkajsClient({ brokers: [cluster.broker.address], clientId: "test" });
+    client = kafkajsClient({ brokers: [cluster.environment["BURNWATCH_KAFKA_BROKERS"] ?? ""], clientId: "test" });
     [collector, workers] = [await cluster.start("collector"), await cluster.start("resolver,writer")];
   }, 120_000);
   afterAll(async () => {

@@ -37,6 +37,9 @@ export interface Cluster {
   refreshMetadata(): Promise<void>;
   refreshMetadataIfNecessary(): Promise<void>;
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  readonly brokerPool: {
+    readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>;
+  };
   findBroker(which: { readonly nodeId: string }): Promise<Broker>;
   fetchTopicsOffset(
     topics: readonly {

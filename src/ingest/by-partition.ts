@@ -9,7 +9,6 @@ export function byPartition(
   partitions: number,
 ): readonly { readonly partition: number; readonly records: readonly UsageRecord[] }[] {
   if (partitions === 1) return records.length === 0 ? [] : [{ partition: 0, records }];
-  const groups = Map.groupBy(records, ({ tenant, feature }) => partitionOf(`${tenant}\0${feature}`, partitions),
-  );
+  const groups = Map.groupBy(records, ({ tenant, feature }) => partitionOf(`${tenant}\0${feature}`, partitions));
   return Array.from(groups, ([partition, of]) => ({ partition, records: of }));
 }
