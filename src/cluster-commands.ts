@@ -5,11 +5,13 @@ import { layoutOf } from "./cluster.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { type Command, type CommandIo, UsageError } from "./console/command.ts";
 import { deadLetter } from "./console/dead-letter.ts";
+import { lag } from "./console/lag.ts";
 import type { OperatedCluster } from "./console/operated-cluster.ts";
-import { topicsOf } from "./event-log/kafka-topics.ts";
+import { topics } from "./console/topics.ts";
+import { topicSpecs, topicsOf } from "./event-log/kafka-topics.ts";
 
 /** In the order of the help. */
-export const clusterCommands: readonly Command[] = [deadLetter(openCluster)];
+export const clusterCommands: readonly Command[] = [topics(openCluster), lag(openCluster), deadLetter(openCluster)];
 
 async function openCluster(file: string | undefined, io: CommandIo): Promise<OperatedCluster> {
   const config = configOf(file, io);
@@ -17,10 +19,22 @@ async function openCluster(file: string | undefined, io: CommandIo): Promise<Ope
     throw new UsageError(
       "this is for a cluster: name its brokers with kafka.brokers in --config FILE, or BURNWATCH_KAFKA_BROKERS",
     );
-  // Loaded here: one machine has no use for it.
+  // Loaded here: one machine has no use for them.
   const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
-  const client = kafkajsClient({ brokers: config.kafkaBrokers, clientId: `burnwatch-console-${hostname()}` });
-  return { client, prefix: config.kafkaPrefix, topics: topicsOf(layoutOf(config)), close: () => client.close() };
+  const { kafkajsOperator } = await import("./event-log/kafkajs-operator.ts");
+  const address = { brokers: config.kafkaBrokers, clientId: `burnwatch-console-${hostname()}` };
+  const [client, operator] = [kafkajsClient(address), kafkajsOperator(address)];
+  const layout = layoutOf(config);
+  return {
+    client,
+    operator,
+    prefix: config.kafkaPrefix,
+    topics: topicsOf(layout),
+    specs: topicSpecs(layout, { horizonMs: config.identityHours * 3_600_000 }),
+    async close() {
+      await Promise.all([client.close(), operator.close()]);
+    },
+  };
 }
 
 function configOf(file: string | undefined, io: CommandIo) {

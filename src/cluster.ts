@@ -12,7 +12,7 @@ import { KafkaLog } from "./event-log/kafka-log.ts";
 import { KafkaResolverLog, resolverGroup } from "./event-log/kafka-resolver-log.ts";
 import { KafkaSpansSink } from "./event-log/kafka-spans-sink.ts";
 import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "./event-log/kafka-topics.ts";
-import { OwnedPartitions, type PartitionWorker } from "./event-log/owned-partitions.ts";
+import { OwnedPartitions, type OwnedPartitionsOptions, type PartitionWorker } from "./event-log/owned-partitions.ts";
 import { OtherVersionEntry } from "./event-log/unreadable-entry.ts";
 import { untilConsumed } from "./event-log/until-consumed.ts";
 import { countResolved, type Metrics } from "./http/metrics.ts";
@@ -94,7 +94,7 @@ export function openResolvers(
 ): OwnedPartitions {
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
-  return new OwnedPartitions({
+  return measured(options.metrics, {
     client,
     group: `${config.kafkaPrefix}.${resolverGroup}`,
     topic: topics.spans,
@@ -154,7 +154,7 @@ async function openResolver(
 export function openWriters(options: PartOptions & { readonly store: Store }): OwnedPartitions {
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
-  return new OwnedPartitions({
+  return measured(options.metrics, {
     client,
     group: `${config.kafkaPrefix}.${writerGroup}`,
     topic: topics.usage,
@@ -204,6 +204,13 @@ async function openWriter(
 /** Of a configuration with brokers. */
 export function layoutOf({ kafkaPrefix, kafkaPartitions, kafkaReplicas }: Config) {
   return { prefix: kafkaPrefix, partitions: kafkaPartitions, replicas: kafkaReplicas };
+}
+
+/** The partitions of a group, with how far it is behind in them in /metrics. */
+function measured(metrics: Metrics, options: OwnedPartitionsOptions): OwnedPartitions {
+  const owned = new OwnedPartitions(options);
+  metrics.lag.add({ group: options.group, topic: options.topic, lag: () => owned.lag() });
+  return owned;
 }
 
 /** The same line of one partition is not said again within a minute. */

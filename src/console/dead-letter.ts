@@ -125,12 +125,13 @@ function restored({ topic, payload }: DeadLetter, topics: KafkaTopics): Uint8Arr
   throw new ClusterError(`a letter of ${topic}, which is no log of this cluster`);
 }
 
-function textOf(ids: readonly number[], { done, unreadable }: Replayed): string {
+function textOf(ids: readonly number[], { done, unreadable, takenOver }: Replayed): string {
   const told = new Map([
     ...done.map((id) => [id, "put back"] as const),
     ...unreadable.map(({ id, reason }) => [id, `this version cannot read it either: ${reason}`] as const),
   ]);
-  const line = (id: number) => `${id}: ${told.get(id) ?? "was put back before, or is not there"}\n`;
+  const rest = takenOver ? "left to another who puts letters back" : "was put back before, or is not there";
+  const line = (id: number) => `${id}: ${told.get(id) ?? rest}\n`;
   return ids.length === 0 ? "Nothing to put back.\n" : ids.map(line).join("");
 }
 

@@ -1,6 +1,7 @@
 /** A cluster as the commands that look after it see it: its brokers themselves, since no server needs to run. */
 
-import type { KafkaClient } from "../event-log/kafka-client.ts";
+import type { KafkaClient, TopicSpec } from "../event-log/kafka-client.ts";
+import type { KafkaOperator } from "../event-log/kafka-operator.ts";
 import type { KafkaTopics } from "../event-log/kafka-topics.ts";
 import type { CommandIo } from "./command.ts";
 
@@ -8,6 +9,9 @@ export interface OperatedCluster {
   readonly client: KafkaClient;
   readonly prefix: string;
   readonly topics: KafkaTopics;
+  /** What the topics should be. */
+  readonly specs: readonly TopicSpec[];
+  readonly operator: KafkaOperator;
   close(): Promise<void>;
 }
 

@@ -94,6 +94,8 @@ export interface KafkaClient {
   committed(group: string, topic: string): Promise<ReadonlyMap<number, Commit>>;
   /** Becomes a member of a group; `assigned` is told of each new share of the topic's partitions. */
   join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership>;
+  /** The id that the brokers gave their cluster when it was made. */
+  clusterId(): Promise<string>;
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /** The letters of the dead-letter topic, for an operator: which there are, what is in them, and putting them back. */
 
 import { type DeadLetter, decodeDeadLetter, replayedMessage } from "./dead-letter.ts";
-import type { KafkaClient, KafkaRecord } from "./kafka-client.ts";
+import { type KafkaClient, KafkaFenced, type KafkaRecord } from "./kafka-client.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
 import { CorruptEntry, OtherVersionEntry } from "./unreadable-entry.ts";
 
@@ -19,6 +19,8 @@ export interface Replayed {
   readonly done: readonly number[];
   /** Left where they are. */
   readonly unreadable: readonly { readonly id: number; readonly reason: string }[];
+  /** Somebody else has begun meanwhile: the rest was left to them. */
+  readonly takenOver: boolean;
 }
 
 export interface DeadLettersOptions {
@@ -83,6 +85,7 @@ export class KafkaDeadLetters {
     // First: from here on nobody else puts anything back.
     const transactions = await client.transactions(group);
     const [done, unreadable]: [number[], Replayed["unreadable"][number][]] = [[], []];
+    let takenOver = false;
     try {
       const waiting = new Set(
         (await this.list()).filter(({ replayedAtMs }) => replayedAtMs === null).map(({ id }) => id),
@@ -101,10 +104,13 @@ export class KafkaDeadLetters {
         await transactions.commit([{ topic, partition, value: restored.value }, word], place);
         done.push(id);
       }
+    } catch (error) {
+      if (!(error instanceof KafkaFenced)) throw error;
+      takenOver = true;
     } finally {
       await transactions.close().catch(() => undefined);
     }
-    return { done, unreadable };
+    return { done, unreadable, takenOver };
   }
 
   /** Reads from an offset until `take` says false, or to what is the end now. */

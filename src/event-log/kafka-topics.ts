@@ -1,6 +1,6 @@
 /** The topics of a cluster, by name, and how they are made. */
 
-import type { KafkaClient } from "./kafka-client.ts";
+import type { KafkaClient, TopicSpec } from "./kafka-client.ts";
 
 export interface KafkaTopics {
   /** Exports by trace. */
@@ -11,6 +11,15 @@ export interface KafkaTopics {
   readonly memory: string;
   /** Entries that cannot be read, one partition. */
   readonly deadLetters: string;
+  /** Where `burnwatch doctor` tries what it may, and asks brokers the time. */
+  readonly probe: string;
+}
+
+export interface KafkaGroup {
+  readonly role: string;
+  /** Its name with the prefix. */
+  readonly group: string;
+  readonly topic: string;
 }
 
 export interface KafkaLayout {
@@ -42,43 +51,57 @@ const usageKeptMs = 5 * 86_400_000;
 const deadLettersKeptMs = 30 * 86_400_000;
 /** A letter is an entry and where it stood. */
 const letterHeadBytesMax = 65_536;
+const probeKeptMs = 3_600_000;
 
 /** The names of the topics of a cluster. */
 export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
+  const named = (name: string) => `${prefix}.${name}`;
   return {
-    spans: `${prefix}.spans`,
-    usage: `${prefix}.usage`,
-    memory: `${prefix}.memory`,
-    deadLetters: `${prefix}.dead-letter`,
+    spans: named("spans"),
+    usage: named("usage"),
+    memory: named("memory"),
+    deadLetters: named("dead-letter"),
+    probe: named("probe"),
   };
 }
 
-/** Makes what is missing. @throws Error where a topic has other than the configured number of partitions. */
-export async function createKafkaTopics(
-  client: KafkaClient,
-  layout: KafkaLayout,
-  { horizonMs }: KafkaRetention,
-): Promise<void> {
+/** The groups of a cluster that come forward in a topic, by the role that has them. */
+export function groupsOf(layout: Pick<KafkaLayout, "prefix">): readonly KafkaGroup[] {
+  const topics = topicsOf(layout);
+  const group = (role: string, topic: string) => ({ role, group: `${layout.prefix}.${role}`, topic });
+  return [group("resolver", topics.spans), group("writer", topics.usage)];
+}
+
+/** What the topics of a cluster should be. */
+export function topicSpecs(layout: KafkaLayout, { horizonMs }: KafkaRetention): readonly TopicSpec[] {
   const { partitions, replicas } = layout;
   const topics = topicsOf(layout);
-  const settings = (keptMs: number) => ({
+  const settings = (keptMs: number, bytesMax = messageBytesMax) => ({
     "cleanup.policy": "delete",
     "compression.type": "producer",
-    "max.message.bytes": String(messageBytesMax),
+    "max.message.bytes": String(bytesMax),
     "min.insync.replicas": String(Math.max(1, replicas - 1)),
     "retention.ms": String(keptMs),
     "unclean.leader.election.enable": "false",
   });
-  await client.createTopics([
+  const letters = settings(deadLettersKeptMs, messageBytesMax + letterHeadBytesMax);
+  return [
     { topic: topics.spans, partitions, replicas, settings: settings(spansKeptMs) },
     { topic: topics.usage, partitions, replicas, settings: settings(usageKeptMs) },
     // Segments go whole, and a resolver may be away for as long as the spans are kept.
     { topic: topics.memory, partitions, replicas, settings: settings(horizonMs + spansKeptMs) },
+    { topic: topics.deadLetters, partitions: 1, replicas, settings: letters },
+    // Times of its records are the brokers', and they are needed for a moment.
     {
-      topic: topics.deadLetters,
+      topic: topics.probe,
       partitions: 1,
       replicas,
-      settings: { ...settings(deadLettersKeptMs), "max.message.bytes": String(messageBytesMax + letterHeadBytesMax) },
+      settings: { ...settings(probeKeptMs), "message.timestamp.type": "LogAppendTime" },
     },
-  ]);
+  ];
+}
+
+/** Makes what is missing. @throws Error where a topic has other than the configured number of partitions. */
+export function createKafkaTopics(client: KafkaClient, layout: KafkaLayout, retention: KafkaRetention): Promise<void> {
+  return client.createTopics(topicSpecs(layout, retention));
 }

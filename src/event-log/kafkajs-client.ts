@@ -2,7 +2,7 @@
 
 import { promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
-import kafkajs, { type Admin, type Kafka, type KafkaConfig } from "kafkajs";
+import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import type {
   Commit,
   KafkaAddress,
@@ -14,19 +14,14 @@ import type {
   KafkaTransactions,
   TopicSpec,
 } from "./kafka-client.ts";
+import { type KafkajsConfig, kafkajsConfig } from "./kafkajs-config.ts";
 import { kafkaError, protocolError, untilPassed } from "./kafkajs-errors.ts";
 import { openCluster } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
-import { openSockets } from "./kafkajs-sockets.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
 
 const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
-/**
- * From what a transaction takes to end, to longer than a leader takes to move; what asks waits meanwhile, and others try
- * again.
- */
-const retry = { initialRetryTime: 3, maxRetryTime: 1000, retries: 15 };
 /** A transaction that its owner does not end is undone after this long; readers wait for it. */
 const transactionTimeoutMs = 30_000;
 
@@ -36,22 +31,16 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
 });
 
 /** Connects to nothing before it is asked for something. */
-export function kafkajsClient({ brokers, clientId }: KafkaAddress): KafkaClient {
-  return new KafkajsClient({
-    brokers: [...brokers],
-    clientId,
-    retry,
-    socketFactory: openSockets(),
-    logLevel: kafkajs.logLevel.NOTHING,
-  });
+export function kafkajsClient(address: KafkaAddress): KafkaClient {
+  return new KafkajsClient(kafkajsConfig(address));
 }
 
 class KafkajsClient implements KafkaClient {
-  readonly #config: KafkaConfig & { readonly brokers: string[] };
+  readonly #config: KafkajsConfig;
   readonly #kafka: Kafka;
   #admin: Promise<Admin> | undefined;
 
-  constructor(config: KafkaConfig & { readonly brokers: string[] }) {
+  constructor(config: KafkajsConfig) {
     this.#config = config;
     this.#kafka = new kafkajs.Kafka(config);
   }
@@ -187,6 +176,10 @@ class KafkajsClient implements KafkaClient {
 
   join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership> {
     return joinGroup(this.#kafka, group, topic, assigned);
+  }
+
+  clusterId(): Promise<string> {
+    return this.#ask("ask which cluster this is", async (admin) => (await admin.describeCluster()).clusterId);
   }
 
   async close(): Promise<void> {

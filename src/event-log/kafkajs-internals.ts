@@ -6,7 +6,6 @@
 
 import { createRequire } from "node:module";
 import type { KafkaConfig } from "kafkajs";
-import { openSockets } from "./kafkajs-sockets.ts";
 
 interface PartitionData {
   readonly partition: number;
@@ -38,6 +37,9 @@ export interface Cluster {
   refreshMetadata(): Promise<void>;
   refreshMetadataIfNecessary(): Promise<void>;
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  readonly brokerPool: {
+    readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>>;
+  };
   findBroker(which: { readonly nodeId: string }): Promise<Broker>;
   fetchTopicsOffset(
     topics: readonly {
@@ -61,6 +63,23 @@ const createLogger = (require("kafkajs/src/loggers/index.js") as { createLogger:
   .createLogger;
 const ClusterOf = require("kafkajs/src/cluster/index.js") as new (options: unknown) => Cluster;
 
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+/**
+ * A queue of kafkajs looks after its waiting requests by a timer that begins itself again every millisecond, for each
+ * connection and for ever, also when none wait; and its negative timeout makes Node warn. Here it rests when there is
+ * nothing to look after: a request that must wait begins it anew.
+ */
+const queue = (require("kafkajs/src/network/requestQueue/index.js") as { readonly prototype: RequestQueue }).prototype;
+const schedule = queue.scheduleCheckPendingRequests;
+queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+};
+
 /** The records of an answer. */
 export const BatchOf = require("kafkajs/src/consumer/batch.js") as new (
   topic: string,
@@ -75,7 +94,6 @@ export function openCluster(config: KafkaConfig & { readonly brokers: string[] }
   return new ClusterOf({
     ...config,
     logger: createLogger({ level: config.logLevel, logCreator: () => () => undefined }),
-    socketFactory: openSockets(),
     connectionTimeout: config.connectionTimeout ?? 1000,
     enforceRequestTimeout: true,
     allowAutoTopicCreation: false,

@@ -3,6 +3,7 @@
  * partition is ours. Two processes may believe for a moment that they own a partition: their logs keep them apart.
  */
 
+import { groupLag, type PartitionLag } from "./group-lag.ts";
 import { type KafkaClient, KafkaFenced, type KafkaMembership } from "./kafka-client.ts";
 import { OtherVersionEntry } from "./unreadable-entry.ts";
 
@@ -48,6 +49,12 @@ export class OwnedPartitions {
     this.#own([]);
     await Promise.all(this.#running.values());
     await this.#membership?.leave();
+  }
+
+  /** How far the group is behind in those that are ours. */
+  async lag(): Promise<readonly PartitionLag[]> {
+    const { client, group, topic } = this.#options;
+    return (await groupLag(client, group, topic)).filter(({ partition }) => this.#owned.has(partition));
   }
 
   /** Those that are ours now. */

@@ -18,6 +18,7 @@ import {
   rollupColumn,
   rollupSums,
 } from "./schema.ts";
+import { editedTables, foreignTable, shapesOf } from "./schema-check.ts";
 import { createSeals } from "./seals.ts";
 import { createRollupViews, createUsageView } from "./views.ts";
 
@@ -83,17 +84,11 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
 
 /**
  * Brings the schema and the retention to what this version wants; the names of the migrations applied now.
- * @throws Error when the schema was written by a newer version.
+ * @throws Error with one plain line when the schema was written by a newer version, when a table is somebody else's, or
+ * when one of ours was changed by hand.
  */
 export async function migrateSchema(connection: SchemaConnection, retention: Retention): Promise<readonly string[]> {
-  await connection.command(createMigrations);
-  const rows = await connection.query<{ version: number }>("SELECT DISTINCT version FROM schema_migrations");
-  const applied = new Set(rows.map((row) => row.version));
-  const newest = Math.max(0, ...applied);
-  if (newest > migrations.length)
-    throw new Error(
-      `the tables are at schema version ${newest} and this Burnwatch knows ${migrations.length}: start the newer version`,
-    );
+  const applied = await appliedMigrations(connection, retention);
   const names: string[] = [];
   for (const migration of migrations) {
     if (applied.has(migration.version)) continue;
@@ -104,8 +99,49 @@ export async function migrateSchema(connection: SchemaConnection, retention: Ret
     );
     names.push(name);
   }
+  const [edited] = await editedTables(connection, tablesOf(retention));
+  if (edited !== undefined) throw new Error(`${edited}: ${mendEdited}`);
   await applyRetention(connection, retention);
   return names;
+}
+
+const mendEdited = "it was changed by hand; change it back, or choose another clickhouse.database";
+
+/** The migrations that are done, none of which is another's. */
+async function appliedMigrations(connection: SchemaConnection, retention: Retention): Promise<ReadonlySet<number>> {
+  // Other tools keep a table of this name, too.
+  const foreign = await foreignTable(connection, shapesOf([createMigrations]));
+  if (foreign !== undefined) throw new Error(foreign);
+  await connection.command(createMigrations);
+  const rows = await connection.query<{ version: number; name: string }>(
+    "SELECT version, max(name) AS name FROM schema_migrations GROUP BY version ORDER BY version",
+  );
+  const newest = Math.max(0, ...rows.map(({ version }) => version));
+  if (newest > migrations.length)
+    throw new Error(
+      `the tables are at schema version ${newest} and this Burnwatch knows ${migrations.length}: start the newer version`,
+    );
+  for (const { version, name } of rows) {
+    const ours = migrations[version - 1]?.name;
+    if (ours !== name)
+      throw new Error(
+        `schema version ${version} is recorded as ${name}, expected ${ours}: another edition of Burnwatch has made these tables; start that one, or choose another clickhouse.database`,
+      );
+  }
+  const applied = new Set(rows.map(({ version }) => version));
+  const missing = migrations.filter(({ version }) => !applied.has(version));
+  const stranger = await foreignTable(connection, shapesOf(missing.flatMap(({ statements }) => statements(retention))));
+  if (stranger !== undefined) throw new Error(stranger);
+  return applied;
+}
+
+/** What a database that is not to be changed lacks or has changed, a line each; none where it is as it should be. */
+export async function schemaFaults(connection: Pick<SchemaConnection, "query">): Promise<readonly string[]> {
+  return editedTables(connection, tablesOf({ rawRetentionDays: 1, rollupRetentionMonths: 1 }));
+}
+
+function tablesOf(retention: Retention) {
+  return shapesOf([createMigrations, ...migrations.flatMap(({ statements }) => statements(retention))]);
 }
 
 /** Changes the tables' TTL where the configuration has changed since. Parts are dropped later, when merges look at them. */

@@ -155,6 +155,10 @@ class PlatformaticClient implements KafkaClient {
     };
   }
 
+  async clusterId(): Promise<string> {
+    return (await asked("ask which cluster this is", this.#admin.metadata({ topics: [] }))).id;
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#admin.close(), this.#consumer.close()]);
   }

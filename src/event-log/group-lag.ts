@@ -1,0 +1,48 @@
+/** How far a group is behind in its topic. */
+
+import type { KafkaClient } from "./kafka-client.ts";
+
+export interface PartitionLag {
+  readonly partition: number;
+  /** Where the group reads on; null where it has not begun. */
+  readonly offset: number | null;
+  /** Behind the last committed record. */
+  readonly endOffset: number;
+  /** From one to the other. Ends of transactions count as well, so that it is an upper bound. */
+  readonly records: number;
+}
+
+/** Of each partition, in their order. Two questions to the brokers, and one for each partition that was not begun. */
+export async function groupLag(client: KafkaClient, group: string, topic: string): Promise<readonly PartitionLag[]> {
+  const [ends, committed] = await Promise.all([client.endOffsets(topic), client.committed(group, topic)]);
+  const lags = Array.from(ends, async ([partition, endOffset]) => {
+    const offset = committed.get(partition)?.offset ?? null;
+    const from = offset ?? (await client.startOffset(topic, partition));
+    return { partition, offset, endOffset, records: Math.max(0, endOffset - from) };
+  });
+  return (await Promise.all(lags)).sort((a, b) => a.partition - b.partition);
+}
+
+const fetchBytesMax = 65_536;
+
+/** The first record that a group has not read, undefined where nothing is there but ends of transactions. */
+export async function firstUnread(
+  client: KafkaClient,
+  topic: string,
+  { partition, offset, endOffset }: PartitionLag,
+): Promise<Uint8Array | undefined> {
+  const reader = await client.reader(topic, partition);
+  try {
+    // What is no longer kept cannot be read.
+    const start = await client.startOffset(topic, partition);
+    for (let at = Math.max(offset ?? 0, start); at < endOffset; ) {
+      const { records, nextOffset } = await reader.fetch({ offset: at, bytesMax: fetchBytesMax, waitMs: 0 });
+      if (records.length > 0) return records[0]?.value;
+      if (nextOffset <= at) return undefined;
+      at = nextOffset;
+    }
+    return undefined;
+  } finally {
+    await reader.close();
+  }
+}

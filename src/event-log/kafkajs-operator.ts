@@ -1,0 +1,119 @@
+/** An operator's questions by kafkajs. */
+
+import kafkajs, { type Admin } from "kafkajs";
+import type { KafkaAddress } from "./kafka-client.ts";
+import type { BrokerList, GroupState, KafkaOperator, TopicState } from "./kafka-operator.ts";
+import { kafkajsConfig } from "./kafkajs-config.ts";
+import { kafkaError, protocolError } from "./kafkajs-errors.ts";
+import { openCluster } from "./kafkajs-internals.ts";
+
+const topicResource = 2;
+const produceKey = 0;
+
+/** Connects to nothing before it is asked for something. */
+export function kafkajsOperator(address: KafkaAddress): KafkaOperator {
+  const config = kafkajsConfig(address);
+  const kafka = new kafkajs.Kafka(config);
+  let connected: Promise<Admin> | undefined;
+  async function ask<Answer>(what: string, question: (admin: Admin) => Promise<Answer>): Promise<Answer> {
+    connected ??= connect();
+    try {
+      return await question(await connected);
+    } catch (error) {
+      throw kafkaError(error, what);
+    }
+  }
+  async function connect(): Promise<Admin> {
+    const admin = kafka.admin();
+    await admin.connect();
+    return admin;
+  }
+  return {
+    brokers: () => ask("ask who the brokers are", brokersOf),
+    topics: (names) => ask("look at the topics", (admin) => topicsOf(admin, names)),
+    groups: (names) => ask("look at the groups", (admin) => groupsOf(admin, names)),
+    async protocol() {
+      const cluster = openCluster(config);
+      try {
+        await cluster.connect();
+        const { minVersion, maxVersion } = cluster.brokerPool.versions[produceKey] ?? { minVersion: 0, maxVersion: 0 };
+        return { produceMin: minVersion, produceMax: maxVersion };
+      } catch (error) {
+        throw kafkaError(error, "ask what the brokers know");
+      } finally {
+        await cluster.disconnect();
+      }
+    },
+    async appendTime(topic) {
+      const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false });
+      try {
+        await producer.connect();
+        const [sent] = await producer.send({
+          topic,
+          acks: -1,
+          messages: [{ partition: 0, value: Buffer.from("probe") }],
+        });
+        const time = Number(sent?.logAppendTime ?? -1);
+        return time >= 0 ? time : null;
+      } catch (error) {
+        throw kafkaError(error, `append to ${topic}`);
+      } finally {
+        await producer.disconnect();
+      }
+    },
+    async close() {
+      await connected?.then((admin) => admin.disconnect()).catch(() => undefined);
+    },
+  };
+}
+
+async function brokersOf(admin: Admin): Promise<BrokerList> {
+  const { clusterId, brokers } = await admin.describeCluster();
+  return { clusterId, brokers: brokers.map(({ nodeId, host, port }) => ({ id: nodeId, address: `${host}:${port}` })) };
+}
+
+async function topicsOf(admin: Admin, names: readonly string[]): Promise<readonly TopicState[]> {
+  const there = new Set(await admin.listTopics());
+  const wanted = names.filter((name) => there.has(name));
+  if (wanted.length === 0) return [];
+  const { topics } = await admin.fetchTopicMetadata({ topics: wanted });
+  const settings = await settingsOf(admin, wanted);
+  return topics.map(({ name, partitions }) => ({
+    topic: name,
+    partitions: partitions
+      .map(({ partitionId, leader, replicas, isr }) => ({
+        partition: partitionId,
+        leader: leader < 0 ? null : leader,
+        replicas,
+        inSync: isr,
+      }))
+      .sort((a, b) => a.partition - b.partition),
+    settings: settings?.get(name) ?? null,
+  }));
+}
+
+/** Null where the user may not see them. */
+async function settingsOf(admin: Admin, names: readonly string[]) {
+  try {
+    const resources = names.map((name) => ({ type: topicResource, name }));
+    const answer = await admin.describeConfigs({ resources, includeSynonyms: false });
+    return new Map(
+      answer.resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        Object.fromEntries(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+      ]),
+    );
+  } catch (error) {
+    if (protocolError(error).endsWith("AUTHORIZATION_FAILED")) return null;
+    throw error;
+  }
+}
+
+async function groupsOf(admin: Admin, names: readonly string[]): Promise<readonly GroupState[]> {
+  const { groups } = await admin.describeGroups([...names]);
+  return groups.map(({ groupId, state, members }) => ({
+    group: groupId,
+    state,
+    members: members.map(({ clientId, clientHost }) => `${clientId} at ${clientHost.replace(/^\//, "")}`),
+  }));
+}
