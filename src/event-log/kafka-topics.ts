@@ -5,12 +5,18 @@ import type { KafkaClient } from "./kafka-client.ts";
 export interface KafkaTopics {
   /** Exports by trace. */
   readonly spans: string;
-  /** Records by tenant, feature and model. */
+  /** Records by tenant and feature. */
   readonly usage: string;
   /** What the resolver of a partition of `spans` remembers, step by step, in the partition of the same number. */
   readonly memory: string;
   /** Entries that cannot be read, one partition. */
   readonly deadLetters: string;
+  /** What records add to their series, minute by minute: one partition, for the detectors of wholes. */
+  readonly deltas: string;
+  /** What detectors claim: one partition. */
+  readonly claims: string;
+  /** The latest snapshots of detectors and alerter. */
+  readonly snapshots: string;
 }
 
 export interface KafkaLayout {
@@ -43,13 +49,24 @@ const deadLettersKeptMs = 30 * 86_400_000;
 /** A letter is an entry and where it stood. */
 const letterHeadBytesMax = 65_536;
 
+/** Older snapshots go soon: what is kept is little more than two of each. */
+const lastOfEachKey = {
+  "cleanup.policy": "compact",
+  "min.cleanable.dirty.ratio": "0.2",
+  "segment.bytes": String(128 * 1024 * 1024),
+};
+
 /** The names of the topics of a cluster. */
 export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
+  const named = (name: string) => `${prefix}.${name}`;
   return {
-    spans: `${prefix}.spans`,
-    usage: `${prefix}.usage`,
-    memory: `${prefix}.memory`,
-    deadLetters: `${prefix}.dead-letter`,
+    spans: named("spans"),
+    usage: named("usage"),
+    memory: named("memory"),
+    deadLetters: named("dead-letter"),
+    deltas: named("deltas"),
+    claims: named("claims"),
+    snapshots: named("snapshots"),
   };
 }
 
@@ -80,5 +97,8 @@ export async function createKafkaTopics(
       replicas,
       settings: { ...settings(deadLettersKeptMs), "max.message.bytes": String(messageBytesMax + letterHeadBytesMax) },
     },
+    { topic: topics.deltas, partitions: 1, replicas, settings: settings(usageKeptMs) },
+    { topic: topics.claims, partitions: 1, replicas, settings: settings(usageKeptMs) },
+    { topic: topics.snapshots, partitions, replicas, settings: { ...settings(usageKeptMs), ...lastOfEachKey } },
   ]);
 }
