@@ -42,11 +42,12 @@ export interface Collector {
 }
 
 /** The group of the writers, without its prefix; the name that `Writer` marks its place under. */
-const writerGroup = "writer";
+export const writerGroup = "writer";
 const producersRefusedMax = 1000;
 const dayMs = 86_400_000;
 const saidAgainMs = 60_000;
-const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
+/** The clock of this process, which never goes back. */
+export const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
 
 /** OTLP into the spans topic. An export is acknowledged when all in-sync copies of the brokers have it. */
 export function openCollector({ config, log, client, metrics }: PartOptions): Collector {
@@ -207,14 +208,14 @@ export function layoutOf({ kafkaPrefix, kafkaPartitions, kafkaReplicas }: Config
 }
 
 /** The partitions of a group, with how far it is behind in them in /metrics. */
-function measured(metrics: Metrics, options: OwnedPartitionsOptions): OwnedPartitions {
+export function measured(metrics: Metrics, options: OwnedPartitionsOptions): OwnedPartitions {
   const owned = new OwnedPartitions(options);
   metrics.lag.add({ group: options.group, topic: options.topic, lag: () => owned.lag() });
   return owned;
 }
 
-/** The same line of one partition is not said again within a minute. */
-function failedIn(role: string, log: Logger) {
+/** Says that a partition of a role stopped. The same line of one partition is not said again within a minute. */
+export function failedIn(role: string, log: Logger) {
   const said = new Map<number, { readonly message: string; readonly atMs: number }>();
   return (partition: number, error: Error, retryInMs: number) => {
     const before = said.get(partition);
@@ -237,6 +238,7 @@ function entryParked(metrics: Metrics, log: Logger) {
   };
 }
 
-function fetchFailed(log: Logger) {
+/** Says that brokers do not give what is asked for. */
+export function fetchFailed(log: Logger) {
   return (error: Error) => log.warn({ error: error.message }, "cannot read, trying again");
 }

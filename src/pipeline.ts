@@ -84,7 +84,8 @@ interface Fronts {
   readonly refusals: Refusals;
 }
 
-const seriesMax = 100_000;
+/** Of each judge. */
+export const seriesMax = 100_000;
 /** Decoded entries kept for consumers that keep up; older ones are read from the log. */
 const freshEntriesMax = 512;
 const followersMax = 32;
@@ -196,7 +197,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
     },
   });
   const alerter = new Alerter({
-    usage,
+    marks: usage,
     channels: channelsOf(options),
     store: spendIn(options.store, writer),
     observe: (event) => noteDelivery(event, metrics, options.log),
@@ -239,8 +240,8 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
   return { acceptor, metricAcceptor, resolver, writer, detection, alerter, repricer, say };
 }
 
-/** The key for spend is the older one; what is said of the detector by its name wins. */
-function choicesOf({ detectors, excessUsdPerMinuteMin }: Config): DetectorChoices {
+/** What is said of single detectors. The key for spend is the older one; what is said of it by its name wins. */
+export function choicesOf({ detectors, excessUsdPerMinuteMin }: Config): DetectorChoices {
   const settings = { excess_usd_per_minute_min: excessUsdPerMinuteMin, ...detectors["spend"]?.settings };
   return { ...detectors, spend: { ...detectors["spend"], settings } };
 }
@@ -311,14 +312,16 @@ function routesOf(
   });
 }
 
-function channelsOf({ config, terminal }: PipelineOptions): readonly Channel[] {
+/** Where alerts go. */
+export function channelsOf({ config, terminal }: Pick<PipelineOptions, "config" | "terminal">): readonly Channel[] {
   const shown = terminalChannel(terminal);
   if (config.webhook === null) return [shown];
   const externalUrl = config.api === null ? "" : `http://${config.api.host}:${config.api.port}`;
   return [shown, webhookChannel({ url: config.webhook, externalUrl })];
 }
 
-function noteDelivery(event: DeliveryEvent, metrics: Metrics, log: Logger): void {
+/** Counts a delivery, and says what failed. */
+export function noteDelivery(event: DeliveryEvent, metrics: Metrics, log: Logger): void {
   const { channel, alert } = event;
   const outcome = event.kind === "delivered" ? "delivered" : event.retryInMs === null ? "refused" : "retried";
   metrics.deliveries.inc({ channel, outcome });

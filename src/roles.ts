@@ -2,7 +2,10 @@
 
 import { createServer } from "node:http";
 import type { Logger } from "pino";
+import type { Terminal } from "./channels/terminal.ts";
 import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./cluster.ts";
+import { openAlerters } from "./cluster-alerting.ts";
+import { openDetectors } from "./cluster-detection.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
 import type { KafkaClient } from "./event-log/kafka-client.ts";
@@ -12,12 +15,14 @@ import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
 import { openPrices } from "./pipeline.ts";
 import type { Store } from "./store/store.ts";
 
-export type Role = "collector" | "resolver" | "writer";
+export type Role = "collector" | "resolver" | "writer" | "detector" | "alerter";
 
 export interface RolesOptions {
   readonly config: Config;
   readonly log: Logger;
   readonly roles: ReadonlySet<Role>;
+  /** Where alerts are shown. */
+  readonly terminal: Terminal;
   /** Stays open when the parts have stopped. */
   readonly client: KafkaClient;
   readonly openStore: (config: Config) => Promise<Store>;
@@ -38,7 +43,11 @@ export const roleSummaries: Readonly<Record<Role, string>> = {
   collector: "takes OTLP into Kafka",
   resolver: "makes records of spans: identity, dialect, role, price",
   writer: "writes records into ClickHouse, and keeps its tables",
+  detector: "says what is unusual in the records",
+  alerter: "makes alerts of it, with causes from ClickHouse, and tells the channels: one works, others stand by",
 };
+
+const needStore: ReadonlySet<Role> = new Set<Role>(["resolver", "writer", "alerter"]);
 
 /**
  * The parts of a process of a cluster; null for the one process that does everything.
@@ -58,14 +67,14 @@ export function rolesOf(text: string | undefined, config: Config): ReadonlySet<R
     if (!(name in roleSummaries)) throw new ConfigError(`--role: expected some of ${known}, got "${name}"`);
   if (config.kafkaBrokers === null) throw new ConfigError("--role: the parts of a cluster need kafka.brokers");
   const roles = new Set(names as Role[]);
-  if (config.clickhouseUrl === null && (roles.has("resolver") || roles.has("writer")))
-    throw new ConfigError("--role: resolver and writer need clickhouse.url");
+  if (config.clickhouseUrl === null && [...roles].some((role) => needStore.has(role)))
+    throw new ConfigError(`--role: ${[...needStore].join(", ")} need clickhouse.url`);
   return roles;
 }
 
 /** Starts the parts. @throws Error with one plain line when brokers or ClickHouse do not answer, or a port is in use. */
 export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
-  const { config, log, roles, client, openStore } = options;
+  const { config, log, roles, client } = options;
   const undo: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -76,7 +85,12 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
     await createKafkaTopics(client, layoutOf(config), { horizonMs: config.identityHours * 3_600_000 });
     const metrics = createMetrics(null);
     const part = { config, log, client, metrics };
-    if (roles.has("writer") || roles.has("resolver")) await startWorkers({ ...part, roles, openStore }, undo);
+    if ([...roles].some((role) => needStore.has(role))) await startWorkers({ ...options, ...part }, undo);
+    if (roles.has("detector")) {
+      const detectors = openDetectors(part);
+      undo.push(() => detectors.stop());
+      await detectors.start();
+    }
     const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
     const api = createServer(async (request, response) => {
       const asked = request.url === "/metrics";
@@ -95,7 +109,7 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
 }
 
 async function startWorkers(
-  { roles, openStore, ...part }: PartOptions & Pick<RolesOptions, "roles" | "openStore">,
+  { roles, openStore, terminal, ...part }: PartOptions & RolesOptions,
   undo: (() => Promise<void>)[],
 ): Promise<void> {
   const { config, log } = part;
@@ -114,6 +128,11 @@ async function startWorkers(
     const resolvers = openResolvers({ ...part, store, prices: prices.book });
     undo.push(() => resolvers.stop());
     await resolvers.start();
+  }
+  if (roles.has("alerter")) {
+    const alerters = openAlerters({ ...part, store, terminal });
+    undo.push(() => alerters.stop());
+    await alerters.start();
   }
 }
 

@@ -89,7 +89,8 @@ async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo)
   const client = kafkajsClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
   let running: RunningRoles;
   try {
-    running = await startRoles({ config, log, roles, client, openStore });
+    const terminal = { write: (text: string) => io.stdout.write(text), colours: colours(io) };
+    running = await startRoles({ config, log, roles, client, openStore, terminal });
   } catch (error) {
     await client.close();
     io.stderr.write(`burnwatch serve: ${(error as Error).message}\n`);

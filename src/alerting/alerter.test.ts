@@ -64,7 +64,7 @@ it("posts to a real receiver until it answers, once each, also over a restart; a
   const events: DeliveryEvent[] = [];
   const start = () => {
     const channels = [webhookChannel({ url, externalUrl: "http://127.0.0.1:4319" })];
-    const alerter = new Alerter({ usage, channels, store: emptyStore, observe: (event) => events.push(event) });
+    const alerter = new Alerter({ marks: usage, channels, store: emptyStore, observe: (event) => events.push(event) });
     alerter.start();
     return alerter;
   };
@@ -105,7 +105,7 @@ it("pages with its cause; without one when the store is late, behind or broken, 
     const own = join(directory, `log-${index}`);
     const usage = new LmdbUsageLog({ directory: own, identities: { horizonMs: 1000, entriesMax: 100 } });
     const channel = { name: "list", notify: async (alert: Alert) => void told.push(alert) };
-    const alerter = new Alerter({ usage, channels: [channel], store, observe: () => undefined });
+    const alerter = new Alerter({ marks: usage, channels: [channel], store, observe: () => undefined });
     alerter.start();
     const startedAtMs = performance.now();
     await alerter.report([firing], 1);

@@ -1,14 +1,15 @@
 /** Keeps the alert book durable and tells every channel what it does not know yet, until it does. */
 
 import { type Channel, PermanentChannelError } from "../channels/channel.ts";
-import type { UsageLog } from "../event-log/usage-log.ts";
+import type { Marks } from "../event-log/usage-log.ts";
 import type { Alert, Finding } from "../model/finding.ts";
 import { AlertBook, type AlertBookState } from "./alert-book.ts";
 import { CauseQueue } from "./cause-queue.ts";
 import { findCause, type StoredSpend } from "./find-cause.ts";
 
 export interface AlerterOptions {
-  readonly usage: UsageLog;
+  /** Where its book is kept. */
+  readonly marks: Marks;
   readonly channels: readonly Channel[];
   /** Where causes are looked for. */
   readonly store: StoredSpend;
@@ -26,7 +27,8 @@ export type DeliveryEvent =
       readonly retryInMs: number | null;
     };
 
-const markName = "alerts";
+/** What its book is kept under. */
+export const alertsMark = "alerts";
 const retryMinMs = 1000;
 const retryMaxMs = 5 * 60_000;
 /** A page waits so long for its cause: asking takes a fifth of it on a quiet machine. */
@@ -42,7 +44,7 @@ export class Alerter {
 
   constructor(options: AlerterOptions) {
     this.#options = options;
-    this.#book = new AlertBook(options.usage.mark(markName) as AlertBookState | undefined);
+    this.#book = new AlertBook(options.marks.mark(alertsMark) as AlertBookState | undefined);
     this.#causes = new CauseQueue({
       find: (question) => findCause(question, options.store),
       found: (alert, cause) => {
@@ -86,7 +88,7 @@ export class Alerter {
   }
 
   async #save(): Promise<void> {
-    await this.#options.usage.saveMark(markName, this.#book.state());
+    await this.#options.marks.saveMark(alertsMark, this.#book.state());
   }
 
   async #deliver(channel: Channel): Promise<void> {

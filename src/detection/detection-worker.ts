@@ -3,18 +3,18 @@
  * comes from the log, so that the same log gives the same findings, before or after a restart.
  */
 
-import type { LogEntry } from "../event-log/event-log.ts";
-import type { ConsumedLog } from "../event-log/usage-log.ts";
+import type { LogEntry, LogReader } from "../event-log/event-log.ts";
+import type { Marks } from "../event-log/usage-log.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Judge, OpenJudge } from "./judge.ts";
 
-export interface DetectionOptions {
-  readonly usage: ConsumedLog;
-  readonly judge: OpenJudge;
+export interface DetectionOptions<Told = Finding> {
+  readonly usage: Marks & { readonly entries: LogReader };
+  readonly judge: OpenJudge<Told>;
   readonly saveEveryMs: number;
   readonly now: () => number;
-  /** Takes the findings of one entry. May be called again for an entry after a restart: the offset tells. */
-  readonly report: (findings: readonly Finding[], offset: number) => Promise<void>;
+  /** Takes what is told of one entry. May be called again for an entry after a restart: the offset tells. */
+  readonly report: (told: readonly Told[], offset: number) => Promise<void>;
 }
 
 interface DetectionState {
@@ -29,16 +29,16 @@ const entriesPerRead = 64;
 /** Saving takes at most this share of the time: with many series it comes less often, and a restart reads more. */
 const savingShareMax = 0.05;
 
-export class DetectionWorker {
-  readonly #options: DetectionOptions;
+export class DetectionWorker<Told = Finding> {
+  readonly #options: DetectionOptions<Told>;
   readonly #stopping = new AbortController();
-  readonly #judge: Judge;
+  readonly #judge: Judge<Told>;
   #offset: number;
   #savedOffset: number;
   #nextSaveMs = 0;
   #running: Promise<void> | undefined;
 
-  constructor(options: DetectionOptions) {
+  constructor(options: DetectionOptions<Told>) {
     this.#options = options;
     const mark = options.usage.mark(markName) as DetectionState | undefined;
     // A state of an older version is not read: its baselines begin anew with what the log still has.
@@ -86,10 +86,10 @@ export class DetectionWorker {
   }
 
   async #take(entries: readonly LogEntry[]): Promise<void> {
-    const findings = await this.#judge.judge(entries);
+    const told = await this.#judge.judge(entries);
     for (const [index, { offset }] of entries.entries()) {
-      const found = findings[index] ?? [];
-      if (found.length > 0) await this.#options.report(found, offset);
+      const ofEntry = told[index] ?? [];
+      if (ofEntry.length > 0) await this.#options.report(ofEntry, offset);
     }
     this.#offset = entries.at(-1)?.offset ?? this.#offset;
   }

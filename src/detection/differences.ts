@@ -1,5 +1,6 @@
 /** Corrections as the difference they make: a record that is taken back and put right at once is no new call. */
 
+import { addUsage } from "../model/usage.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 
 /** The records of an entry in their order; a pair that corrects one record becomes what it changes, with 0 calls. */
@@ -28,18 +29,10 @@ function corrects(corrected: UsageRecord, takenBack: UsageRecord): boolean {
 }
 
 function difference(takenBack: UsageRecord, corrected: UsageRecord): UsageRecord {
-  const [before, after] = [takenBack.usage, corrected.usage];
   return {
     ...corrected,
     calls: 0,
     costNanoUsd: (corrected.costNanoUsd ?? 0) + (takenBack.costNanoUsd ?? 0),
-    usage: {
-      input: after.input + before.input,
-      cacheRead: after.cacheRead + before.cacheRead,
-      cacheWrite5m: after.cacheWrite5m + before.cacheWrite5m,
-      cacheWrite1h: after.cacheWrite1h + before.cacheWrite1h,
-      output: after.output + before.output,
-      reasoning: after.reasoning + before.reasoning,
-    },
+    usage: addUsage(corrected.usage, takenBack.usage),
   };
 }

@@ -28,9 +28,9 @@ export interface JudgeOptions {
 }
 
 /** Asked for one thing at a time. */
-export interface Judge {
-  /** Judges entries in the order of the log. @returns the findings of each. */
-  judge(entries: readonly LoggedEntry[]): Promise<readonly (readonly Finding[])[]>;
+export interface Judge<Told = Finding> {
+  /** Judges entries in the order of the log. @returns what is to be told of each: findings, where nothing else is said. */
+  judge(entries: readonly LoggedEntry[]): Promise<readonly (readonly Told[])[]>;
   /** Everything that findings to come depend on. */
   snapshot(): Promise<Uint8Array>;
   seriesCount(): number;
@@ -38,7 +38,7 @@ export interface Judge {
 }
 
 /** Opens a judge where a snapshot left off. */
-export type OpenJudge = (snapshot: Uint8Array | undefined) => Judge;
+export type OpenJudge<Told = Finding> = (snapshot: Uint8Array | undefined) => Judge<Told>;
 
 /** A judge in this thread. */
 export function judgeHere(
@@ -68,8 +68,8 @@ export function judgeHere(
 export type ToJudge =
   | { readonly kind: "judge"; readonly entries: readonly LoggedEntry[] }
   | { readonly kind: "snapshot" };
-export type FromJudge =
-  | { readonly kind: "judged"; readonly findings: readonly (readonly Finding[])[]; readonly seriesCount: number }
+export type FromJudge<Told = unknown> =
+  | { readonly kind: "judged"; readonly told: readonly (readonly Told[])[]; readonly seriesCount: number }
   | { readonly kind: "snapshot"; readonly snapshot: Uint8Array };
 
 /** What a thread is started with. */
@@ -77,13 +77,13 @@ export interface JudgeThreadData extends JudgeOptions {
   readonly snapshot: Uint8Array | undefined;
 }
 
-/** A judge in a thread of its own. @param script answers `ToJudge` with `FromJudge`. */
-export function judgeInThread(options: JudgeOptions, script: URL): OpenJudge {
+/** A judge in a thread of its own. @param script answers `ToJudge` with `FromJudge`, about what `options` say. */
+export function judgeInThread<Told = Finding>(options: JudgeOptions, script: URL): OpenJudge<Told> {
   return (snapshot) => {
     const workerData: JudgeThreadData = { ...options, snapshot };
     const thread = new Worker(script, { workerData, name: "detectors" });
     let seriesCount = 0;
-    let asked: PromiseWithResolvers<FromJudge> | undefined;
+    let asked: PromiseWithResolvers<FromJudge<Told>> | undefined;
     let ended: Error | undefined;
     // Whatever ends the thread ends the question at hand, and every one after it.
     const end = (error: Error) => {
@@ -92,10 +92,10 @@ export function judgeInThread(options: JudgeOptions, script: URL): OpenJudge {
     };
     thread.on("error", end);
     thread.on("exit", (code) => end(new Error(`the thread of the detectors ended with code ${code}`)));
-    thread.on("message", (answer: FromJudge) => asked?.resolve(answer));
-    const ask = (question: ToJudge): Promise<FromJudge> => {
+    thread.on("message", (answer: FromJudge<Told>) => asked?.resolve(answer));
+    const ask = (question: ToJudge): Promise<FromJudge<Told>> => {
       if (ended !== undefined) return Promise.reject(ended);
-      asked = Promise.withResolvers<FromJudge>();
+      asked = Promise.withResolvers<FromJudge<Told>>();
       thread.postMessage(question);
       return asked.promise;
     };
@@ -104,7 +104,7 @@ export function judgeInThread(options: JudgeOptions, script: URL): OpenJudge {
         const answer = await ask({ kind: "judge", entries });
         if (answer.kind !== "judged") throw new Error(`the thread of the detectors answered ${answer.kind}`);
         seriesCount = answer.seriesCount;
-        return answer.findings;
+        return answer.told;
       },
       async snapshot() {
         const answer = await ask({ kind: "snapshot" });

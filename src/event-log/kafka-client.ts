@@ -15,6 +15,8 @@ export interface KafkaAddress {
 export interface KafkaMessage {
   readonly topic: string;
   readonly partition: number;
+  /** Of a topic that keeps the last message of each key; others need none. */
+  readonly key?: string;
   readonly value: Uint8Array;
 }
 

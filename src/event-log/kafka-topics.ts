@@ -5,12 +5,18 @@ import type { KafkaClient, TopicSpec } from "./kafka-client.ts";
 export interface KafkaTopics {
   /** Exports by trace. */
   readonly spans: string;
-  /** Records by tenant, feature and model. */
+  /** Records by tenant and feature. */
   readonly usage: string;
   /** What the resolver of a partition of `spans` remembers, step by step, in the partition of the same number. */
   readonly memory: string;
   /** Entries that cannot be read, one partition. */
   readonly deadLetters: string;
+  /** What records add to their series, minute by minute: one partition, for the detectors of wholes. */
+  readonly deltas: string;
+  /** What detectors claim: one partition. */
+  readonly claims: string;
+  /** The latest snapshots of detectors and alerter. */
+  readonly snapshots: string;
   /** Where `burnwatch doctor` tries what it may, and asks brokers the time. */
   readonly probe: string;
 }
@@ -53,6 +59,13 @@ const deadLettersKeptMs = 30 * 86_400_000;
 const letterHeadBytesMax = 65_536;
 const probeKeptMs = 3_600_000;
 
+/** Older snapshots go soon: what is kept is little more than two of each. */
+const lastOfEachKey = {
+  "cleanup.policy": "compact",
+  "min.cleanable.dirty.ratio": "0.2",
+  "segment.bytes": String(128 * 1024 * 1024),
+};
+
 /** The names of the topics of a cluster. */
 export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
   const named = (name: string) => `${prefix}.${name}`;
@@ -61,6 +74,9 @@ export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
     usage: named("usage"),
     memory: named("memory"),
     deadLetters: named("dead-letter"),
+    deltas: named("deltas"),
+    claims: named("claims"),
+    snapshots: named("snapshots"),
     probe: named("probe"),
   };
 }
@@ -69,7 +85,13 @@ export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
 export function groupsOf(layout: Pick<KafkaLayout, "prefix">): readonly KafkaGroup[] {
   const topics = topicsOf(layout);
   const group = (role: string, topic: string) => ({ role, group: `${layout.prefix}.${role}`, topic });
-  return [group("resolver", topics.spans), group("writer", topics.usage)];
+  return [
+    group("resolver", topics.spans),
+    group("writer", topics.usage),
+    group("detector", topics.usage),
+    group("detector-wholes", topics.deltas),
+    group("alerter", topics.claims),
+  ];
 }
 
 /** What the topics of a cluster should be. */
@@ -98,6 +120,9 @@ export function topicSpecs(layout: KafkaLayout, { horizonMs }: KafkaRetention): 
       replicas,
       settings: { ...settings(probeKeptMs), "message.timestamp.type": "LogAppendTime" },
     },
+    { topic: topics.deltas, partitions: 1, replicas, settings: settings(usageKeptMs) },
+    { topic: topics.claims, partitions: 1, replicas, settings: settings(usageKeptMs) },
+    { topic: topics.snapshots, partitions, replicas, settings: { ...settings(usageKeptMs), ...lastOfEachKey } },
   ];
 }
 

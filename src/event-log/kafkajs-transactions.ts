@@ -53,7 +53,11 @@ export class KafkajsTransactions implements KafkaTransactions {
         compression: kafkajs.CompressionTypes.ZSTD,
         topicMessages: Array.from(byTopic, ([topic, of]) => ({
           topic,
-          messages: of.map(({ partition, value }) => ({ partition, value: Buffer.from(value) })),
+          messages: of.map(({ partition, key, value }) => ({
+            partition,
+            key: key ?? null,
+            value: Buffer.from(value),
+          })),
         })),
       }),
     );

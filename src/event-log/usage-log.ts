@@ -151,6 +151,13 @@ export interface ConsumedLog {
   mark(name: string): unknown;
 }
 
+/** Named small durable values of whoever keeps one of them at a time. */
+export interface Marks {
+  /** Resolves when it would survive a loss of power. */
+  saveMark(name: string, value: unknown): Promise<void>;
+  mark(name: string): unknown;
+}
+
 /** Whatever a consumer remembers, beside how far it has come. */
 export interface ConsumerMark {
   /** Entries up to here are done with. */

@@ -41,3 +41,15 @@ export function totalInput(usage: Usage): number {
 export function totalOutput(usage: Usage): number {
   return usage.output + usage.reasoning;
 }
+
+/** Bucket by bucket. */
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    input: a.input + b.input,
+    cacheRead: a.cacheRead + b.cacheRead,
+    cacheWrite5m: a.cacheWrite5m + b.cacheWrite5m,
+    cacheWrite1h: a.cacheWrite1h + b.cacheWrite1h,
+    output: a.output + b.output,
+    reasoning: a.reasoning + b.reasoning,
+  };
+}

@@ -39,6 +39,7 @@ try {
     log,
     roles,
     client,
+    terminal: { write: () => undefined, colours: false },
     openStore: async (of) => storeBetween(await openStore(of)),
   });
   process.once("SIGTERM", async () => {

@@ -1,6 +1,10 @@
 /** A small cluster for tests: a real broker, a ClickHouse server, and processes of the roles, each with its directory. */
 
 import { randomBytes } from "node:crypto";
+import { alerterGroup } from "../../src/cluster-alerting.ts";
+import { detectorGroups } from "../../src/cluster-detection.ts";
+import type { KafkaClient } from "../../src/event-log/kafka-client.ts";
+import { type KafkaTopics, topicsOf } from "../../src/event-log/kafka-topics.ts";
 import { kafkajsClient } from "../../src/event-log/kafkajs-client.ts";
 import { untilConsumed } from "../../src/event-log/until-consumed.ts";
 import { openRemoteStore } from "../../src/store/remote.ts";
@@ -16,14 +20,20 @@ export interface TestCluster {
   readonly broker: TestBroker | null;
   /** Where faults were asked for. */
   readonly faults: Faults | null;
+  /** Of a bystander. */
+  readonly client: KafkaClient;
+  readonly prefix: string;
+  readonly topics: KafkaTopics;
   /** What a process of it needs to know. */
   readonly environment: Readonly<Record<string, string>>;
   /** What the writers have written. */
   readonly store: Store;
-  /** Starts a process with these roles. It is stopped with the cluster. */
-  start(roles: string): Promise<Burnwatch>;
+  /** Starts a process with these roles, and its own environment beside that of all. It is stopped with the cluster. */
+  start(roles: string, environment?: Readonly<Record<string, string>>): Promise<Burnwatch>;
   /** Waits until everything acknowledged before the call is in the store. */
   settle(withinMs: number): Promise<void>;
+  /** Waits until everything acknowledged before the call was judged, and what follows is in the alerter's book. */
+  judged(withinMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -58,6 +68,7 @@ export async function startCluster({ partitions, proxiedBrokers }: ClusterOption
   const client = kafkajsClient({ brokers: direct, clientId: "burnwatch-test" });
   // A broker named from outside keeps what earlier runs have left.
   const prefix = `burnwatch-test-${randomBytes(4).toString("hex")}`;
+  const topics = topicsOf({ prefix });
   const environment = {
     BURNWATCH_KAFKA_BROKERS: brokers?.addresses.join(",") ?? broker?.address ?? "",
     BURNWATCH_KAFKA_PREFIX: prefix,
@@ -71,17 +82,27 @@ export async function startCluster({ partitions, proxiedBrokers }: ClusterOption
   return {
     broker,
     faults: brokers === null || proxy === null ? null : { brokers, clickhouse, database, proxy },
+    client,
+    prefix,
+    topics,
     environment,
     store,
-    async start(roles) {
-      const started = await startBurnwatch({ words: ["--role", roles], environment });
+    async start(roles, own = {}) {
+      const started = await startBurnwatch({ words: ["--role", roles], environment: { ...environment, ...own } });
       processes.push(started);
       return started;
     },
     async settle(withinMs) {
       const signal = AbortSignal.timeout(withinMs);
-      await untilConsumed(client, `${prefix}.resolver`, `${prefix}.spans`, signal);
-      await untilConsumed(client, `${prefix}.writer`, `${prefix}.usage`, signal);
+      await untilConsumed(client, `${prefix}.resolver`, topics.spans, signal);
+      await untilConsumed(client, `${prefix}.writer`, topics.usage, signal);
+    },
+    async judged(withinMs) {
+      const signal = AbortSignal.timeout(withinMs);
+      await untilConsumed(client, `${prefix}.resolver`, topics.spans, signal);
+      await untilConsumed(client, `${prefix}.${detectorGroups.parts}`, topics.usage, signal);
+      await untilConsumed(client, `${prefix}.${detectorGroups.wholes}`, topics.deltas, signal);
+      await untilConsumed(client, `${prefix}.${alerterGroup}`, topics.claims, signal);
     },
     async stop() {
       await Promise.all(processes.map((one) => one.remove()));

@@ -110,7 +110,12 @@ export class PlatformaticTransactions implements KafkaTransactions {
 
 async function send(transaction: Transaction, messages: readonly KafkaMessage[]): Promise<readonly number[]> {
   const sent = await transaction.send({
-    messages: messages.map(({ topic, partition, value }) => ({ topic, partition, value: Buffer.from(value) })),
+    messages: messages.map(({ topic, partition, key, value }) => ({
+      topic,
+      partition,
+      ...(key === undefined ? {} : { key: Buffer.from(key) }),
+      value: Buffer.from(value),
+    })),
   });
   const next = new Map(sent.offsets?.map(({ topic, partition, offset }) => [`${topic} ${partition}`, Number(offset)]));
   // Messages of one partition have stood together, in their order.

@@ -1,0 +1,69 @@
+/** What judges the entries of one stage of a cluster's detectors: claims come out, and of the first stage sums. */
+
+import { deserialize, serialize } from "node:v8";
+import { detectors } from "../../detectors/detectors.ts";
+import { CorruptEntry } from "../event-log/unreadable-entry.ts";
+import { defaultBudget } from "./alert-budget.ts";
+import { Claimant, type SavedClaimant } from "./claimant.ts";
+import { deltasOf } from "./deltas.ts";
+import { differences } from "./differences.ts";
+import type { RaisedClaim } from "./incidents.ts";
+import type { JudgeOptions, OpenJudge, WatchedEntry } from "./judge.ts";
+import { runsIn, type Stage } from "./stages.ts";
+
+/** What is told of one entry, also of one in which nothing is unusual. */
+export interface Claimed {
+  /** When the entry arrived. */
+  readonly atMs: number;
+  readonly claims: readonly RaisedClaim[];
+  /** For the next stage, encoded; null of the last. */
+  readonly deltas: Uint8Array | null;
+}
+
+export interface ClaimOptions extends JudgeOptions {
+  readonly stage: Stage;
+  /** Among which the series of this stage are divided: each of them may raise its share of false alarms. */
+  readonly partitions: number;
+}
+
+export interface EntryCodec {
+  readonly decode: (payload: Uint8Array) => WatchedEntry;
+  readonly encode: (entry: WatchedEntry) => Uint8Array;
+}
+
+/** A judge in this thread. */
+export function claimHere(options: ClaimOptions, { decode, encode }: EntryCodec): OpenJudge<Claimed> {
+  const { choices, seriesMax, stage, partitions } = options;
+  const budget = {
+    ...defaultBudget,
+    pagesPerWeek: defaultBudget.pagesPerWeek / partitions,
+    ticketsPerWeek: defaultBudget.ticketsPerWeek / partitions,
+  };
+  return (snapshot) => {
+    const saved = snapshot === undefined ? undefined : (deserialize(snapshot) as SavedClaimant);
+    const limits = { seriesMax, passingMax: seriesMax };
+    const claimant = new Claimant({ detectors, choices, limits, budget, runs: runsIn(stage) }, saved);
+    const judgeEntry = ({ arrivedAtMs, records: all }: WatchedEntry): Claimed => {
+      const records = differences(all);
+      const claims = all.length === 0 ? [...claimant.tick(arrivedAtMs)] : [];
+      for (const record of records) for (const claim of claimant.observe(record, arrivedAtMs)) claims.push(claim);
+      const deltas = stage === "parts" ? encode({ arrivedAtMs, records: deltasOf(records, arrivedAtMs) }) : null;
+      return { atMs: arrivedAtMs, claims, deltas };
+    };
+    // Writers put aside what no version has written; here it says nothing.
+    const judgeReadable = (payload: Uint8Array): Claimed => {
+      try {
+        return judgeEntry(decode(payload));
+      } catch (error) {
+        if (error instanceof CorruptEntry) return { atMs: 0, claims: [], deltas: null };
+        throw error;
+      }
+    };
+    return {
+      judge: async (entries) => entries.map(({ payload }) => [judgeReadable(payload)]),
+      snapshot: async () => serialize(claimant.saved()),
+      seriesCount: () => claimant.seriesCount,
+      close: async () => {},
+    };
+  };
+}

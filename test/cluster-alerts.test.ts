@@ -1,0 +1,159 @@
+/**
+ * An incident in a cluster: from spans over several partitions to one alert at a webhook, with its cause, while detectors
+ * are killed and replaced by processes that know nothing. Afterwards every topic between the detectors holds what judges
+ * say of it that were never disturbed, once.
+ */
+
+import { createServer } from "node:http";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { AlertBook } from "../src/alerting/alert-book.ts";
+import { savedAlerts } from "../src/cluster-alerting.ts";
+import { readConfig } from "../src/config.ts";
+import { type Claimed, claimHere } from "../src/detection/claim-judge.ts";
+import { type ClaimsEntry, foldClaims } from "../src/detection/fold-claims.ts";
+import type { RaisedClaim } from "../src/detection/incidents.ts";
+import type { LoggedEntry } from "../src/detection/judge.ts";
+import type { Stage } from "../src/detection/stages.ts";
+import { decodeUsageEntry, encodeUsageEntry } from "../src/ingest/usage-codec.ts";
+import { choicesOf } from "../src/pipeline.ts";
+import { freePort } from "./support/burnwatch.ts";
+import { startCluster, type TestCluster } from "./support/cluster.ts";
+import { kafkaMissing } from "./support/kafka-broker.ts";
+import { postUntilAcked } from "./support/load.ts";
+import { minuteOfCalls } from "./support/shop-calls.ts";
+
+interface Posted {
+  readonly alerts: readonly {
+    readonly status: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+    readonly startsAt: string;
+  }[];
+}
+
+const missing = await kafkaMissing();
+const partitions = 4;
+const minuteMs = 60_000;
+const calmMinutes = 30;
+const features = ["chat", "search", "summary", "draft", "triage", "review"];
+
+describe.skipIf(missing !== undefined)("alerts of a cluster over a real broker", () => {
+  const posted: Posted["alerts"][number][] = [];
+  const receiver = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += String(chunk);
+    posted.push(...(JSON.parse(body) as Posted).alerts);
+    response.end();
+  });
+  const fired = (feature: string) =>
+    posted.filter(({ labels, status }) => labels["feature"] === feature && status === "firing");
+  let webhook: string;
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    const port = await freePort();
+    receiver.listen(port, "127.0.0.1");
+    webhook = `http://127.0.0.1:${port}/`;
+    cluster = await startCluster({ partitions });
+  }, 120_000);
+  afterAll(async () => {
+    receiver.close();
+    await cluster?.stop();
+  });
+
+  it("tells each incident once, whatever becomes of detectors and alerter", { timeout: 240_000 }, async () => {
+    const intake = await cluster.start("collector,resolver,writer");
+    const [first, second] = [await cluster.start("detector"), await cluster.start("detector")];
+    const alerter = await cluster.start("alerter", { BURNWATCH_WEBHOOK: webhook });
+    const nowMs = Date.now();
+    const send = (atMs: number, dear: readonly string[]) =>
+      postUntilAcked(
+        intake.tracesUrl,
+        minuteOfCalls(atMs, { features, input: (name) => (dear.includes(name) ? 400_000 : 2000) }),
+      );
+    for (let minute = calmMinutes; minute > 2; minute--) await send(nowMs - minute * minuteMs, []);
+    await cluster.judged(90_000);
+    expect(posted).toEqual([]);
+
+    await send(nowMs - 2 * minuteMs, ["chat"]);
+    await expect.poll(() => fired("chat").length, { timeout: 60_000 }).toBe(1);
+    // In the middle of the incident; whoever comes next has a directory of its own, with nothing in it.
+    await first.kill();
+    await send(nowMs - minuteMs, ["chat", "search"]);
+    const third = await cluster.start("detector");
+    await second.kill();
+    await alerter.kill();
+    await send(Date.now(), ["chat", "search", "draft"]);
+    await alerter.start();
+    await cluster.judged(120_000);
+    for (const feature of ["search", "draft"])
+      await expect.poll(() => fired(feature).length, { timeout: 60_000 }).toBe(1);
+    expect(fired("chat")).toHaveLength(1);
+    expect(posted.map(({ labels }) => labels["alertname"])).toEqual(posted.map(() => "spend_above_baseline"));
+    expect(new Set(posted.map(({ annotations }) => annotations["cause"] !== undefined))).toEqual(new Set([true]));
+
+    // Graceful ends save; what is read below is then at rest.
+    expect(await intake.stop()).toBe(0);
+    await cluster.judged(60_000);
+    expect([await third.stop(), await alerter.stop()]).toEqual([0, 0]);
+    await expectUndisturbed(cluster);
+  });
+});
+
+/** Judges everything anew, and compares what stands in the topics with what should. */
+async function expectUndisturbed({ client, topics, prefix, environment }: TestCluster): Promise<void> {
+  const config = { ...readConfig(undefined, environment), kafkaPrefix: prefix };
+  const judgeStage = async (stage: Stage, entries: readonly LoggedEntry[]) => {
+    const options = {
+      choices: choicesOf(config),
+      seriesMax: 1000,
+      stage,
+      partitions: stage === "parts" ? partitions : 1,
+    };
+    const judge = claimHere(options, { decode: decodeUsageEntry, encode: encodeUsageEntry })(undefined);
+    return (await judge.judge(entries)).flat();
+  };
+  const all = async (topic: string, count: number) =>
+    Promise.all(Array.from({ length: count }, (_, partition) => entriesOf(cluster, topic, partition)));
+  const cluster = { client };
+  const parts: Claimed[] = [];
+  for (const entries of await all(topics.usage, partitions)) parts.push(...(await judgeStage("parts", entries)));
+  const [deltas = []] = await all(topics.deltas, 1);
+  const hex = (payload: Uint8Array | null) => Buffer.from(payload ?? []).toString("hex");
+  expect(deltas.map(({ payload }) => hex(payload)).sort()).toEqual(parts.map((claimed) => hex(claimed.deltas)).sort());
+
+  const wholes = await judgeStage("wholes", deltas);
+  const [claims = []] = await all(topics.claims, 1);
+  const toldClaims = claims.flatMap(
+    ({ payload }) => (JSON.parse(Buffer.from(payload).toString()) as ClaimsEntry).claims,
+  );
+  const asText = (of: readonly RaisedClaim[]) => of.map((claim) => JSON.stringify(claim)).sort();
+  expect(asText(toldClaims)).toEqual(asText([...parts, ...wholes].flatMap(({ claims: said }) => said)));
+  expect(toldClaims.length).toBeGreaterThan(0);
+
+  const book = new AlertBook(undefined);
+  const findings = (await foldClaims(undefined).judge(claims)).flat();
+  for (const [index, found] of findings.entries()) book.apply(found, index + 1);
+  const known = (alerts: ReturnType<AlertBook["alerts"]>) =>
+    alerts
+      .map(({ annotations: _annotations, ...alert }) => alert)
+      .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
+  expect(known(await savedAlerts({ config, client }))).toEqual(known(book.alerts()));
+}
+
+async function entriesOf(
+  { client }: Pick<TestCluster, "client">,
+  topic: string,
+  partition: number,
+): Promise<readonly LoggedEntry[]> {
+  const end = (await client.endOffsets(topic)).get(partition) ?? 0;
+  const reader = await client.reader(topic, partition);
+  const found: LoggedEntry[] = [];
+  for (let offset = 0; offset < end; ) {
+    const { records, nextOffset } = await reader.fetch({ offset, bytesMax: 8 * 1024 * 1024, waitMs: 200 });
+    found.push(...records.map(({ offset: at, value }) => ({ offset: at + 1, payload: value })));
+    if (nextOffset === offset) break;
+    offset = nextOffset;
+  }
+  await reader.close();
+  return found;
+}
