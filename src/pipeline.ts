@@ -32,6 +32,7 @@ import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
 import { oneLog } from "./ingest/encoded-export.ts";
 import { FreshEntries } from "./ingest/fresh-entries.ts";
 import { logClock } from "./ingest/log-clock.ts";
+import { appendEnergy } from "./ingest/metrics/energy-log.ts";
 import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
 import { defaultSeriesMax } from "./ingest/metrics/series-limits.ts";
 import { Resolver } from "./ingest/resolver.ts";
@@ -208,6 +209,8 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
   });
   const metricAcceptor = new MetricAcceptor({
     store: options.store,
+    logEnergy: (readings) =>
+      appendEnergy({ usage, fresh: freshUsage, between: (work) => resolver.between(work) }, readings),
     space,
     now,
     oldestMs: config.rawRetentionDays * dayMs,

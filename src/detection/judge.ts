@@ -2,16 +2,18 @@
 
 import { Worker } from "node:worker_threads";
 import { detectors } from "../../detectors/detectors.ts";
+import type { EnergyReading } from "../model/energy-reading.ts";
 import type { Finding } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { DetectorChoices } from "./detector-plan.ts";
 import { differences } from "./differences.ts";
 import { Watcher } from "./watcher.ts";
 
-/** One entry of the usage log: records that arrived together, or none, when it only tells the time. */
+/** One entry of the usage log: records that arrived together, or none, when it tells the time and what was measured. */
 export interface WatchedEntry {
   readonly arrivedAtMs: number;
   readonly records: readonly UsageRecord[];
+  readonly readings?: readonly EnergyReading[];
 }
 
 export interface LoggedEntry {
@@ -46,9 +48,9 @@ export function judgeHere(
 ): OpenJudge {
   return (snapshot) => {
     const watcher = new Watcher({ detectors, choices, limits: { seriesMax, passingMax: seriesMax } }, snapshot);
-    const judgeEntry = ({ arrivedAtMs, records }: WatchedEntry): Finding[] => {
-      if (records.length === 0) return watcher.tick(arrivedAtMs);
-      const findings: Finding[] = [];
+    const judgeEntry = ({ arrivedAtMs, records, readings = [] }: WatchedEntry): Finding[] => {
+      const findings = readings.flatMap((reading) => watcher.measure(reading, arrivedAtMs));
+      if (records.length === 0) return findings.concat(watcher.tick(arrivedAtMs));
       for (const record of differences(records)) {
         for (const finding of watcher.observe(record, arrivedAtMs)) findings.push(finding);
       }

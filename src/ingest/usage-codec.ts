@@ -3,6 +3,7 @@
  * entry's table, and of the names only those that differ from the record before.
  */
 
+import type { EnergyReading } from "../model/energy-reading.ts";
 import type { Modalities, Usage } from "../model/usage.ts";
 import type { CostStatus, Operation, UsageRecord } from "../model/usage-record.ts";
 import { arrivedAtMsOf, checkVersion, EntryReader, EntryWriter } from "./entry-bytes.ts";
@@ -11,11 +12,16 @@ import { arrivedAtMsOf, checkVersion, EntryReader, EntryWriter } from "./entry-b
 export interface UsageEntry {
   readonly arrivedAtMs: number;
   readonly records: readonly UsageRecord[];
+  /** What was measured; in an entry of its own, left out where nothing was. At most 1,000. */
+  readonly readings?: readonly EnergyReading[];
 }
 
 /** Version 2 had no hash of prompts and no readings of power: its entries read as having neither. */
 const versions = { oldest: 2, newest: 3 } as const;
 const recordBytesMax = 384;
+const readingBytesMax = 40;
+/** Place of the instance among the names of a record. */
+const instanceName = 26;
 const flagsSeparator = "\n";
 
 /** Bits of a record's first byte. */
@@ -52,13 +58,13 @@ function namesOf(record: UsageRecord, names: string[]): void {
   names[23] = record.flags.length === 0 ? "" : record.flags.join(flagsSeparator);
   names[24] = record.serviceTier;
   names[25] = record.priceTag;
-  names[26] = record.instance;
+  names[instanceName] = record.instance;
 }
 
 const writer = new EntryWriter();
 
 /** An entry as it is written into the log. Equal entries give equal bytes. */
-export function encodeUsageEntry({ arrivedAtMs, records }: UsageEntry): Uint8Array<ArrayBuffer> {
+export function encodeUsageEntry({ arrivedAtMs, records, readings = [] }: UsageEntry): Uint8Array<ArrayBuffer> {
   writer.begin(versions.newest, arrivedAtMs);
   writer.count(records.length);
   let before: string[] = [];
@@ -70,7 +76,27 @@ export function encodeUsageEntry({ arrivedAtMs, records }: UsageEntry): Uint8Arr
     writeChanged(names, before);
     [before, names] = [names, before];
   }
+  writeReadings(readings);
   return writer.end();
+}
+
+function writeReadings(readings: readonly EnergyReading[]): void {
+  writer.reserve((1 + readings.length) * readingBytesMax);
+  writer.count(readings.length);
+  for (const { instance, fromUs, toUs, joules } of readings) {
+    writer.text(instance, instanceName);
+    writer.count(fromUs);
+    writer.count(toUs - fromUs);
+    writer.double(joules);
+  }
+}
+
+function readReadings(reader: EntryReader): readonly EnergyReading[] {
+  return Array.from({ length: reader.count() }, () => {
+    const instance = reader.text();
+    const fromUs = reader.count();
+    return { instance, fromUs, toUs: fromUs + reader.count(), joules: reader.double() };
+  });
 }
 
 function writeRecord(record: UsageRecord): void {
@@ -149,7 +175,9 @@ export function decodeUsageEntry(payload: Uint8Array): UsageEntry {
   const records = new Array<UsageRecord>(reader.count());
   const names: string[] = [];
   for (let index = 0; index < records.length; index++) records[index] = readRecord(reader, names);
-  return { arrivedAtMs: arrivedAtMsOf(payload), records };
+  const arrivedAtMs = arrivedAtMsOf(payload);
+  const readings = payload[0] === versions.oldest ? [] : readReadings(reader);
+  return readings.length === 0 ? { arrivedAtMs, records } : { arrivedAtMs, records, readings };
 }
 
 /** @param names those of the record before, which become those of this one. */
@@ -186,7 +214,7 @@ function readRecord(reader: EntryReader, names: string[]): UsageRecord {
     promptName: name(8),
     promptVersion: name(9),
     release: name(10),
-    instance: name(26),
+    instance: name(instanceName),
     traceId,
     spanId,
     parentSpanId,
