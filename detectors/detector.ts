@@ -4,6 +4,7 @@
  * in which it arrived, and saves and restores states. A detector is pure: all time comes in with observations and ticks.
  */
 
+import type { EnergyReading } from "../src/model/energy-reading.ts";
 import type { Claim } from "../src/model/finding.ts";
 import type { UsageRecord } from "../src/model/usage-record.ts";
 import type { CellStore } from "./cells.ts";
@@ -11,10 +12,21 @@ import type { CellStore } from "./cells.ts";
 /**
  * Which observations share a state. `tenant`; `feature`: tenant and feature; `model`: tenant, feature and model;
  * `prompt`: tenant, feature and prompt name; `user`: tenant and user; `session`: tenant and session; `run`: tenant,
- * feature and run; `provider`: provider and model over all tenants; `fleet`: everything. Observations without the name that a scope
+ * feature and run; `provider`: provider and model over all tenants; `instance`: the process that sent the record, of those
+ * whose energy is measured; `fleet`: everything. Observations without the name that a scope
  * ends with (a record without run) are not handed to it, but `feature` falls back to the tenant.
  */
-export type Scope = "fleet" | "provider" | "tenant" | "feature" | "model" | "prompt" | "user" | "session" | "run";
+export type Scope =
+  | "fleet"
+  | "provider"
+  | "tenant"
+  | "feature"
+  | "model"
+  | "prompt"
+  | "user"
+  | "session"
+  | "run"
+  | "instance";
 
 /** One usage record as detectors see it. Numbers are finite; a token count is a non-negative integer. */
 export interface Observation {
@@ -104,6 +116,11 @@ export interface Detector<State extends object = object, Chosen extends Settings
    * grown much, at most once a minute.
    */
   observe(state: State, observation: Observation, context: Context<Chosen>): readonly Verdict[];
+  /**
+   * Takes what the devices of its instance used; only asked in the scope `instance`, whose series begin with it.
+   * `nowMs` is the log's clock. @returns what is newly decided.
+   */
+  measure?(state: State, reading: EnergyReading, nowMs: number, context: Context<Chosen>): readonly Verdict[];
   /** Lets time pass, at most once a minute. `nowMs` is the log's clock. @returns what is newly decided. */
   tick(state: State, nowMs: number, context: Context<Chosen>): readonly Verdict[];
   /** "This is the new normal": ends what is firing without a word and begins the baseline anew. */

@@ -4,6 +4,7 @@ import { cacheCollapse } from "./cache-collapse.ts";
 import { callCostShift } from "./call-cost-shift.ts";
 import type { Detector } from "./detector.ts";
 import { duplicatePrompts } from "./duplicate-prompts.ts";
+import { energy } from "./energy.ts";
 import { goneQuiet } from "./gone-quiet.ts";
 import { modelMix } from "./model-mix.ts";
 import { priceDrift } from "./price-drift.ts";
@@ -42,5 +43,6 @@ export const detectors: readonly Detector[] = [
   duplicatePrompts,
   stuckStream,
   promptRegression,
+  energy,
   priceDrift,
 ];

@@ -57,7 +57,7 @@ export const duplicatePrompts: Detector<DuplicateState, DuplicateSettings> = {
   kinds: ["duplicate_prompts"],
   scopes: ["feature"],
   mode: "ticket",
-  settings: { answerMinutes: 60, repeatsMin: 20, shareMin: 0.1, usdPerHourMin: 0.5 },
+  settings: { answerMinutes: 60, repeatsMin: 20, shareMin: 0.05, usdPerHourMin: 0.5 },
   stateBytesMax: 34_816,
   newState: () => ({
     prompts: newAnsweredPrompts(),

@@ -3,7 +3,7 @@
 import type { JsonObject } from "./clients/json.ts";
 import type { KeyedHash } from "./keyed-hash.ts";
 
-/** Characters of a request beyond which its hash would cost more than a millisecond of the application's time. */
+/** Characters of a request beyond which its hash would keep the thread for more than 4 ms; 20,000 take 50 us. */
 const requestCharactersMax = 1_048_576;
 
 /** Fields by which a provider routes, bills or labels a request, and streams its answer: what it answers is the same. */

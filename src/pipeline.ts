@@ -36,6 +36,7 @@ import { logClock } from "./ingest/log-clock.ts";
 import { MetricAcceptor } from "./ingest/metrics/metric-acceptor.ts";
 import { defaultSeriesMax } from "./ingest/metrics/series-limits.ts";
 import { Resolver } from "./ingest/resolver.ts";
+import type { Said } from "./ingest/said-codec.ts";
 import { sayBetween } from "./ingest/say-between.ts";
 import { findStored } from "./ingest/stored-records.ts";
 import type { UsageEntry } from "./ingest/usage-codec.ts";
@@ -209,8 +210,10 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
     now,
     report: (findings, offset) => alerter.report(findings, offset),
   });
+  const say = (said: Said) => sayBetween({ usage, fresh: freshUsage, between: (work) => resolver.between(work) }, said);
   const metricAcceptor = new MetricAcceptor({
     store: options.store,
+    logEnergy: (readings) => say({ readings }),
     space,
     now,
     oldestMs: config.rawRetentionDays * dayMs,
@@ -235,8 +238,6 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
         "re-pricing interrupted, goes on where it was",
       ),
   });
-  const say = (said: Parameters<typeof sayBetween>[1]) =>
-    sayBetween({ usage, fresh: freshUsage, between: (work) => resolver.between(work) }, said);
   return { acceptor, metricAcceptor, resolver, writer, detection, alerter, repricer, say };
 }
 

@@ -47,7 +47,7 @@ it is right.
 | number | what a record would have to carry |
 |---|---|
 | L8, prompts of other instrumentations | their \`burnwatch.prompt.hash\`: what they carry of prompts is dropped on arrival, unread |
-| L11 energy | power beside the calls: \`resource_metrics\` has it by device and minute and records name their instance, but the log that detectors read has no power |
+| L11, energy of a call, a feature or a model | power is measured by machine; what of it one call took is not, and of an instance that serves several models their sum is judged |
 | L9, time between chunks | the longest pause of a stream: only its duration and whether it broke off are known |
 | L1, what tools answered | a keyed hash of results; arguments alone are compared |
 

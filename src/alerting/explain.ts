@@ -17,6 +17,7 @@ const labelNames = {
   user: "user",
   session: "session",
   run: "run",
+  instance: "instance",
 } as const satisfies Record<keyof Series, string>;
 
 /** The labels name the incident and nothing else: no value, no time. */
@@ -37,7 +38,9 @@ export function alertAnnotations(finding: Finding): Record<string, string> {
   const since = new Date(finding.onsetMs).toISOString();
   const observed = displayAmount(finding.observed, finding.unit);
   const expected = displayAmount(finding.expected, finding.unit);
-  const where = namesOf(finding.series).map(([name, value]) => `--where ${name}=${shellWord(value)}`);
+  // Costs are not kept by instance.
+  const { instance: _, ...costed } = finding.series;
+  const where = namesOf(costed).map(([name, value]) => `--where ${name}=${shellWord(value)}`);
   const [cost, perHour] = [displayUsd(finding.impactNanoUsd), displayUsd(finding.impactNanoUsdPerHour)];
   return {
     summary: `${who(finding.series)}: ${observed}, expected ${expected}, since ${since}; ${cost} above expectation so far`,

@@ -59,7 +59,7 @@ describe.each(asking)("$name", (command) => {
   });
 
   test("refuses one argument too many", async () => {
-    expect(await runForTest(command, ["a", "b"])).toMatchObject({
+    expect(await runForTest(command, ["a", "b", "c"])).toMatchObject({
       code: 2,
       err: expect.stringContaining("one argument too many"),
     });

@@ -6,12 +6,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { type CellStore, newCellStore } from "../../detectors/cells.ts";
 import type { Context, Detector, Observation, Scope, Verdict } from "../../detectors/detector.ts";
+import type { EnergyReading } from "../model/energy-reading.ts";
 import type { FoldedClaim } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { type AlertBudget, alarmLevel, defaultBudget, spendWeight } from "./alert-budget.ts";
 import { type DetectorChoices, type PlannedDetector, planDetectors } from "./detector-plan.ts";
 import type { RaisedClaim } from "./incidents.ts";
 import { observationOf } from "./observation-of.ts";
+import { scopeRules } from "./scopes.ts";
 import { type SavedTree, type SeriesNode, SeriesTree, type TreeLimits } from "./series-tree.ts";
 
 export interface ClaimantOptions {
@@ -160,6 +162,24 @@ export class Claimant {
     }
   }
 
+  /** Takes a measurement of an instance, which from its first on has a series. */
+  measure(reading: EnergyReading, atMs: number): readonly RaisedClaim[] {
+    const nowMs = this.#passTo(atMs);
+    const node = this.#tree.measured(reading.instance, nowMs);
+    if (node === null) return nothing;
+    const plan = this.#plan.get(node.scope) ?? [];
+    if (node.states.length === 0) node.states = plan.map(() => null);
+    const claims: RaisedClaim[] = [];
+    for (const planned of plan) {
+      const { detector, place } = planned;
+      const state = node.states[place] ?? detector.newState(this.#cells);
+      node.states[place] = state;
+      const verdicts = detector.measure?.(state, reading, nowMs, this.#contextOf(node, planned)) ?? [];
+      this.#raise(verdicts, node, planned, claims);
+    }
+    return claims;
+  }
+
   /** Lets time pass, as a tick of the log tells it. */
   tick(atMs: number): readonly RaisedClaim[] {
     const nowMs = this.#passTo(atMs);
@@ -169,7 +189,8 @@ export class Claimant {
     this.#minute = minute;
     let weightSum = 0;
     for (const node of this.#tree.nodes()) {
-      weightSum += spendWeight(node);
+      // What an instance answers is weighed with its tenants.
+      if (!scopeRules[node.scope].measured) weightSum += spendWeight(node);
       if (nowMs - node.lastArrivalMs < quietMs) continue;
       for (const planned of this.#plan.get(node.scope) ?? []) {
         this.#refreshAlarm(node);

@@ -2,6 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { detectors } from "../../detectors/detectors.ts";
+import type { EnergyReading } from "../model/energy-reading.ts";
 import type { Finding, IncidentName } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { DetectorChoices } from "./detector-plan.ts";
@@ -13,6 +14,7 @@ export interface WatchedEntry {
   readonly arrivedAtMs: number;
   readonly records: readonly UsageRecord[];
   readonly accepted?: readonly IncidentName[];
+  readonly readings?: readonly EnergyReading[];
 }
 
 export interface LoggedEntry {
@@ -47,8 +49,9 @@ export function judgeHere(
 ): OpenJudge {
   return (snapshot) => {
     const watcher = new Watcher({ detectors, choices, limits: { seriesMax, passingMax: seriesMax } }, snapshot);
-    const judgeEntry = ({ arrivedAtMs, records, accepted = [] }: WatchedEntry): Finding[] => {
+    const judgeEntry = ({ arrivedAtMs, records, accepted = [], readings = [] }: WatchedEntry): Finding[] => {
       const findings = accepted.flatMap((name) => watcher.accept(name, arrivedAtMs));
+      for (const reading of readings) findings.push(...watcher.measure(reading, arrivedAtMs));
       if (records.length === 0) return findings.concat(watcher.tick(arrivedAtMs));
       for (const record of differences(records)) {
         for (const finding of watcher.observe(record, arrivedAtMs)) findings.push(finding);

@@ -11,45 +11,77 @@ export interface ScopeRule {
   readonly names: (record: UsageRecord) => Series;
   /** Scopes that come and go (runs, sessions, users) are bounded apart, and the one silent for longest goes first. */
   readonly passing: boolean;
+  /** Such series begin with a measurement of theirs, and not with a record. */
+  readonly measured: boolean;
 }
 
 /** Wider scopes stand before narrower ones. */
 export const scopeRules: Readonly<Record<Scope, ScopeRule>> = {
-  fleet: { parent: null, key: () => "", names: () => ({}), passing: false },
+  fleet: { parent: null, key: () => "", names: () => ({}), passing: false, measured: false },
   provider: {
     parent: "fleet",
     key: ({ provider, model }) => (model === "" ? null : `${provider}/${model}`),
     names: ({ provider, model }) => ({ provider, model }),
     passing: false,
+    measured: false,
   },
-  tenant: { parent: "fleet", key: ({ tenant }) => tenant, names: ({ tenant }) => ({ tenant }), passing: false },
+  tenant: {
+    parent: "fleet",
+    key: ({ tenant }) => tenant,
+    names: ({ tenant }) => ({ tenant }),
+    passing: false,
+    measured: false,
+  },
   feature: {
     parent: "tenant",
     key: ({ feature }) => feature,
     names: ({ feature }) => (feature === "" ? {} : { feature }),
     passing: false,
+    measured: false,
   },
   model: {
     parent: "feature",
     key: ({ model }) => named(model),
     names: ({ model }) => ({ model }),
     passing: false,
+    measured: false,
   },
   prompt: {
     parent: "feature",
     key: ({ promptName }) => named(promptName),
     names: ({ promptName }) => ({ promptName }),
     passing: false,
+    measured: false,
   },
-  user: { parent: "tenant", key: ({ user }) => named(user), names: ({ user }) => ({ user }), passing: true },
+  user: {
+    parent: "tenant",
+    key: ({ user }) => named(user),
+    names: ({ user }) => ({ user }),
+    passing: true,
+    measured: false,
+  },
   session: {
     parent: "tenant",
     key: ({ session }) => named(session),
     names: ({ session }) => ({ session }),
     passing: true,
+    measured: false,
   },
   // Under its feature, whose tools' habits it is judged by: a run of two features is two series.
-  run: { parent: "feature", key: ({ run }) => named(run), names: ({ run }) => ({ run }), passing: true },
+  run: {
+    parent: "feature",
+    key: ({ run }) => named(run),
+    names: ({ run }) => ({ run }),
+    passing: true,
+    measured: false,
+  },
+  instance: {
+    parent: "fleet",
+    key: ({ instance }) => named(instance),
+    names: ({ instance }) => ({ instance }),
+    passing: false,
+    measured: true,
+  },
 };
 
 export const scopeNames = Object.keys(scopeRules) as readonly Scope[];

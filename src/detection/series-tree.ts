@@ -48,8 +48,18 @@ interface Step {
   /** Of the scope, in `scopeNames`. */
   readonly number: number;
   readonly passing: boolean;
+  readonly measured: boolean;
   readonly key: (record: UsageRecord) => string | null;
   readonly above: number;
+}
+
+/** A series to be made. */
+interface Named {
+  readonly key: string;
+  /** What it adds to the names of its parent. */
+  readonly names: Series;
+  readonly atMs: number;
+  readonly arrivedAtMs: number;
 }
 
 /** A record and its times. */
@@ -99,12 +109,13 @@ export class SeriesTree {
     this.newcomers = new Newcomers(saved?.newcomers);
     this.scopes = withAncestors(scopes);
     this.#steps = this.scopes.slice(1).map((scope) => {
-      const { parent, key, passing } = scopeRules[scope];
+      const { parent, key, passing, measured } = scopeRules[scope];
       return {
         scope,
         number: scopeNames.indexOf(scope),
         key,
         passing,
+        measured,
         above: parent === null ? -1 : this.scopes.indexOf(parent),
       };
     });
@@ -140,16 +151,26 @@ export class SeriesTree {
   #child(above: SeriesNode, step: Step, key: string, seen: Seen): SeriesNode | null {
     const known = above.children?.[step.number]?.get(key);
     if (known !== undefined) return known;
+    if (step.measured) return null;
     const { scope, passing } = step;
     const { record, arrivedAtMs } = seen;
     const earlier = passing ? this.newcomers.meet(nameOf(scope, key, record), { record, arrivedAtMs }) : noneEarlier;
     if (earlier === null) return null;
     // It began with the record that was kept for it, and that one counts as this one will.
     const first = earlier.map((met) => ({ ...met, atMs: timeOf(met.record, met.arrivedAtMs) }));
-    const node = this.#add(above, step, key, first[0] ?? seen);
+    const node = this.#add(above, step, { key, names: scopeRules[scope].names(record), ...timesOf(first[0] ?? seen) });
     for (const each of first) weigh(node, each);
     if (earlier.length > 0) this.promoted.push({ node, earlier });
     return node;
+  }
+
+  /** The node of an instance that is measured, made where it is new; null where no detector asks for them. */
+  measured(instance: string, arrivedAtMs: number): SeriesNode | null {
+    const step = this.#steps.find(({ scope }) => scope === "instance");
+    if (step === undefined) return null;
+    const known = this.root.children?.[step.number]?.get(instance);
+    if (known !== undefined) return known;
+    return this.#add(this.root, step, { key: instance, names: { instance }, atMs: arrivedAtMs, arrivedAtMs });
   }
 
   *nodes(): Generator<SeriesNode> {
@@ -162,13 +183,13 @@ export class SeriesTree {
     }
   }
 
-  #add(above: SeriesNode, { scope, number, passing }: Step, key: string, seen: Seen): SeriesNode {
-    const { record, atMs, arrivedAtMs } = seen;
+  #add(above: SeriesNode, { scope, number, passing }: Step, named: Named): SeriesNode {
+    const { key, names, atMs, arrivedAtMs } = named;
     const kind = passing ? "passing" : "lasting";
     if (this.#counts[kind] >= (passing ? this.#options.passingMax : this.#options.seriesMax)) {
       this.#forget(passing, above);
     }
-    const series = { ...above.series, ...scopeRules[scope].names(record) };
+    const series = { ...above.series, ...names };
     const node = newNode(scope, key, series, above, atMs, arrivedAtMs);
     above.children ??= [];
     const siblings = above.children[number] ?? new Map<string, SeriesNode>();
@@ -197,6 +218,10 @@ export class SeriesTree {
       this.#counts[passing ? "passing" : "lasting"]--;
     }
   }
+}
+
+function timesOf({ atMs, arrivedAtMs }: Pick<Seen, "atMs" | "arrivedAtMs">) {
+  return { atMs, arrivedAtMs };
 }
 
 function nameOf(scope: Scope, name: string, { tenant, feature }: UsageRecord): string {

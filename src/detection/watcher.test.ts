@@ -194,3 +194,58 @@ it("a clock a day ahead ends no window and hides nothing", () => {
   });
   expect(new Set(incidentsOf(arrivals).map(({ series }) => series.feature))).toEqual(wrong);
 });
+
+it("judges the energy of an instance from its first reading on, the same when restored between; other series are as without", () => {
+  const hours = 14;
+  const run = (measures: boolean, restoreAt = -1) => {
+    const findings: Finding[] = [];
+    const settings = { detectors, choices: {}, limits: { seriesMax: 1000, passingMax: 1000 } };
+    let watcher = new Watcher(settings);
+    for (let minute = 0; minute < hours * 60; minute++) {
+      const fromMs = startMs + minute * minuteMs;
+      const nowMs = fromMs + minuteMs;
+      if (minute === restoreAt) watcher = new Watcher(settings, watcher.snapshot());
+      const joules = 54_000 * (minute < 600 ? 1 : 1.4) * (minute % 2 === 0 ? 0.98 : 1.02);
+      for (const instance of measures ? ["gpu-1", "gpu-2"] : []) {
+        const used = instance === "gpu-1" ? joules : 54_000;
+        findings.push(...watcher.measure({ instance, fromUs: fromMs * 1000, toUs: nowMs * 1000, joules: used }, nowMs));
+      }
+      for (const [index, instance] of ["gpu-1", "gpu-2", "app"].entries()) {
+        const usage = { ...noUsage, input: 20_000, output: 40_000 };
+        const values = { instance, startUs: (nowMs - 900) * 1000, endUs: (nowMs - 1) * 1000, usage, costNanoUsd: 1e6 };
+        findings.push(...watcher.observe(usageRecord(values, 3 * minute + index), nowMs));
+      }
+      findings.push(...watcher.tick(nowMs));
+    }
+    return findings;
+  };
+  const whole = run(true);
+  const energy = whole.filter(({ detector }) => detector === "energy");
+  expect(energy.map(({ kind, series, status }) => ({ kind, series, status }))).toEqual(
+    energy.map(() => ({ kind: "tokens_per_joule", series: { instance: "gpu-1" }, status: "firing" })),
+  );
+  expect(energy.length).toBeGreaterThan(0);
+  for (const restoreAt of [1, 599, 640]) expect(run(true, restoreAt)).toEqual(whole);
+  expect(run(false)).toEqual(whole.filter(({ detector }) => detector !== "energy"));
+});
+
+it("tells of prompts that are paid for again as a ticket of their feature", () => {
+  const records = Array.from({ length: 600 }, (_, index) => {
+    const promptHash = (index % 3 === 0 ? 0x1000 + index : index % 3).toString(16).padStart(16, "0");
+    const startUs = (startMs + index * 6000) * 1000;
+    const values = {
+      promptHash,
+      startUs,
+      endUs: startUs + 1_000_000,
+      costNanoUsd: 1e7,
+      usage: { ...noUsage, input: 4000 },
+    };
+    return usageRecord(values, index + 1);
+  });
+  const found = opened([...backtest(arrivalsOf(records), options)]).filter(
+    ({ detector }) => detector === "duplicate-prompts",
+  );
+  expect(found).toMatchObject([
+    { kind: "duplicate_prompts", severity: "ticket", series: { tenant: "acme", feature: "search" } },
+  ]);
+});

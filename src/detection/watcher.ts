@@ -4,6 +4,7 @@
  */
 
 import { deserialize, serialize } from "node:v8";
+import type { EnergyReading } from "../model/energy-reading.ts";
 import type { Finding, IncidentName } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { Claimant, type ClaimantOptions, type SavedClaimant } from "./claimant.ts";
@@ -54,6 +55,11 @@ export class Watcher {
   observe(record: UsageRecord, arrivedAtMs: number): readonly Finding[] {
     const claims = this.#claimant.observe(record, arrivedAtMs);
     return claims.length === 0 ? nothing : this.#raise(claims, arrivedAtMs);
+  }
+
+  /** Takes a measurement of an instance. */
+  measure(reading: EnergyReading, nowMs: number): readonly Finding[] {
+    return this.#raise(this.#claimant.measure(reading, nowMs), nowMs);
   }
 
   /** Lets time pass, as a tick of the log tells it. */

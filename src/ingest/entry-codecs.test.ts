@@ -185,6 +185,20 @@ describe("an entry of the usage log", () => {
     });
   });
 
+  it("keeps what was measured, without records", () => {
+    const readings = [
+      { instance: "gpu-1", fromUs: 1_763_625_600_000_000, toUs: 1_763_625_660_000_000, joules: 24_000.125 },
+      { instance: "é".repeat(256), fromUs: 0, toUs: 1, joules: 0 },
+    ];
+    const entry = { arrivedAtMs: 5, records: [], readings };
+    expect(decodeUsageEntry(encodeUsageEntry(entry))).toEqual(entry);
+    const many = {
+      ...entry,
+      readings: Array.from({ length: 1000 }, (_, index) => ({ ...readings[1], instance: `${index}` })),
+    };
+    expect(decodeUsageEntry(encodeUsageEntry(many as typeof entry))).toEqual(many);
+  });
+
   it("gives equal bytes for equal entries, whatever was encoded between them", () => {
     const entry = { arrivedAtMs: 1, records: records.slice(0, 10) };
     const before = encodeUsageEntry(entry);

@@ -2,6 +2,7 @@
 
 import type { UsageLog } from "../event-log/usage-log.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
+import type { Said } from "./said-codec.ts";
 import { encodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
 export interface SayOptions {
@@ -12,10 +13,7 @@ export interface SayOptions {
 }
 
 /** Appends an entry without records between two steps of the resolver. Resolves when it is durable. */
-export function sayBetween(
-  { usage, fresh, between }: SayOptions,
-  said: Omit<UsageEntry, "arrivedAtMs" | "records">,
-): Promise<void> {
+export function sayBetween({ usage, fresh, between }: SayOptions, said: Said): Promise<void> {
   return between(async (arrivedAtMs) => {
     const entry: UsageEntry = { arrivedAtMs, records: [], ...said };
     const [offset = 0] = await usage.commit({

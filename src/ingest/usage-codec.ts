@@ -3,26 +3,20 @@
  * entry's table, and of the names only those that differ from the record before.
  */
 
-import type { IncidentName } from "../model/finding.ts";
 import type { Modalities, Usage } from "../model/usage.ts";
 import type { CostStatus, Operation, UsageRecord } from "../model/usage-record.ts";
 import { type EntryReader, EntryWriter, readWhole } from "./entry-bytes.ts";
+import { readSaid, type Said, writeSaid } from "./said-codec.ts";
 
 /** Records resolved together. Without records it is a tick: it only tells the time. */
-export interface UsageEntry {
+export interface UsageEntry extends Said {
   readonly arrivedAtMs: number;
   readonly records: readonly UsageRecord[];
-  /** Incidents that somebody calls the new normal; in an entry of its own, left out where there are none. */
-  readonly accepted?: readonly IncidentName[];
 }
 
-/** Version 2 had no hash of prompts and no readings of power: its entries read as having neither. */
+/** Version 2 had no hash of prompts, and nothing that is said beside records: its entries read as having neither. */
 const versions = { oldest: 2, newest: 3 } as const;
 const recordBytesMax = 384;
-/** Of the numbers of its texts: a series has at most eleven names. */
-const acceptedBytesMax = 128;
-/** Place of its texts among the names of a record: of none of them. */
-const acceptedName = 31;
 const flagsSeparator = "\n";
 
 /** Bits of a record's first byte. */
@@ -65,7 +59,7 @@ function namesOf(record: UsageRecord, names: string[]): void {
 const writer = new EntryWriter();
 
 /** An entry as it is written into the log. Equal entries give equal bytes. */
-export function encodeUsageEntry({ arrivedAtMs, records, accepted = [] }: UsageEntry): Uint8Array<ArrayBuffer> {
+export function encodeUsageEntry({ arrivedAtMs, records, ...said }: UsageEntry): Uint8Array<ArrayBuffer> {
   writer.begin(versions.newest, arrivedAtMs);
   writer.count(records.length);
   let before: string[] = [];
@@ -77,27 +71,8 @@ export function encodeUsageEntry({ arrivedAtMs, records, accepted = [] }: UsageE
     writeChanged(names, before);
     [before, names] = [names, before];
   }
-  writeAccepted(accepted);
+  writeSaid(writer, said);
   return writer.end();
-}
-
-function writeAccepted(accepted: readonly IncidentName[]): void {
-  writer.reserve((1 + accepted.length) * acceptedBytesMax);
-  writer.count(accepted.length);
-  for (const { kind, series } of accepted) {
-    const names = Object.entries(series);
-    writer.text(kind, acceptedName);
-    writer.count(names.length);
-    for (const text of names.flat()) writer.text(text, acceptedName);
-  }
-}
-
-function readAccepted(reader: EntryReader): readonly IncidentName[] {
-  return Array.from({ length: reader.length() }, () => {
-    const kind = reader.text();
-    const names = Array.from({ length: reader.length() }, () => [reader.text(), reader.text()] as const);
-    return { kind, series: Object.fromEntries(names) };
-  });
 }
 
 function writeRecord(record: UsageRecord): void {
@@ -173,8 +148,7 @@ function writeChanged(names: readonly string[], before: readonly string[]): void
 export function decodeUsageEntry(payload: Uint8Array): UsageEntry {
   return readWhole(payload, versions, "usage", (reader, arrivedAtMs) => {
     const records = readRecords(reader);
-    const accepted = payload[0] === versions.oldest ? [] : readAccepted(reader);
-    return accepted.length === 0 ? { arrivedAtMs, records } : { arrivedAtMs, records, accepted };
+    return payload[0] === versions.oldest ? { arrivedAtMs, records } : { arrivedAtMs, records, ...readSaid(reader) };
   });
 }
 

@@ -15,6 +15,8 @@ export interface Series {
   readonly user?: string;
   readonly session?: string;
   readonly run?: string;
+  /** The process that sent the records. */
+  readonly instance?: string;
 }
 
 export type Severity = "info" | "ticket" | "page";

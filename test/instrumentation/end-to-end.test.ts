@@ -132,6 +132,22 @@ it("`burnwatch cost --by feature,user` shows them, and nothing is missing from t
   expect(completeness).toBe(1);
 });
 
+it("the same prompt has one hash, whoever asks, streamed or not, and is found by it", async () => {
+  const rows = await sql<{ feature: string; hash: string; calls: number }>(
+    burnwatch.apiUrl,
+    "SELECT feature, prompt_hash AS hash, toInt32(count()) AS calls FROM usage GROUP BY feature, hash ORDER BY feature, calls DESC",
+  );
+  // Two SDKs and two users ask four things, one of them with and without a stream; the essay likewise, with one SDK.
+  expect(rows.map(({ feature, calls }) => [feature, calls])).toEqual([
+    ["chat", 8],
+    ["chat", 4],
+    ["chat", 4],
+    ["chat", 4],
+    ["essay", 4],
+  ]);
+  expect(rows.filter(({ hash }) => !/^[0-9a-f]{16}$/.test(hash))).toEqual([]);
+});
+
 it("the packed package is what an application installs", () => {
   buildOnce();
   const packed = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {

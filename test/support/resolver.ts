@@ -26,6 +26,8 @@ export interface ResolverRig {
   readonly table: UsageRecord[];
   readonly steps: ResolvedStep[];
   usage(): LmdbUsageLog;
+  /** As the resolver's own. */
+  between: Resolver["between"];
   /** Sends spans as one export and waits until they are resolved. */
   send(...spans: readonly Span[]): Promise<void>;
   /** Lets half a minute pass, and waits until every trace that waited to be quiet is decided. */
@@ -46,6 +48,7 @@ export function openResolverRig(startMs: number, heldLimits?: HeldLimits): Resol
     table,
     steps,
     usage: () => open.usage,
+    between: (work) => open.resolver.between(work),
     async send(...spans) {
       const decoded = { spans, otherSpans: 0, rejected: [] };
       const encoded = encodeExport(decoded, { arrivedAtMs: rig.clockMs, oldestMs: 90 * dayMs });

@@ -36,6 +36,7 @@ function point(over: Partial<MetricPoint> = {}): MetricPoint {
 function acceptorOf(store: MetricAcceptorOptions["store"], over: Partial<MetricAcceptorOptions> = {}): MetricAcceptor {
   return new MetricAcceptor({
     store,
+    logEnergy: async () => {},
     space: { shortage: () => null },
     now: () => nowMs,
     oldestMs: 30 * 86_400_000,

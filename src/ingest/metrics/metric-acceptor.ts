@@ -5,15 +5,19 @@
  */
 
 import type { DiskSpace } from "../../event-log/disk-space.ts";
+import type { EnergyReading } from "../../model/energy-reading.ts";
 import type { Store } from "../../store/store.ts";
 import type { AcceptOutcome } from "../accept-outcome.ts";
 import type { DecodedMetrics, MetricPoint, RejectedPoint } from "./decoded-metrics.ts";
+import { EnergyReadings } from "./energy-readings.ts";
 import { metricRows, type StreamTotal, type StreamTotals } from "./metric-rows.ts";
 import { SeriesLimits, type SeriesMax } from "./series-limits.ts";
 import { readStreamTotals } from "./stream-totals.ts";
 
 export interface MetricAcceptorOptions {
   readonly store: Pick<Store, "insertMetrics" | "query">;
+  /** Takes measured energy into the log that detectors read. Resolves when it is durable. */
+  readonly logEnergy: (readings: readonly EnergyReading[]) => Promise<void>;
   readonly space: Pick<DiskSpace, "shortage">;
   readonly now: () => number;
   /** Points older than this are refused: their rows would expire at once. */
@@ -44,6 +48,7 @@ export class MetricAcceptor {
   #pendingPoints = 0;
   #running: Promise<void> | undefined;
   #stopping = false;
+  readonly #energy = new EnergyReadings();
   /** Undefined until it is read from the table, and again after an insert that may or may not have happened. */
   #totals: Totals | undefined;
 
@@ -101,12 +106,16 @@ export class MetricAcceptor {
   }
 
   async #store(points: readonly MetricPoint[]): Promise<AcceptOutcome> {
-    const { store, now, seriesMax } = this.#options;
+    const { store, logEnergy, now, seriesMax } = this.#options;
     try {
       const nowUs = now() * 1000;
       const { series } = seriesMax;
       this.#totals ??= new Totals(await readStreamTotals(store, nowUs - streamsKnownMs * 1000, series), series);
-      await store.insertMetrics(metricRows(points, this.#totals, nowUs));
+      const rows = metricRows(points, this.#totals, nowUs);
+      await store.insertMetrics(rows);
+      // After the rows, whose repeat says nothing new: where this fails, these joules are missing and none count twice.
+      const readings = this.#energy.of(rows.points);
+      if (readings.length > 0) await logEnergy(readings);
       return { kind: "accepted", rejected: [] };
     } catch (error) {
       this.#totals = undefined;
