@@ -10,7 +10,7 @@ import { askSql } from "../query/ask-sql.ts";
 import { type CostRequest, cost } from "../query/cost.ts";
 import { dimensions } from "../query/dimensions.ts";
 import type { QueryLimits, Store } from "../store/store.ts";
-import { RequestError, sendJson, sendText } from "./answer.ts";
+import { notInCluster, RequestError, sendJson, sendText } from "./answer.ts";
 import { parseTime } from "./duration.ts";
 import { instrumentationRoute } from "./instrumentation-package.ts";
 import type { Metrics } from "./metrics.ts";
@@ -37,9 +37,10 @@ export interface Check {
 export interface ApiOptions extends PriceRoutesOptions {
   readonly version: string;
   readonly metrics: Metrics;
-  readonly tail: TailHub<UsageRecord>;
+  /** Null in a cluster, as are others below: what no process of it knows is answered as such. */
+  readonly tail: TailHub<UsageRecord> | null;
   readonly rawRetentionDays: number;
-  readonly alerts: () => readonly Alert[];
+  readonly alerts: () => readonly Alert[] | Promise<readonly Alert[]>;
   readonly quality: () => Promise<Quality>;
   readonly status: () => Promise<Record<string, unknown>>;
   readonly ready: () => string | null;
@@ -47,7 +48,9 @@ export interface ApiOptions extends PriceRoutesOptions {
   readonly tokens: () => Promise<readonly TokenComparison[]>;
   /** Resolves once everything acknowledged before the call can be queried and was judged; rejects after the time. */
   readonly settle: (timeoutMs: number) => Promise<void>;
-  readonly producer: (id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> };
+  readonly producer:
+    | ((id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> })
+    | null;
 }
 
 /** Of one statement of a user's own. */
@@ -175,7 +178,7 @@ function askRoutes(options: ApiOptions): Route[] {
       summary: "Alerts that are firing; with all=1 also the resolved ones.",
       query: z.strictObject({ all: z.enum(["0", "1"]).default("0") }),
       serve: async ({ response, query }) => {
-        const shown = alerts().filter((alert) => query["all"] === "1" || alert.status === "firing");
+        const shown = (await alerts()).filter((alert) => query["all"] === "1" || alert.status === "firing");
         sendJson(response, { alerts: shown.map(alertJson), ...(await quality()) });
       },
     },
@@ -183,7 +186,10 @@ function askRoutes(options: ApiOptions): Route[] {
       method: "GET",
       path: "/api/v1/tail",
       summary: "Calls as they are resolved, one JSON object a line, until the connection is closed.",
-      serve: async ({ response }) => tail.follow(response),
+      serve: async ({ response }) =>
+        tail === null
+          ? notInCluster("following calls", "ask /api/v1/sql for the latest of the table usage")
+          : tail.follow(response),
     },
   ];
 }
@@ -212,7 +218,10 @@ function replayRoutes({ store, settle, producer }: ApiOptions): Route[] {
       method: "GET",
       path: "/api/v1/producers/{id}",
       summary: "Spans refused to one producer since this server started, by reason.",
-      serve: async ({ response, segments }) => sendJson(response, producer(segments["id"] ?? "")),
+      serve: async ({ response, segments }) =>
+        producer === null
+          ? notInCluster("counting refusals by producer", "see burnwatch_spans_rejected_total of each collector")
+          : sendJson(response, producer(segments["id"] ?? "")),
     },
   ];
 }
