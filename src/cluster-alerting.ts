@@ -47,6 +47,7 @@ async function openAlerter(options: AlerterPart, partition: number): Promise<Par
   const { config, log, metrics } = options;
   const stageLog = await KafkaStageLog.open({
     ...placeOf(options, partition),
+    paceNow: null,
     lingerMs,
     fetchFailed: fetchFailed(log),
   });
@@ -63,7 +64,7 @@ async function openAlerter(options: AlerterPart, partition: number): Promise<Par
     now,
     report: async ([findings = []], offset) => {
       if (findings.length > 0) await alerter.report(findings, offset);
-      await stageLog.tell([], offset);
+      await stageLog.tell([], { offset, atMs: 0 });
     },
   });
   log.info({ from: worker.offset(), webhook: config.webhook !== null }, "alerting");

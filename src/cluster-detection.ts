@@ -60,6 +60,7 @@ async function openStage(
     topic: inputOf(stage, topics),
     partition,
     snapshots: topics.snapshots,
+    paceNow: stage === "parts" ? now : null,
     lingerMs,
     fetchFailed: fetchFailed(log),
   });
@@ -72,13 +73,14 @@ async function openStage(
     saveEveryMs,
     now,
     report: async ([claimed], offset) => {
-      if (claimed !== undefined) await stageLog.tell(told(claimed), offset);
+      if (claimed !== undefined) await stageLog.tell(told(claimed), { offset, atMs: claimed.atMs });
     },
   });
   log.info({ stage, partition, from: worker.offset(), told: stageLog.toldOffset() }, "detecting");
   return {
     failed: Promise.race([worker.start().failed, stageLog.failed]),
     async stop() {
+      stageLog.hurry();
       // What cannot be saved is judged again by whoever comes next.
       await worker.stop().catch((error: Error) => log.warn({ stage, partition, error: error.message }, "not saved"));
       await stageLog.close();

@@ -296,10 +296,12 @@ function routesOf(
     tail,
     rawRetentionDays: config.rawRetentionDays,
     now,
-    repricer,
-    priceList: () => {
-      file.refresh();
-      return { file: file.path, version: book.list()?.version ?? null, entries: book.list()?.entries.length ?? 0 };
+    pricing: {
+      repricer,
+      priceList: () => {
+        file.refresh();
+        return { file: file.path, version: book.list()?.version ?? null, entries: book.list()?.entries.length ?? 0 };
+      },
     },
     alerts: () => alerter.alerts(),
     accept: (alert) => say({ accepted: [incidentOf(alert)] }),

@@ -1,21 +1,22 @@
 /** A process of a cluster: the parts it was asked to run, over Kafka and a ClickHouse server. */
 
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { Logger } from "pino";
 import type { Terminal } from "./channels/terminal.ts";
 import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./cluster.ts";
 import { openAlerters } from "./cluster-alerting.ts";
+import { createClusterApi } from "./cluster-api.ts";
 import { openDetectors } from "./cluster-detection.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
 import type { KafkaClient } from "./event-log/kafka-client.ts";
 import { createKafkaTopics } from "./event-log/kafka-topics.ts";
-import { createMetrics } from "./http/metrics.ts";
+import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
 import { openPrices } from "./pipeline.ts";
 import type { Store } from "./store/store.ts";
 
-export type Role = "collector" | "resolver" | "writer" | "detector" | "alerter";
+export type Role = "collector" | "resolver" | "writer" | "detector" | "alerter" | "api";
 
 export interface RolesOptions {
   readonly config: Config;
@@ -23,6 +24,7 @@ export interface RolesOptions {
   readonly roles: ReadonlySet<Role>;
   /** Where alerts are shown. */
   readonly terminal: Terminal;
+  readonly version: string;
   /** Stays open when the parts have stopped. */
   readonly client: KafkaClient;
   readonly openStore: (config: Config) => Promise<Store>;
@@ -45,9 +47,10 @@ export const roleSummaries: Readonly<Record<Role, string>> = {
   writer: "writes records into ClickHouse, and keeps its tables",
   detector: "says what is unusual in the records",
   alerter: "makes alerts of it, with causes from ClickHouse, and tells the channels: one works, others stand by",
+  api: "answers the console and whoever else asks",
 };
 
-const needStore: ReadonlySet<Role> = new Set<Role>(["resolver", "writer", "alerter"]);
+const needStore: ReadonlySet<Role> = new Set<Role>(["resolver", "writer", "alerter", "api"]);
 
 /**
  * The parts of a process of a cluster; null for the one process that does everything.
@@ -85,22 +88,16 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
     await createKafkaTopics(client, layoutOf(config), { horizonMs: config.identityHours * 3_600_000 });
     const metrics = createMetrics(null);
     const part = { config, log, client, metrics };
-    if ([...roles].some((role) => needStore.has(role))) await startWorkers({ ...options, ...part }, undo);
+    const stored = [...roles].some((role) => needStore.has(role));
+    const store = stored ? await startWorkers({ ...options, ...part }, undo) : null;
     if (roles.has("detector")) {
       const detectors = openDetectors(part);
       undo.push(() => detectors.stop());
       await detectors.start();
     }
     const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
-    const api = createServer(async (request, response) => {
-      const asked = request.url === "/metrics";
-      // It listens once its parts have begun; what they wait for they say in the log.
-      const known = asked || request.url === "/healthz" || request.url === "/readyz";
-      response.writeHead(known ? 200 : 404, {
-        "content-type": metrics.registry.contentType,
-      });
-      response.end(asked ? await metrics.registry.metrics() : "");
-    });
+    const isAsked = roles.has("api") && store !== null;
+    const api = isAsked ? createClusterApi({ ...part, store, version: options.version }) : pulse(metrics);
     return { roles, ...ports, apiPort: await listenHttp(config.api, "api", api, undo), stop };
   } catch (error) {
     await stop();
@@ -108,10 +105,20 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   }
 }
 
+/** Of a process without the API: it listens once its parts have begun; what they wait for they say in the log. */
+function pulse({ registry }: Metrics): Server {
+  return createServer(async (request, response) => {
+    const asked = request.url === "/metrics";
+    const known = asked || request.url === "/healthz" || request.url === "/readyz";
+    response.writeHead(known ? 200 : 404, { "content-type": registry.contentType });
+    response.end(asked ? await registry.metrics() : "");
+  });
+}
+
 async function startWorkers(
   { roles, openStore, terminal, ...part }: PartOptions & RolesOptions,
   undo: (() => Promise<void>)[],
-): Promise<void> {
+): Promise<Store> {
   const { config, log } = part;
   const store = await openStore(config);
   undo.push(() => store.close());
@@ -134,6 +141,7 @@ async function startWorkers(
     undo.push(() => alerters.stop());
     await alerters.start();
   }
+  return store;
 }
 
 async function startCollector(part: PartOptions, undo: (() => Promise<void>)[]) {

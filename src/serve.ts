@@ -60,7 +60,7 @@ interface Asked {
 async function run(asked: Asked, config: Config, io: CommandIo): Promise<number> {
   if (asked.demo === true && asked.data === undefined) rmSync(config.data, { recursive: true, force: true });
   const log = logger(config, io);
-  const { version } = JSON.parse(readFileSync(packageFile, "utf8")) as { version: string };
+  const version = ownVersion();
   const terminal = { write: (text: string) => io.stdout.write(text), colours: colours(io) };
   let server: RunningServer;
   try {
@@ -90,7 +90,7 @@ async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo)
   let running: RunningRoles;
   try {
     const terminal = { write: (text: string) => io.stdout.write(text), colours: colours(io) };
-    running = await startRoles({ config, log, roles, client, openStore, terminal });
+    running = await startRoles({ config, log, roles, client, openStore, terminal, version: ownVersion() });
   } catch (error) {
     await client.close();
     io.stderr.write(`burnwatch serve: ${(error as Error).message}\n`);
@@ -99,13 +99,20 @@ async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo)
   const stopped = untilStopped(null);
   const send =
     running.otlpPort === null ? "" : `  send   OTLP/HTTP to http://127.0.0.1:${running.otlpPort}/v1/traces\n`;
-  io.stdout.write(`burnwatch ${[...roles].join(", ")} of ${config.kafkaPrefix} is ready\n${send}`);
+  const ask = roles.has("api")
+    ? `  ask    burnwatch alerts, cost ... with BURNWATCH_URL=http://127.0.0.1:${running.apiPort}\n`
+    : "";
+  io.stdout.write(`burnwatch ${[...roles].join(", ")} of ${config.kafkaPrefix} is ready\n${send}${ask}`);
   const reason = await stopped;
   log.info({ reason }, "stopping: delivering what was begun");
   await running.stop();
   await client.close();
   log.info("stopped");
   return codeOf(reason);
+}
+
+function ownVersion(): string {
+  return (JSON.parse(readFileSync(packageFile, "utf8")) as { version: string }).version;
 }
 
 /** An error that nobody took is no decision to stop. */

@@ -222,7 +222,8 @@ export class ServerState {
   }
 }
 
-async function unpricedShare(store: Store): Promise<number | null> {
+/** Of the calls of the last day, null where there were none. */
+export async function unpricedShare(store: Store): Promise<number | null> {
   const [row] = await store.query<{ unpriced: string; calls: string }>(
     "SELECT sum(unpriced_calls) AS unpriced, sum(calls) AS calls FROM usage_by_15m WHERE slot >= now() - INTERVAL 1 DAY",
   );
@@ -230,7 +231,8 @@ async function unpricedShare(store: Store): Promise<number | null> {
   return calls === 0 ? null : Number(row?.unpriced ?? 0) / calls;
 }
 
-function check(name: string, status: Check["status"], detail: string, advice: string): Check {
+/** One line of the doctor; advice only where something is to be done. */
+export function check(name: string, status: Check["status"], detail: string, advice: string): Check {
   return { name, status, detail, advice: status === "ok" ? "" : advice };
 }
 

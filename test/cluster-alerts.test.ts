@@ -16,7 +16,7 @@ import type { LoggedEntry } from "../src/detection/judge.ts";
 import type { Stage } from "../src/detection/stages.ts";
 import { decodeUsageEntry, encodeUsageEntry } from "../src/ingest/usage-codec.ts";
 import { choicesOf } from "../src/pipeline.ts";
-import { freePort } from "./support/burnwatch.ts";
+import { burnwatch, freePort, settle } from "./support/burnwatch.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
 import { kafkaMissing } from "./support/kafka-broker.ts";
 import { postUntilAcked } from "./support/load.ts";
@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)("alerts of a cluster over a real broker",
     // In the middle of the incident; whoever comes next has a directory of its own, with nothing in it.
     await first.kill();
     await send(nowMs - minuteMs, ["chat", "search"]);
-    const third = await cluster.start("detector");
+    const third = await cluster.start("detector,api");
     await second.kill();
     await alerter.kill();
     await send(Date.now(), ["chat", "search", "draft"]);
@@ -91,6 +91,8 @@ describe.skipIf(missing !== undefined)("alerts of a cluster over a real broker",
     expect(posted.map(({ labels }) => labels["alertname"])).toEqual(posted.map(() => "spend_above_baseline"));
     expect(new Set(posted.map(({ annotations }) => annotations["cause"] !== undefined))).toEqual(new Set([true]));
 
+    await expectAnswers(third.apiUrl, 10 * features.length * (calmMinutes + 1));
+
     // Graceful ends save; what is read below is then at rest.
     expect(await intake.stop()).toBe(0);
     await cluster.judged(60_000);
@@ -98,6 +100,32 @@ describe.skipIf(missing !== undefined)("alerts of a cluster over a real broker",
     await expectUndisturbed(cluster);
   });
 });
+
+/** What the API of a cluster tells, and what it says that it cannot. */
+async function expectAnswers(apiUrl: string, calls: number): Promise<void> {
+  const answer = async (path: string) => {
+    const response = await fetch(`${apiUrl}/api/v1/${path}`);
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  await settle(apiUrl);
+  const { rows } = (await answer("cost?by=tenant")).body as { rows: Record<string, unknown>[] };
+  expect(rows).toMatchObject([{ tenant: "acme", calls }]);
+  const { body } = await answer("alerts");
+  expect(body).toMatchObject({ completeness: null, unpriced_share: 0 });
+  const labels = (body["alerts"] as Posted["alerts"]).map((alert) => alert.labels["feature"]);
+  expect(labels.sort()).toEqual(["chat", "draft", "search"]);
+  expect((await burnwatch(["alerts"], { BURNWATCH_URL: apiUrl })).stdout).toContain("search of tenant acme");
+  const lags = (await answer("status")).body["lag_seconds_by_part"] as Record<string, number>;
+  expect(Object.keys(lags)).toEqual(["resolver", "writer", "detector", "detector of wholes", "alerter"]);
+  for (const [path, what] of [
+    ["tail", "following calls"],
+    ["prices", "re-pricing"],
+    ["producers/any", "counting refusals"],
+  ] as const) {
+    const { status, body: refusal } = await answer(path);
+    expect([status, (refusal["error"] as { message: string }).message]).toEqual([501, expect.stringContaining(what)]);
+  }
+}
 
 /** Judges everything anew, and compares what stands in the topics with what should. */
 async function expectUndisturbed({ client, topics, prefix, environment }: TestCluster): Promise<void> {

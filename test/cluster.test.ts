@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)("a cluster over a real broker", () => {
       (await burnwatch(["serve", ...words], environment)).stderr;
     expect(await said(["--role", "collector"], {})).toContain("the parts of a cluster need kafka.brokers");
     expect(await said([], brokers)).toContain(
-      "say which parts with --role (collector, resolver, writer, detector, alerter)",
+      "say which parts with --role (collector, resolver, writer, detector, alerter, api)",
     );
     expect(await said(["--role", "writer"], brokers)).toContain("need clickhouse.url");
     expect(await said(["--role", "baker"], brokers)).toContain('got "baker"');

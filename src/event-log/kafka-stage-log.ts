@@ -8,6 +8,7 @@
 import type { LogReader } from "./event-log.ts";
 import type { KafkaClient, KafkaMessage, KafkaTransactions } from "./kafka-client.ts";
 import { KafkaLog } from "./kafka-log.ts";
+import { KafkaPace } from "./kafka-pace.ts";
 import { readSnapshot, type SnapshotPlace, type SnapshotTopic, writeSnapshot } from "./kafka-snapshots.ts";
 import type { Marks } from "./usage-log.ts";
 
@@ -20,6 +21,8 @@ export interface KafkaStageOptions {
   readonly partition: number;
   /** Where snapshots go: into the partition of the same number. */
   readonly snapshots: string;
+  /** The clock of who reads partitions side by side with others (`KafkaPace`); null where there is one partition. */
+  readonly paceNow: (() => number) | null;
   /** What is told waits so long for more. */
   readonly lingerMs: number;
   /** Told of each failed fetch; it is tried again until it succeeds. */
@@ -29,6 +32,8 @@ export interface KafkaStageOptions {
 interface Metadata {
   readonly version: 1;
   readonly marks: Readonly<Record<string, SnapshotPlace>>;
+  /** When what was told last had arrived. */
+  readonly atMs: number;
 }
 
 const pendingBytesMax = 4 * 1024 * 1024;
@@ -43,10 +48,12 @@ export class KafkaStageLog implements Marks {
   readonly #log: KafkaLog;
   readonly #places = new Map<string, SnapshotPlace>();
   readonly #values: Map<string, unknown>;
+  readonly #pace: KafkaPace | null;
   #pending: KafkaMessage[] = [];
   #pendingBytes = 0;
   #pendingOffset: number;
   #committed: number;
+  #toldMs: number;
   #timer: NodeJS.Timeout | undefined;
   /** Transactions follow each other. */
   #last: Promise<unknown> = Promise.resolve();
@@ -64,6 +71,9 @@ export class KafkaStageLog implements Marks {
     this.#committed = Math.max(known.committed, known.start);
     this.#pendingOffset = this.#committed;
     this.#values = known.values;
+    this.#toldMs = known.atMs;
+    const { paceNow } = options;
+    this.#pace = paceNow === null ? null : new KafkaPace({ others: () => othersOf(options), now: paceNow });
     for (const [name, place] of known.places) this.#places.set(name, place);
   }
 
@@ -73,13 +83,13 @@ export class KafkaStageLog implements Marks {
     // First: from here on nobody else tells anything.
     const transactions = await client.transactions(`${group}.${partition}`);
     try {
-      const { committed, places } = await placesOf(options);
+      const { committed, places, atMs } = await placesOf(options);
       const values = new Map<string, unknown>();
       for (const [name, place] of places) values.set(name, await readSnapshot(snapshotTopic(options), place));
       const start = await client.startOffset(topic, partition);
       const told = fetchFailed === undefined ? {} : { failed: fetchFailed };
       const log = await KafkaLog.open({ client, topic, partition, ...told });
-      return new KafkaStageLog(options, transactions, { log, start, committed, places, values });
+      return new KafkaStageLog(options, transactions, { log, start, committed, places, values, atMs });
     } catch (error) {
       await transactions.close().catch(() => undefined);
       throw error;
@@ -108,9 +118,14 @@ export class KafkaStageLog implements Marks {
     this.#values.set(name, value);
   }
 
-  /** Tells what follows from the entry at `offset`, unless it was told before. Resolves when more may come. */
-  async tell(messages: readonly KafkaMessage[], offset: number): Promise<void> {
+  /**
+   * Tells what follows from the entry at `offset`, which arrived at `atMs`, unless it was told before. Resolves when more
+   * may come.
+   */
+  async tell(messages: readonly KafkaMessage[], { offset, atMs }: Told): Promise<void> {
     if (offset <= this.#committed) return;
+    await this.#pace?.keep(atMs);
+    this.#toldMs = Math.max(this.#toldMs, atMs);
     this.#pending.push(...messages);
     this.#pendingOffset = offset;
     this.#pendingBytes += messages.reduce((sum, { value }) => sum + value.length, 0);
@@ -118,6 +133,11 @@ export class KafkaStageLog implements Marks {
     this.#timer ??= setTimeout(() => {
       this.#flush().catch(() => undefined);
     }, this.#options.lingerMs);
+  }
+
+  /** Waits for no other partition any longer: the last entry is to be told. */
+  hurry(): void {
+    this.#pace?.stop();
   }
 
   async close(): Promise<void> {
@@ -141,7 +161,7 @@ export class KafkaStageLog implements Marks {
     const committing = this.#last.then(async () => {
       const place = offset ?? this.#committed;
       const marks = Object.fromEntries(this.#places);
-      const metadata = JSON.stringify({ version: 1, marks } satisfies Metadata);
+      const metadata = JSON.stringify({ version: 1, marks, atMs: this.#toldMs } satisfies Metadata);
       const offsets = await this.#transactions.commit(messages, { group, topic, partition, offset: place, metadata });
       this.#committed = place;
       return offsets;
@@ -159,6 +179,13 @@ interface Known {
   readonly committed: number;
   readonly places: ReadonlyMap<string, SnapshotPlace>;
   readonly values: Map<string, unknown>;
+  readonly atMs: number;
+}
+
+/** An entry that something follows from. */
+export interface Told {
+  readonly offset: number;
+  readonly atMs: number;
 }
 
 /** A mark of a stage, as it was last saved; undefined where there is none. Takes nothing over. */
@@ -177,9 +204,16 @@ async function placesOf({
   partition,
 }: Pick<KafkaStageOptions, "client" | "group" | "topic" | "partition">) {
   const commit = (await client.committed(group, topic)).get(partition);
-  if (commit === undefined) return { committed: 0, places: new Map<string, SnapshotPlace>() };
-  const { marks } = metadataOf(commit.metadata, `${group} at ${partition}`);
-  return { committed: commit.offset, places: new Map(Object.entries(marks)) };
+  if (commit === undefined) return { committed: 0, places: new Map<string, SnapshotPlace>(), atMs: 0 };
+  const { marks, atMs } = metadataOf(commit.metadata, `${group} at ${partition}`);
+  return { committed: commit.offset, places: new Map(Object.entries(marks)), atMs };
+}
+
+async function othersOf({ client, group, topic, partition: own }: KafkaStageOptions): Promise<Map<number, number>> {
+  const others = new Map<number, number>();
+  for (const [partition, { metadata }] of await client.committed(group, topic))
+    if (partition !== own) others.set(partition, metadataOf(metadata, `${group} at ${partition}`).atMs);
+  return others;
 }
 
 function snapshotTopic({

@@ -4,15 +4,15 @@ import { z } from "zod";
 import { formatAmount } from "../model/amount.ts";
 import type { Alert } from "../model/finding.ts";
 import { formatUsd } from "../model/money.ts";
-import { RequestError, sendJson } from "./answer.ts";
+import { notInCluster, RequestError, sendJson } from "./answer.ts";
 import type { Quality } from "./quality.ts";
 import type { Route } from "./router.ts";
 
 export interface AlertRoutesOptions {
-  readonly alerts: () => readonly Alert[];
+  readonly alerts: () => readonly Alert[] | Promise<readonly Alert[]>;
   readonly quality: () => Promise<Quality>;
-  /** Says that a firing alert is the new normal; resolves when that is certain to be heard. */
-  readonly accept: (alert: Alert) => Promise<void>;
+  /** Says that a firing alert is the new normal; resolves when that is certain to be heard. Null in a cluster. */
+  readonly accept: ((alert: Alert) => Promise<void>) | null;
 }
 
 export function alertRoutes({ alerts, quality, accept }: AlertRoutesOptions): Route[] {
@@ -23,7 +23,7 @@ export function alertRoutes({ alerts, quality, accept }: AlertRoutesOptions): Ro
       summary: "Alerts that are firing; with all=1 also the resolved ones.",
       query: z.strictObject({ all: z.enum(["0", "1"]).default("0") }),
       serve: async ({ response, query }) => {
-        const shown = alerts().filter((alert) => query["all"] === "1" || alert.status === "firing");
+        const shown = (await alerts()).filter((alert) => query["all"] === "1" || alert.status === "firing");
         sendJson(response, { alerts: shown.map(alertJson), ...(await quality()) });
       },
     },
@@ -33,8 +33,10 @@ export function alertRoutes({ alerts, quality, accept }: AlertRoutesOptions): Ro
       summary: "Says that a firing alert is the new normal: it ends, and its baselines begin anew.",
       body: z.strictObject({}),
       serve: async ({ response, segments }) => {
+        if (accept === null)
+          return notInCluster("saying what is the new normal", "silence it where alerts are received");
         const fingerprint = segments["fingerprint"] ?? "";
-        const alert = alerts().find((each) => each.fingerprint === fingerprint);
+        const alert = (await alerts()).find((each) => each.fingerprint === fingerprint);
         if (alert === undefined)
           throw new RequestError(404, `no alert has the fingerprint "${fingerprint}"`, "burnwatch alerts shows them");
         if (alert.status !== "firing")

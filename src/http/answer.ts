@@ -15,6 +15,11 @@ export class RequestError extends Error {
   }
 }
 
+/** @throws RequestError that says what one process of a cluster cannot tell, and what to do instead. */
+export function notInCluster(what: string, hint: string): never {
+  throw new RequestError(501, `${what} is not part of a cluster yet`, hint);
+}
+
 export interface TextAnswer {
   readonly status?: number;
   readonly contentType: string;

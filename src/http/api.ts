@@ -8,7 +8,7 @@ import { type CostRequest, cost } from "../query/cost.ts";
 import { dimensions } from "../query/dimensions.ts";
 import type { QueryLimits, Store } from "../store/store.ts";
 import { type AlertRoutesOptions, alertRoutes } from "./alert-routes.ts";
-import { RequestError, sendJson, sendText } from "./answer.ts";
+import { notInCluster, RequestError, sendJson, sendText } from "./answer.ts";
 import { parseTime } from "./duration.ts";
 import { instrumentationRoute } from "./instrumentation-package.ts";
 import type { Metrics } from "./metrics.ts";
@@ -26,7 +26,8 @@ export interface Check {
 export interface ApiOptions extends PriceRoutesOptions, AlertRoutesOptions {
   readonly version: string;
   readonly metrics: Metrics;
-  readonly tail: TailHub<UsageRecord>;
+  /** Null in a cluster, as are others below: what no process of it knows is answered as such. */
+  readonly tail: TailHub<UsageRecord> | null;
   readonly rawRetentionDays: number;
   readonly status: () => Promise<Record<string, unknown>>;
   readonly ready: () => string | null;
@@ -34,7 +35,9 @@ export interface ApiOptions extends PriceRoutesOptions, AlertRoutesOptions {
   readonly tokens: () => Promise<readonly TokenComparison[]>;
   /** Resolves once everything acknowledged before the call can be queried and was judged; rejects after the time. */
   readonly settle: (timeoutMs: number) => Promise<void>;
-  readonly producer: (id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> };
+  readonly producer:
+    | ((id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> })
+    | null;
 }
 
 /** Of one statement of a user's own. */
@@ -161,7 +164,10 @@ function askRoutes(options: ApiOptions): Route[] {
       method: "GET",
       path: "/api/v1/tail",
       summary: "Calls as they are resolved, one JSON object a line, until the connection is closed.",
-      serve: async ({ response }) => tail.follow(response),
+      serve: async ({ response }) =>
+        tail === null
+          ? notInCluster("following calls", "ask /api/v1/sql for the latest of the table usage")
+          : tail.follow(response),
     },
   ];
 }
@@ -190,7 +196,10 @@ function replayRoutes({ store, settle, producer }: ApiOptions): Route[] {
       method: "GET",
       path: "/api/v1/producers/{id}",
       summary: "Spans refused to one producer since this server started, by reason.",
-      serve: async ({ response, segments }) => sendJson(response, producer(segments["id"] ?? "")),
+      serve: async ({ response, segments }) =>
+        producer === null
+          ? notInCluster("counting refusals by producer", "see burnwatch_spans_rejected_total of each collector")
+          : sendJson(response, producer(segments["id"] ?? "")),
     },
   ];
 }

@@ -8,7 +8,7 @@ import type { DifferenceRow } from "../repricing/reprice-difference.ts";
 import { type RepriceRange, UnknownConditionError } from "../repricing/reprice-range.ts";
 import { RepriceConflictError, type RepriceJob, type Repricer } from "../repricing/repricer.ts";
 import type { Store } from "../store/store.ts";
-import { RequestError, sendJson } from "./answer.ts";
+import { notInCluster, RequestError, sendJson } from "./answer.ts";
 import { parseTime } from "./duration.ts";
 import type { Route } from "./router.ts";
 
@@ -20,12 +20,17 @@ export interface PriceListStatus {
   readonly entries: number;
 }
 
-export interface PriceRoutesOptions {
-  readonly store: Store;
-  readonly now: () => number;
+/** What prices calls, where one process does. */
+export interface Pricing {
   /** Reads the list again if it has changed, then says what it is. */
   readonly priceList: () => PriceListStatus;
   readonly repricer: Repricer;
+}
+
+export interface PriceRoutesOptions {
+  readonly store: Store;
+  readonly now: () => number;
+  readonly pricing: Pricing | null;
 }
 
 const time = z.string().min(1);
@@ -35,7 +40,10 @@ const range = {
   where: z.record(z.string(), z.string()).default({}).describe("dimension: value"),
 };
 
-export function priceRoutes({ store, now, priceList, repricer }: PriceRoutesOptions): Route[] {
+export function priceRoutes({ store, now, pricing }: PriceRoutesOptions): Route[] {
+  const priced = () =>
+    pricing ??
+    notInCluster("re-pricing", "each resolver prices by the list it reads itself; calls of the past keep their price");
   const rangeOf = (body: Readonly<Record<string, unknown>>): RepriceRange => ({
     sinceUs: instant("since", String(body["since"]), now()) * 1000,
     untilUs: (body["until"] === undefined ? now() : instant("until", String(body["until"]), now())) * 1000,
@@ -57,7 +65,7 @@ export function priceRoutes({ store, now, priceList, repricer }: PriceRoutesOpti
       method: "GET",
       path: "/api/v1/prices",
       summary: "The user's own price list: its file, version and number of entries.",
-      serve: async ({ response }) => sendJson(response, priceList()),
+      serve: async ({ response }) => sendJson(response, priced().priceList()),
     },
     {
       method: "POST",
@@ -65,6 +73,7 @@ export function priceRoutes({ store, now, priceList, repricer }: PriceRoutesOpti
       summary: "What re-pricing a range would change, by tenant and model. Changes nothing.",
       body: z.strictObject(range),
       serve: async ({ response, body }) => {
+        const { priceList, repricer } = priced();
         priceList();
         const { rows, calls, priceVersion } = await repricer.difference(rangeOf(body)).catch(refused);
         sendJson(response, { price_version: priceVersion, calls, rows: rows.map(differenceJson) });
@@ -76,6 +85,7 @@ export function priceRoutes({ store, now, priceList, repricer }: PriceRoutesOpti
       summary: "Corrects the prices of a range; answers once that is certain to happen. Ask for the id how far it is.",
       body: z.strictObject({ ...range, price_version: z.string(), by: z.string().max(256).default("") }),
       serve: async ({ response, body }) => {
+        const { priceList, repricer } = priced();
         priceList();
         const asked = { by: String(body["by"]), priceVersion: String(body["price_version"]) };
         sendJson(response, jobJson(await repricer.apply(rangeOf(body), asked).catch(refused)));
@@ -86,7 +96,7 @@ export function priceRoutes({ store, now, priceList, repricer }: PriceRoutesOpti
       path: "/api/v1/reprices/{id}",
       summary: "How far a re-pricing is; those of the past are in the table `reprices`.",
       serve: async ({ response, segments }) => {
-        const job = repricer.job();
+        const job = priced().repricer.job();
         if (job === undefined || job.id !== segments["id"])
           throw new RequestError(404, `no re-pricing ${segments["id"]} runs`, "see the table reprices");
         sendJson(response, jobJson(job));

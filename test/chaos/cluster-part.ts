@@ -39,6 +39,7 @@ try {
     log,
     roles,
     client,
+    version: "chaos",
     terminal: { write: () => undefined, colours: false },
     openStore: async (of) => storeBetween(await openStore(of)),
   });
