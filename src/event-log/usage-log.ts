@@ -91,6 +91,8 @@ export interface ResolverStep {
   readonly inputOffset: number;
   /** Milliseconds of the clock when the step began: the arrival time of its records. */
   readonly arrivedAtMs: number;
+  /** When the newest span read so far had arrived, which is long ago where the resolver lags; by default `arrivedAtMs`. */
+  readonly inputArrivedAtMs?: number;
   /** Entries to append to the usage log; may be none. */
   readonly entries: readonly PartitionEntry[];
   /** Traces with those of their spans that are new or changed. */

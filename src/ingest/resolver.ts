@@ -74,6 +74,8 @@ export class Resolver {
   #lastRecordAtMs: number;
   /** Entries of the usage log never go back in time, though a large export is longer on its way than a small one. */
   #lastEntryAtMs: number;
+  /** When the newest span read had arrived; 0 before the first step. */
+  #inputArrivedAtMs = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: ResolverOptions) {
@@ -146,6 +148,7 @@ export class Resolver {
       if (entry === undefined) break;
       const decoded = decodeSpansEntry(entry.payload);
       arrivedAtMs = Math.max(arrivedAtMs, decoded.arrivedAtMs);
+      this.#inputArrivedAtMs = Math.max(this.#inputArrivedAtMs, decoded.arrivedAtMs);
       for (let start = 0; start < decoded.spans.length; start += sliceSpans) {
         if (start > 0) await nextTurn();
         for (const span of decoded.spans.slice(start, start + sliceSpans)) this.#take(span, decoded.arrivedAtMs, draft);
@@ -311,6 +314,7 @@ export class Resolver {
     const offsets = await usage.commit({
       inputOffset,
       arrivedAtMs,
+      inputArrivedAtMs: this.#inputArrivedAtMs,
       entries: entries.map(({ partition, entry }) => ({ partition, payload: encodeUsageEntry(entry) })),
       traces: draft.traces,
       wrappers: draft.wrappers,
