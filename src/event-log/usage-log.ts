@@ -59,6 +59,8 @@ export const spanBits = {
   held: 16,
   /** Came in this step, which has not decided on it yet. Never saved. */
   arriving: 32,
+  /** A call that came again after it was forgotten, and is in the table, billed or taken back: nothing to bill here. */
+  stored: 64,
 } as const;
 
 /** Spans of one trace that are known together. Those beyond are known one by one, and compared with none. */

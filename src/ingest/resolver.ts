@@ -203,7 +203,10 @@ export class Resolver {
         trace.spans.set(span.spanId, span);
         draft.change(trace, span);
         draft.add(span, corrected);
-      } else draft.counts.repeats++;
+      } else {
+        draft.counts.repeats++;
+        if (seen === undefined) draft.remind(record, emitter);
+      }
     }
   }
 
