@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SimulatedKafka } from "../../test/simulation/kafka.ts";
 import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
 import { kafkaClients } from "../../test/support/kafka-clients.ts";
+import { seededRandom } from "../ingest/otlp-random.ts";
 import { type KafkaClient, KafkaFenced, type KafkaMessage, type TopicSpec } from "./kafka-client.ts";
 
 const missing = await kafkaMissing();
@@ -9,7 +11,6 @@ const text = (value: Uint8Array) => Buffer.from(value).toString();
 describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s over a real broker", (name, open) => {
   let broker: TestBroker;
   let client: KafkaClient;
-  let topics = 0;
   beforeAll(async () => {
     broker = await startBroker();
     client = open({ brokers: [broker.address], clientId: "burnwatch-test" });
@@ -17,6 +18,21 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s ov
   afterAll(async () => {
     await client?.close();
     await broker?.stop();
+  });
+
+  contract(name, () => client);
+});
+
+describe("the client of the simulation", () => {
+  const client = new SimulatedKafka(seededRandom(3)).client();
+  contract("simulated", () => client);
+});
+
+function contract(name: string, opened: () => KafkaClient): void {
+  let client: KafkaClient;
+  let topics = 0;
+  beforeAll(() => {
+    client = opened();
   });
 
   async function newTopic(partitions = 1): Promise<string> {
@@ -133,4 +149,4 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s ov
     await expect.poll(() => shares[1].length, { timeout: 15_000 }).toBe(4);
     await Promise.all([second.leave(), transactions.close()]);
   });
-});
+}

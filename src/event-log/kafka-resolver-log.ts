@@ -4,13 +4,13 @@
  * belongs to the partition, so that whoever opens it next undoes what a former owner has not committed, and ends it.
  *
  * The memory is held in lmdb on local disk, a copy that may be lost: at a start it is brought up to date from the memory
- * topic, from where the copy ends or from one horizon back.
+ * topic, from where the copy ends or from one horizon before the last step.
  */
 
 import { rmSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
 import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
-import type { KafkaClient, KafkaReader, KafkaTransactions } from "./kafka-client.ts";
+import type { Commit, KafkaClient, KafkaReader, KafkaTransactions } from "./kafka-client.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
 import { LmdbResolverState } from "./lmdb-resolver-state.ts";
 import { decodeStep, encodeStep, type RememberedStep } from "./memory-codec.ts";
@@ -31,6 +31,14 @@ export interface KafkaResolverOptions {
   /** Told of entries that were put aside. */
   readonly parked?: (at: Omit<LetterSource, "offset">, entries: readonly ParkedEntry[]) => void;
   readonly now: () => number;
+  /** Where the copy stands; by default lmdb in the directory. */
+  readonly copy?: CopyPlace;
+}
+
+/** What stays on the local disk of a process, or does not. */
+export interface CopyPlace {
+  open(): RootDatabase;
+  remove(): void;
 }
 
 /** Name of the resolvers' group, without its prefix. */
@@ -49,13 +57,21 @@ export class KafkaResolverLog implements ResolverLog {
   readonly #copy: RootDatabase;
   readonly memory: LmdbResolverState;
   #inputOffset: number;
+  /** When the newest span up to there had arrived, as the group's place says it; "" where it does not. */
+  #lastArrival: string;
 
-  private constructor(options: KafkaResolverOptions, transactions: KafkaTransactions, copy: Copy, inputOffset: number) {
+  private constructor(
+    options: KafkaResolverOptions,
+    transactions: KafkaTransactions,
+    copy: Copy,
+    { offset, metadata }: Commit,
+  ) {
     this.#options = options;
     this.#transactions = transactions;
     this.#copy = copy.environment;
     this.memory = copy.state;
-    this.#inputOffset = inputOffset;
+    this.#inputOffset = offset;
+    this.#lastArrival = metadata;
     this.partitions = options.partitions;
     this.clockOf = [options.partition];
   }
@@ -67,12 +83,13 @@ export class KafkaResolverLog implements ResolverLog {
     const transactions = await client.transactions(`${prefix}.${resolverGroup}.${partition}`);
     let copy: Copy | undefined;
     try {
-      copy = await openCopy(options);
-      await remember(options, copy);
       const group = await client.committed(`${prefix}.${resolverGroup}`, topics.spans);
+      const place = group.get(partition) ?? { offset: 0, metadata: "" };
+      copy = await openCopy(options, place.metadata);
+      await remember(options, copy);
       // The memory may be older than it is kept; the group's place moves in the same transactions.
-      const inputOffset = Math.max(copy.state.inputOffset(), group.get(partition)?.offset ?? 0);
-      return new KafkaResolverLog(options, transactions, copy, inputOffset);
+      const offset = Math.max(copy.state.inputOffset(), place.offset);
+      return new KafkaResolverLog(options, transactions, copy, { ...place, offset });
     } catch (error) {
       await copy?.environment.close();
       await transactions.close();
@@ -89,17 +106,20 @@ export class KafkaResolverLog implements ResolverLog {
     }));
     const source = { topic: topics.spans, partition };
     const letters = deadLetterMessages(topics.deadLetters, source, step.parked ?? []);
+    const { inputArrivedAtMs = step.arrivedAtMs } = step;
+    const lastArrival = step.inputOffset > this.#inputOffset ? String(inputArrivedAtMs) : this.#lastArrival;
     const memory = this.#teaches(step) ? [{ topic: topics.memory, partition, value: encodeStep(step) }] : [];
     const offsets = await this.#transactions.commit([...entries, ...letters, ...memory], {
       group: `${prefix}.${resolverGroup}`,
       topic: topics.spans,
       partition,
       offset: step.inputOffset,
-      metadata: "",
+      metadata: lastArrival,
     });
     if (memory.length > 0) await putStep(this.#copy, this.memory, step, (offsets.at(-1) ?? 0) + 1);
     this.#inputOffset = step.inputOffset;
     if (letters.length > 0) this.#options.parked?.(source, step.parked ?? []);
+    this.#lastArrival = lastArrival;
     return offsets.slice(0, entries.length).map((offset) => offset + 1);
   }
 
@@ -125,21 +145,34 @@ interface Copy {
   readonly from: number;
 }
 
-/** The copy on disk where the topic goes on from there, else an empty one. */
-async function openCopy(options: KafkaResolverOptions): Promise<Copy> {
-  const { client, topics, partition, directory, identities, now } = options;
-  const start = await client.startOffset(topics.memory, partition, now() - identities.horizonMs);
+/**
+ * The copy on disk where the topic goes on from there, else an empty one. The horizon is counted back from when the last
+ * step's spans had arrived, however long ago that is: what comes next in the log arrived right after them, and may repeat
+ * them, though nobody resolved anything since.
+ * @param lastArrival of the group's place: milliseconds; "" from before it was written there.
+ */
+async function openCopy(options: KafkaResolverOptions, lastArrival: string): Promise<Copy> {
+  const { client, topics, partition, identities, now, copy: place = lmdbIn(options.directory) } = options;
+  const fromMs = (lastArrival === "" ? now() : Math.min(Number(lastArrival), now())) - identities.horizonMs;
+  const start = await client.startOffset(topics.memory, partition, fromMs);
   const end = (await client.endOffsets(topics.memory)).get(partition) ?? 0;
-  const known = copyIn(directory, identities);
+  const known = copyIn(place, identities);
   const copied = (known.state.state(copiedName) as number | undefined) ?? 0;
   if (copied >= start && copied <= end) return { ...known, from: copied };
   await known.environment.close();
-  rmSync(directory, { recursive: true, force: true });
-  return { ...copyIn(directory, identities), from: start };
+  place.remove();
+  return { ...copyIn(place, identities), from: start };
 }
 
-function copyIn(directory: string, identities: TraceIndexOptions): Omit<Copy, "from"> {
-  const environment = open({ path: directory, maxDbs: 16, noSubdir: false, noMemInit: true, overlappingSync: false });
+function lmdbIn(directory: string): CopyPlace {
+  return {
+    open: () => open({ path: directory, maxDbs: 16, noSubdir: false, noMemInit: true, overlappingSync: false }),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function copyIn(place: CopyPlace, identities: TraceIndexOptions): Omit<Copy, "from"> {
+  const environment = place.open();
   return { environment, state: new LmdbResolverState(environment, identities) };
 }
 

@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SimulatedKafka } from "../../test/simulation/kafka.ts";
 import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
 import { kafkaClients } from "../../test/support/kafka-clients.ts";
+import { seededRandom } from "../ingest/otlp-random.ts";
 import type { LogReader } from "./event-log.ts";
 import { type KafkaClient, KafkaFenced } from "./kafka-client.ts";
 import { KafkaConsumedLog } from "./kafka-consumed-log.ts";
@@ -27,7 +29,8 @@ const texts = (entries: readonly { readonly payload: Uint8Array }[]) => entries.
 interface Logs {
   append(entries: readonly string[]): Promise<void>;
   spans(): Promise<LogReader>;
-  resolver(): Promise<ResolverLog>;
+  /** By a clock that is so much later than it is. */
+  resolver(options?: { readonly laterMs: number }): Promise<ResolverLog>;
   consumer(): Promise<ConsumedLog>;
   /** Closes what is open; `disk: "lost"` also forgets what Kafka has a copy of. */
   close(options?: { readonly disk: "kept" | "lost" }): Promise<void>;
@@ -94,8 +97,10 @@ async function kafkaLogs(client: KafkaClient): Promise<Logs> {
       await Promise.all(entries.map((entry) => sink.append([{ partition: 0, payload: Buffer.from(entry) }])));
     },
     spans: async () => opened(await KafkaLog.open({ client, topic: topics.spans, partition: 0 })),
-    resolver: async () =>
-      opened(await KafkaResolverLog.open({ ...part, partitions: 1, directory, identities, now: Date.now })),
+    resolver: async ({ laterMs } = { laterMs: 0 }) => {
+      const now = () => Date.now() + laterMs;
+      return opened(await KafkaResolverLog.open({ ...part, partitions: 1, directory, identities, now }));
+    },
     consumer: async () => opened(await KafkaConsumedLog.open({ ...part, consumer: "writer" })),
     async close({ disk = "kept" } = { disk: "kept" as const }) {
       for (const log of open.splice(0)) await log.close();
@@ -209,6 +214,22 @@ function contract(open: () => Promise<Logs>): void {
     },
   );
 
+  it.each(["kept", "lost"] as const)(
+    "knows what was seen before a stop longer than the horizon, with the disk %s: what waits in the log came right after",
+    async (disk) => {
+      const key = { tenant: "acme", traceId: disk === "kept" ? "3".repeat(32) : "4".repeat(32) };
+      const log = await logs.resolver();
+      const arrivedAtMs = Date.now();
+      const inputOffset = log.inputOffset() + 1;
+      const traces = seenIn(log, key, "b7ad6b7169203331");
+      await log.commit({ ...nothing, inputOffset, arrivedAtMs, inputArrivedAtMs: arrivedAtMs, traces });
+      await logs.close({ disk });
+      const again = await logs.resolver({ laterMs: 2 * identities.horizonMs });
+      expect([...again.memory.trace(key).spans.keys()]).toEqual(["b7ad6b7169203331"]);
+      await logs.close();
+    },
+  );
+
   it("gives a consumer the entries of all steps, and its mark back when it is opened again", async () => {
     const log = await logs.resolver();
     for (const entry of ["1", "2", "3"])
@@ -237,6 +258,9 @@ function contract(open: () => Promise<Logs>): void {
 }
 
 describe("logs on lmdb", () => contract(async () => lmdbLogs()));
+
+describe("logs on the simulation's Kafka", () =>
+  contract(() => kafkaLogs(new SimulatedKafka(seededRandom(3)).client())));
 
 describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("logs on Kafka with %s", (_, open) => {
   let broker: TestBroker;

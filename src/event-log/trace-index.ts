@@ -32,7 +32,10 @@ const generationsPerHorizon = 2;
 const generationsMax = generationsPerHorizon + 1;
 const slots = generationsMax + 1;
 const generationsMark = "trace.generations";
+/** Once all of them stood under this name; now some under each number. */
 const tenantsMark = "trace.tenants";
+/** Tenants under one key: a new one writes these few again, not all that there ever were. */
+const tenantsPerMark = 64;
 /** Spans under one key: a trace that grows writes the last few of its spans again, not all of them. */
 const spansPerChunk = 32;
 /** Stands before the ids of spans that are known one by one. */
@@ -45,6 +48,8 @@ export class TraceIndex {
   readonly #marks: Database<unknown, string>;
   readonly #databases: readonly Database<Buffer, Buffer>[];
   readonly #tenants: Map<string, number>;
+  /** Those of the last key. */
+  #newTenants: [string, number][] = [];
   /** Oldest first; the last one is being filled. */
   #generations: Generation[];
   #shortened = false;
@@ -59,7 +64,7 @@ export class TraceIndex {
       environment.openDB({ name: `traces-${slot}`, encoding: "binary", keyEncoding: "binary" }),
     );
     this.#generations = (this.#marks.get(generationsMark) as Generation[] | undefined) ?? [];
-    this.#tenants = new Map((this.#marks.get(tenantsMark) as [string, number][] | undefined) ?? []);
+    this.#tenants = new Map(this.#knownTenants());
   }
 
   trace({ tenant, traceId }: TraceKey): SeenTrace {
@@ -197,8 +202,28 @@ export class TraceIndex {
     if (known !== undefined) return known;
     const number = this.#tenants.size;
     this.#tenants.set(tenant, number);
-    this.#marks.put(tenantsMark, [...this.#tenants]);
+    const mark = `${tenantsMark}.${Math.floor(number / tenantsPerMark)}`;
+    if (number % tenantsPerMark === 0) this.#newTenants = [];
+    this.#newTenants.push([tenant, number]);
+    this.#marks.put(mark, this.#newTenants);
     return number;
+  }
+
+  #knownTenants(): [string, number][] {
+    const tenants: [string, number][] = [];
+    const before = (this.#marks.get(tenantsMark) as [string, number][] | undefined) ?? [];
+    const at = (number: number) =>
+      this.#marks.get(`${tenantsMark}.${Math.floor(number / tenantsPerMark)}`) as [string, number][] | undefined;
+    tenants.push(...before);
+    this.#newTenants = at(tenants.length) ?? [];
+    for (let some = this.#newTenants; some.length > 0; some = at(tenants.length) ?? []) {
+      const fresh = some.filter(([, number]) => number >= tenants.length);
+      if (fresh.length === 0) break;
+      tenants.push(...fresh);
+      this.#newTenants = some;
+    }
+    if (tenants.length % tenantsPerMark === 0) this.#newTenants = [];
+    return tenants;
   }
 
   #fillingGeneration(adding: number, arrivedAtMs: number): Generation {

@@ -3,7 +3,8 @@
 import { setTimeout } from "node:timers/promises";
 import type { Commit, KafkaClient } from "./kafka-client.ts";
 
-const askEveryMs = 100;
+/** At first, and in the end: who is behind by hours is not asked ten times a second. */
+const [askEveryMs, askEveryMsMax] = [100, 2000];
 
 /** Resolves once the group has come, in every partition, to where the topic ends now. Rejects when `signal` aborts. */
 export async function untilConsumed(
@@ -13,7 +14,7 @@ export async function untilConsumed(
   signal: AbortSignal,
 ): Promise<void> {
   const ends = new Map(await client.endOffsets(topic));
-  for (;;) {
+  for (let waitMs = askEveryMs; ; waitMs = Math.min(waitMs * 1.5, askEveryMsMax)) {
     const committed = await client.committed(group, topic);
     for (const [partition, end] of ends) {
       const offset = committed.get(partition)?.offset ?? 0;
@@ -21,7 +22,7 @@ export async function untilConsumed(
     }
     if (ends.size === 0) return;
     if (signal.aborted) throw new Error(`${group} is behind in ${topic}: ${behind(ends, committed)}`);
-    await setTimeout(askEveryMs, undefined, { signal }).catch(() => undefined);
+    await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -60,6 +60,8 @@ export const spanBits = {
   held: 16,
   /** Came in this step, which has not decided on it yet. Never saved. */
   arriving: 32,
+  /** A call that came again after it was forgotten, and is in the table, billed or taken back: nothing to bill here. */
+  stored: 64,
 } as const;
 
 /** Spans of one trace that are known together. Those beyond are known one by one, and compared with none. */
@@ -92,6 +94,8 @@ export interface ResolverStep {
   readonly inputOffset: number;
   /** Milliseconds of the clock when the step began: the arrival time of its records. */
   readonly arrivedAtMs: number;
+  /** When the newest span read so far had arrived, which is long ago where the resolver lags; by default `arrivedAtMs`. */
+  readonly inputArrivedAtMs?: number;
   /** Entries to append to the usage log; may be none. */
   readonly entries: readonly PartitionEntry[];
   /** Traces with those of their spans that are new or changed. */

@@ -128,6 +128,19 @@ describe("a span that wraps a call", () => {
     await rig.quiet();
     expect(billed()).toEqual([70, 1]);
   });
+  it("is not billed when both come again after everything of their trace was forgotten", async () => {
+    await rig.send(agent(1, 100), leaf(2, 100, { parent: 1 }));
+    const hourMs = 3_600_000;
+    for (let day = 1; day <= 3; day++) {
+      rig.clockMs += 24 * hourMs;
+      await rig.send(leaf(9, 5, { trace: String(day).repeat(32) }));
+    }
+    const before = rig.table.length;
+    await rig.send(agent(1, 100), leaf(2, 100, { parent: 1 }));
+    await rig.quiet();
+    expect(rig.table.slice(before)).toEqual([]);
+  });
+
   it("is told from the span of a parallel call by its tokens, else by standing closest", async () => {
     const client = leaf(9, 70, { parent: 5, from: 20, to: 80 });
     const other = retold(2, 50, { from: 15, to: 85 });

@@ -75,6 +75,8 @@ export class Resolver {
   #lastRecordAtMs: number;
   /** Entries of the usage log never go back in time, though a large export is longer on its way than a small one. */
   #lastEntryAtMs: number;
+  /** When the newest span read had arrived; 0 before the first step. */
+  #inputArrivedAtMs = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: ResolverOptions) {
@@ -154,6 +156,7 @@ export class Resolver {
       }
       const decoded = read.entry;
       arrivedAtMs = Math.max(arrivedAtMs, decoded.arrivedAtMs);
+      this.#inputArrivedAtMs = Math.max(this.#inputArrivedAtMs, decoded.arrivedAtMs);
       for (let start = 0; start < decoded.spans.length; start += sliceSpans) {
         if (start > 0) await nextTurn();
         for (const span of decoded.spans.slice(start, start + sliceSpans)) this.#take(span, decoded.arrivedAtMs, draft);
@@ -209,7 +212,10 @@ export class Resolver {
         trace.spans.set(span.spanId, span);
         draft.change(trace, span);
         draft.add(span, corrected);
-      } else draft.counts.repeats++;
+      } else {
+        draft.counts.repeats++;
+        if (seen === undefined) draft.remind(record, emitter);
+      }
     }
   }
 
@@ -323,6 +329,7 @@ export class Resolver {
     const offsets = await usage.commit({
       inputOffset,
       arrivedAtMs,
+      inputArrivedAtMs: this.#inputArrivedAtMs,
       entries: encoded,
       traces: draft.traces,
       wrappers: draft.wrappers,

@@ -73,7 +73,10 @@ export class StepDraft {
       if (old || record.revision > 0) this.undecided.push({ record, emitter });
       else this.admit(record, emitter, arrivedAtMs);
     } else if (record.revision <= seen.revision) this.#repeat(seenSpanOf(record, emitter), seen);
-    else if ((seen.bits & spanBits.billed) !== 0 || this.#arrivals.some(({ span }) => span === seen))
+    else if (
+      (seen.bits & (spanBits.billed | spanBits.stored)) !== 0 ||
+      this.#arrivals.some(({ span }) => span === seen)
+    )
       this.undecided.push({ record, emitter });
     else this.#replace(seen, trace, { record, emitter }, arrivedAtMs);
   }
@@ -93,6 +96,16 @@ export class StepDraft {
     trace.spans.set(span.spanId, span);
     this.#arrivals.push({ record, span, trace });
     this.#keepWrapper(record, span, arrivedAtMs);
+  }
+
+  /** A call that is in the table, and was forgotten here: what wraps it comes again as well, and must find it. */
+  remind(record: UsageRecord, emitter: Emitter): void {
+    const trace = this.#usage.memory.trace(record);
+    const span = seenSpanOf(record, emitter);
+    if ((span.bits & spanBits.wrapper) !== 0 || trace.spans.size >= spansPerTraceMax) return;
+    span.bits |= spanBits.stored;
+    trace.spans.set(span.spanId, span);
+    this.change(trace, span);
   }
 
   /** Decides the roles in the traces that spans arrived in since the last time. */

@@ -24,9 +24,16 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+interface Around {
+  readonly store?: Partial<Store>;
+  readonly alone?: boolean;
+  readonly now?: () => number;
+}
+
 /** A writer over a store that has nothing to seal or repair and takes batches as told. */
-function openWriter(rowsMax: number, insert: Store["insert"]): Writer {
+function openWriter(rowsMax: number, insert: Store["insert"], around: Around = {}): Writer {
   const store: Partial<Store> = {
+    ...around.store,
     insert,
     sealedDays: async () => [],
     sealDays: async () => [],
@@ -39,9 +46,9 @@ function openWriter(rowsMax: number, insert: Store["insert"]): Writer {
     store: store as Store,
     space: new DiskSpace({ directory, freeBytesMin: 0 }),
     rowsMax,
-    alone: true,
+    alone: around.alone ?? true,
     lingerMs: 1,
-    now: () => startMs,
+    now: around.now ?? (() => startMs),
     observe: () => undefined,
     repaired: () => undefined,
     failed: () => undefined,
@@ -69,4 +76,41 @@ it("repeats a planned batch whole after a restart with a lower limit of rows", a
   await expect.poll(() => writer.offset()).toBe(10);
   await writer.stop();
   expect(repeated).toEqual([planned]);
+});
+
+it.each([
+  {
+    uptimeMs: 3_600_000,
+    tries: [100, 0],
+    what: "looks a batch up whose answer was lost when the store may have forgotten its token",
+  },
+  {
+    uptimeMs: 1000,
+    tries: [100, 100],
+    what: "repeats it whole when the store itself was away, since rollups heal by the token alone",
+  },
+])("$what", async ({ uptimeMs, tries }) => {
+  await usage.entries.appendWith([encodeUsageEntry({ arrivedAtMs: startMs, records })], () => undefined);
+  let nowMs = startMs;
+  const seen: number[] = [];
+  const day = new Date(startMs).toISOString().slice(0, 10);
+  const writer = openWriter(
+    1000,
+    async (batch) => {
+      seen.push(batch.records.length);
+      if (seen.length > 1) return;
+      // It is in, and nobody hears of it; the next try comes much later.
+      nowMs += 120_000;
+      throw new Error("no answer");
+    },
+    {
+      alone: false,
+      now: () => nowMs,
+      store: { batchDays: async () => new Map([[day, 100]]), uptimeMs: async () => uptimeMs },
+    },
+  );
+  writer.start();
+  await expect.poll(() => writer.offset(), { timeout: 5000 }).toBe(1);
+  await writer.stop();
+  expect(seen).toEqual(tries);
 });

@@ -183,19 +183,15 @@ export class Writer {
   }
 
   /**
-   * Repeats the plan that an unclean stop left behind. Within the store's deduplication window the same token over the
-   * same entries changes nothing that is there; a plan that may be older is looked up, day by day, and only what is
-   * missing is inserted. Then base and rollups of its days are compared: a kill may have come between the two.
+   * Repeats the plan that an unclean stop left behind, then compares base and rollups of its days: a kill may have come
+   * between the two.
    */
   async #recover(plan: Plan): Promise<void> {
-    const { store, now, alone } = this.#options;
+    const { store, alone } = this.#options;
     // All of it, whatever the limit is now: what is left out here would be left out for ever.
     const { entries } = await this.#read({ to: plan.to, rowsMax: null });
+    if (!(await this.#insert(plan, entries))) return;
     const days = daysOf(entries.flatMap(({ entry }) => entry.records));
-    const old = now() - plan.plannedAtMs > (alone ? windowTrustedMs.alone : windowTrustedMs.among);
-    const done = old ? await this.#untilDone(() => store.batchDays(plan.token, days)) : new Map<string, number>();
-    if (done === undefined) return;
-    if (!(await this.#insert(plan, entries, new Set(done.keys())))) return;
     const repaired = alone ? await this.#untilDone(() => store.repairRollups(days)) : [];
     if (repaired === undefined) return;
     if (repaired.length > 0) this.#options.repaired(repaired);
@@ -206,23 +202,36 @@ export class Writer {
     if (await this.#insert(plan, entries)) await this.#finish(plan, entries);
   }
 
-  async #insert(
-    plan: Plan,
-    entries: readonly OffsetEntry[],
-    daysDone: ReadonlySet<string> = new Set(),
-  ): Promise<boolean> {
+  /**
+   * Tries until the batch is in, whatever became of earlier tries, here or in another process: within the store's
+   * deduplication window the same token over the same entries changes nothing that is there; a plan that may be older is
+   * looked up, day by day, and only what is missing is inserted.
+   */
+  async #insert(plan: Plan, entries: readonly OffsetEntry[]): Promise<boolean> {
     const { store, now, observe } = this.#options;
     const all = entries.flatMap(({ entry }) => entry.records);
-    const records = daysDone.size === 0 ? all : all.filter((record) => !daysDone.has(dayText(record)));
+    const days = daysOf(all);
     const startedAtMs = now();
-    const inserted = await this.#untilDone(async () => {
+    const rows = await this.#untilDone(async () => {
+      const there = (await this.#mayBeForgotten(plan)) ? await store.batchDays(plan.token, days) : new Map();
+      const records = there.size === 0 ? all : all.filter((record) => !there.has(dayText(record)));
       await this.#open(records);
       await store.insert({ token: plan.token, records });
-      return true;
+      return records.length;
     });
-    if (inserted !== true) return false;
-    observe({ rows: records.length, milliseconds: now() - startedAtMs });
+    if (rows === undefined) return false;
+    observe({ rows, milliseconds: now() - startedAtMs });
     return true;
+  }
+
+  /**
+   * True when the plan's token may have left the window. While the store itself was away nobody pushed it out, and it must
+   * be used: the rollups of an insert that a server died in heal by the same token alone.
+   */
+  async #mayBeForgotten({ plannedAtMs }: Plan): Promise<boolean> {
+    const { store, now, alone } = this.#options;
+    if (now() - plannedAtMs <= (alone ? windowTrustedMs.alone : windowTrustedMs.among)) return false;
+    return alone || (await store.uptimeMs()) > windowTrustedMs.among;
   }
 
   /** A day that takes late records is no longer what was sealed. */

@@ -216,6 +216,11 @@ class EmbeddedStore implements Store {
     });
   }
 
+  async uptimeMs(): Promise<number> {
+    const [row] = await this.query<{ seconds: string }>("SELECT toString(uptime()) AS seconds");
+    return Number(row?.seconds) * 1000;
+  }
+
   async describe(): Promise<string> {
     const [row] = await this.query<{ version: string }>("SELECT version() AS version");
     return `embedded ${row?.version}`;

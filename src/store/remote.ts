@@ -168,6 +168,11 @@ class RemoteStore implements Store {
     });
   }
 
+  async uptimeMs(): Promise<number> {
+    const [row] = await this.query<{ seconds: string }>("SELECT toString(uptime()) AS seconds");
+    return Number(row?.seconds) * 1000;
+  }
+
   async describe(): Promise<string> {
     const [row] = await this.query<{ version: string }>("SELECT version() AS version");
     return `${this.#options.url} ${row?.version}`;

@@ -79,6 +79,8 @@ export interface Store {
     options: AskOptions,
     take: (piece: Uint8Array) => Promise<void>,
   ): Promise<void>;
+  /** How long the engine has been up: nobody can have inserted anything before. */
+  uptimeMs(): Promise<number>;
   /** `embedded 26.7.2` or `http://host:8123 26.7`. */
   describe(): Promise<string>;
   /** Waits for running work, then releases the engine. Call it before the process exits: the engine crashes otherwise. */
