@@ -2,16 +2,34 @@
 
 import { hostname } from "node:os";
 import { layoutOf } from "./cluster.ts";
+import { checkCluster } from "./cluster-checks.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { type Command, type CommandIo, UsageError } from "./console/command.ts";
 import { deadLetter } from "./console/dead-letter.ts";
+import { type Check, doctor } from "./console/doctor.ts";
 import { lag } from "./console/lag.ts";
 import type { OperatedCluster } from "./console/operated-cluster.ts";
 import { topics } from "./console/topics.ts";
 import { topicSpecs, topicsOf } from "./event-log/kafka-topics.ts";
 
 /** In the order of the help. */
-export const clusterCommands: readonly Command[] = [topics(openCluster), lag(openCluster), deadLetter(openCluster)];
+export const clusterCommands: readonly Command[] = [
+  doctor(checksOf),
+  topics(openCluster),
+  lag(openCluster),
+  deadLetter(openCluster),
+];
+
+async function checksOf(file: string | undefined, io: CommandIo): Promise<readonly Check[] | null> {
+  const config = configOf(file, io);
+  if (config.kafkaBrokers === null) return null;
+  const cluster = await openCluster(file, io);
+  try {
+    return await checkCluster(config, cluster);
+  } finally {
+    await cluster.close();
+  }
+}
 
 async function openCluster(file: string | undefined, io: CommandIo): Promise<OperatedCluster> {
   const config = configOf(file, io);

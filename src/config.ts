@@ -32,6 +32,8 @@ export interface Config {
   readonly clickhouseTimeoutSeconds: number;
   /** Null on one machine. */
   readonly kafkaBrokers: readonly string[] | null;
+  /** Null for the one that the data directory has met first. */
+  readonly kafkaClusterId: string | null;
   readonly kafkaPrefix: string;
   readonly kafkaPartitions: number;
   readonly kafkaReplicas: number;
@@ -203,6 +205,13 @@ const keys = {
     null,
     brokerList,
     "brokers of the logs, host:port,...; without them the logs are in the data directory, and one process does all",
+  ),
+  kafkaClusterId: key(
+    "kafka.cluster_id",
+    "BURNWATCH_KAFKA_CLUSTER_ID",
+    null,
+    z.string().min(1, "an id").nullable(),
+    "the only cluster of brokers to work with; without it the one that the data directory has met first",
   ),
   kafkaPrefix: key(
     "kafka.prefix",

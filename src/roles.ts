@@ -7,10 +7,11 @@ import { type Collector, layoutOf, openCollector, openResolvers, openWriters, ty
 import { openAlerters } from "./cluster-alerting.ts";
 import { createClusterApi } from "./cluster-api.ts";
 import { openDetectors } from "./cluster-detection.ts";
+import { checkClusterId } from "./cluster-id.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
 import type { KafkaClient } from "./event-log/kafka-client.ts";
-import { createKafkaTopics } from "./event-log/kafka-topics.ts";
+import { createKafkaTopics, topicsOf } from "./event-log/kafka-topics.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
 import { openPrices } from "./pipeline.ts";
@@ -85,6 +86,7 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   try {
     const lock = await lockDirectory(config.data);
     undo.push(() => lock.release());
+    checkClusterId(config, await client.clusterId());
     await createKafkaTopics(client, layoutOf(config), { horizonMs: config.identityHours * 3_600_000 });
     const metrics = createMetrics(null);
     const part = { config, log, client, metrics };
@@ -123,7 +125,7 @@ async function startWorkers(
   const store = await openStore(config);
   undo.push(() => store.close());
   if (roles.has("writer")) {
-    const migrations = await store.migrate();
+    const migrations = await migrateInTurn(part, store);
     if (migrations.length > 0) log.info({ migrations }, "schema is up to date");
     const writers = openWriters({ ...part, store });
     undo.push(() => writers.stop());
@@ -142,6 +144,17 @@ async function startWorkers(
     await alerters.start();
   }
   return store;
+}
+
+/** One writer of the cluster at a time, where there is something to do. */
+async function migrateInTurn({ client, config }: PartOptions, store: Store): Promise<readonly string[]> {
+  if ((await store.missingMigrations()).length === 0) return store.migrate();
+  const turn = await client.turn(`${config.kafkaPrefix}.migrate`, topicsOf(layoutOf(config)).probe);
+  try {
+    return await store.migrate();
+  } finally {
+    await turn.leave();
+  }
 }
 
 async function startCollector(part: PartOptions, undo: (() => Promise<void>)[]) {

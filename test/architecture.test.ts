@@ -24,6 +24,8 @@ const floors: Readonly<Record<string, number>> = {
   "src/cluster-alerting.ts": 5,
   "src/cluster-api.ts": 5,
   "src/cluster-detection.ts": 5,
+  "src/cluster-id.ts": 5,
+  "src/cluster-checks.ts": 5,
   "src/roles.ts": 5,
   "src/pipeline.ts": 5,
   "src/judge-thread.ts": 5,

@@ -1,8 +1,11 @@
 /** Looking after a cluster: what is there, how far it is behind, and what is wrong with it. */
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { topicFaults } from "../src/event-log/topic-faults.ts";
-import { type Burnwatch, burnwatch } from "./support/burnwatch.ts";
+import { openRemoteStore } from "../src/store/remote.ts";
+import { type Burnwatch, burnwatch, startBurnwatch } from "./support/burnwatch.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
 import { kafkaMissing } from "./support/kafka-broker.ts";
 import { exportRequest, postUntilAcked } from "./support/load.ts";
@@ -92,6 +95,72 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     expect(stdout).toContain(`warn  ${prefix()}.spans: has 1 copies, expected 2`);
     const other = await command(["topics"], { BURNWATCH_KAFKA_PREFIX: "nobody" });
     expect(other.stdout).toContain("fail  nobody.spans: is missing");
+  });
+
+  it("migrates once, however many writers begin at the same time", { timeout: 120_000 }, async () => {
+    const database = { BURNWATCH_CLICKHOUSE_DATABASE: "raced" };
+    const options = { words: ["--role", "writer"], environment: { ...cluster.environment, ...database } };
+    const writers = await Promise.all([1, 2, 3].map(() => startBurnwatch(options)));
+    const store = await openRemoteStore({
+      url: cluster.environment["BURNWATCH_CLICKHOUSE_URL"] ?? "",
+      database: "raced",
+    });
+    const rows = await store.query<{ version: number }>("SELECT version FROM schema_migrations ORDER BY version");
+    await store.close();
+    expect(rows.map(({ version }) => version)).toEqual(Array.from(rows, (_, index) => index + 1));
+    expect(rows.length).toBeGreaterThanOrEqual(10);
+    expect(writers.filter((writer) => writer.output().includes("schema is up to date"))).toHaveLength(1);
+    expect(await Promise.all(writers.map((writer) => writer.stop()))).toEqual([0, 0, 0]);
+    for (const writer of writers) await writer.remove();
+  });
+
+  it("is well where all is as it should be, and says what to do where it is not", { timeout: 120_000 }, async () => {
+    const workers = await cluster.start("resolver,writer");
+    const well = await command(["doctor"]);
+    for (const line of ["brokers: 1 answer", "topics: 5, as they should be", "permissions: this user may append"])
+      expect(well.stdout).toContain(`ok    ${line}`);
+    expect(well.stdout).toContain("ok    clock of the broker: goes with this machine's");
+    expect(well.stdout).toContain("ok    clock of ClickHouse: goes with this machine's");
+    expect(well.stdout).toContain("ok    resolvers: 1 at work");
+    expect(well.stdout).toContain("ok    writers: 1 at work");
+    expect(well.stdout).toContain("ok    tables: of cluster are as they should be");
+    expect(well.code).toBe(0);
+    await workers.stop();
+
+    const idle = await command(["doctor"], {
+      BURNWATCH_KAFKA_CLUSTER_ID: "another",
+      BURNWATCH_KAFKA_PARTITIONS: "3",
+      BURNWATCH_CLICKHOUSE_DATABASE: "nothing",
+    });
+    expect(idle.code).toBe(1);
+    expect(idle.stdout).toMatch(
+      /fail {2}cluster id: the brokers are of \S+, expected another\n {6}-> correct kafka\.brokers/,
+    );
+    expect(idle.stdout).toContain(`fail  topic ${prefix()}.spans: has 2 partitions, expected 3\n      -> `);
+    expect(idle.stdout).toMatch(/warn {2}writers: 0 at work.*\n {6}-> start one: burnwatch serve --role writer/);
+    expect(idle.stdout).toContain("fail  tables: there is no database nothing\n      -> start a writer");
+    const away = await command(["doctor"], {
+      BURNWATCH_KAFKA_BROKERS: "127.0.0.1:1",
+      BURNWATCH_CLICKHOUSE_URL: "http://127.0.0.1:1",
+    });
+    expect(away.stdout).toMatch(/fail {2}brokers: cannot .*\n {6}-> correct kafka\.brokers \(127\.0\.0\.1:1\)/);
+    expect(away.stdout).toMatch(/fail {2}clickhouse: .*\n {6}-> correct clickhouse\.url/);
+  });
+
+  it("works with one cluster of brokers: another one stops it with a line", { timeout: 60_000 }, async () => {
+    const words = ["serve", "--role", "collector", "--data", collector.directory];
+    await collector.stop();
+    const other = await command(words, { BURNWATCH_KAFKA_CLUSTER_ID: "another" });
+    expect([other.code, other.stderr]).toEqual([
+      1,
+      expect.stringContaining("and kafka.cluster_id says another: correct"),
+    ]);
+    writeFileSync(join(collector.directory, "kafka-cluster-id"), "former\n");
+    const moved = await command(words);
+    expect([moved.code, moved.stderr]).toEqual([
+      1,
+      expect.stringContaining("has worked with former: correct kafka.brokers"),
+    ]);
   });
 
   it("says in one line that no broker answers, and that a command is for a cluster", { timeout: 60_000 }, async () => {

@@ -5,7 +5,6 @@ import { alerts } from "./alerts.ts";
 import { backtest } from "./backtest.ts";
 import type { Command, CommandIo } from "./command.ts";
 import { cost } from "./cost.ts";
-import { doctor } from "./doctor.ts";
 import { models } from "./models.ts";
 import { prices } from "./prices.ts";
 import { replay } from "./replay.ts";
@@ -14,19 +13,7 @@ import { score } from "./score.ts";
 import { sql } from "./sql.ts";
 import { tail } from "./tail.ts";
 
-export const commands: readonly Command[] = [
-  cost,
-  models,
-  prices,
-  reprice,
-  sql,
-  alerts,
-  tail,
-  replay,
-  backtest,
-  score,
-  doctor,
-];
+export const commands: readonly Command[] = [cost, models, prices, reprice, sql, alerts, tail, replay, backtest, score];
 
 /** Runs the command that the first argument names. Without one, or for `help`, prints the list. */
 export async function runCommand(list: readonly Command[], args: readonly string[], io: CommandIo): Promise<number> {

@@ -3,7 +3,8 @@
 import { statfs } from "node:fs/promises";
 import { z } from "zod";
 import { type ApiClient, ApiError, createApiClient } from "./api-client.ts";
-import { apiOption, type CommandIo, defineCommand } from "./command.ts";
+import { apiOption, type Command, type CommandIo, defineCommand } from "./command.ts";
+import { clusterOption } from "./operated-cluster.ts";
 import { plainText } from "./table.ts";
 
 const checkSchema = z.object({
@@ -21,25 +22,40 @@ export type Check = z.infer<typeof checkSchema>;
 const nodeLeast = [22, 22] as const;
 const gigabyte = 1e9;
 
-/** Checks of this machine, then those that the server makes of itself. */
-export const doctor = defineCommand({
-  name: "doctor",
-  summary: "What is wrong with this installation, and what to do about it.",
-  options: {
-    json: { type: "boolean", help: "the checks as JSON" },
-    ...apiOption,
-  },
-  examples: ["burnwatch doctor", "burnwatch doctor --api http://10.0.0.5:4319"],
-  async run({ values }, io) {
-    const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
-    const checks = [checkNode(process.versions.node), await checkDisk(io), ...(await checkServer(client))];
-    const failed = checks.filter((check) => check.status === "fail").length;
-    const warned = checks.filter((check) => check.status === "warn").length;
-    if (values.json === true) io.stdout.write(`${JSON.stringify({ checks })}\n`);
-    else io.stdout.write(`${checks.map(textOf).join("")}${verdict(failed, warned)}\n`);
-    return failed > 0 ? 1 : 0;
-  },
-});
+/** Checks of the cluster that is configured; null where none is. */
+export type CheckCluster = (config: string | undefined, io: CommandIo) => Promise<readonly Check[] | null>;
+
+/** Checks of this machine, then those that the server makes of itself, or those of the cluster that is configured. */
+export function doctor(checkCluster: CheckCluster): Command {
+  return defineCommand({
+    name: "doctor",
+    summary: "What is wrong with this installation, and what to do about it.",
+    about: `Where brokers are configured (kafka.brokers) it looks after the cluster: brokers, topics, permissions, parts that work,
+ClickHouse, its tables, and clocks. A process of it has checks of its own only with --api.`,
+    options: {
+      json: { type: "boolean", help: "the checks as JSON" },
+      ...clusterOption,
+      ...apiOption,
+    },
+    examples: [
+      "burnwatch doctor",
+      "burnwatch doctor --api http://10.0.0.5:4319",
+      "burnwatch doctor --config cluster.yaml --json",
+    ],
+    async run({ values }, io) {
+      const ofCluster = await checkCluster(values.config, io);
+      const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
+      const asked = ofCluster === null || values.api !== undefined;
+      const ofServer = asked ? await checkServer(client) : [];
+      const checks = [checkNode(process.versions.node), await checkDisk(io), ...(ofCluster ?? []), ...ofServer];
+      const failed = checks.filter((check) => check.status === "fail").length;
+      const warned = checks.filter((check) => check.status === "warn").length;
+      if (values.json === true) io.stdout.write(`${JSON.stringify({ checks })}\n`);
+      else io.stdout.write(`${checks.map(textOf).join("")}${verdict(failed, warned)}\n`);
+      return failed > 0 ? 1 : 0;
+    },
+  });
+}
 
 /** The server needs a newer Node than a command does. */
 export function checkNode(version: string): Check {

@@ -96,6 +96,12 @@ export interface KafkaClient {
   committed(group: string, topic: string): Promise<ReadonlyMap<number, Commit>>;
   /** Becomes a member of a group; `assigned` is told of each new share of the topic's partitions. */
   join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership>;
+  /**
+   * Waits for a turn among those who ask for the same group, one at a time; `leave` gives it on, as does a process that
+   * dies. One that stood still for longer than a session may meet its successor: the work must bear to be done twice.
+   * @param topic of one partition; nothing is read from it or written to it.
+   */
+  turn(group: string, topic: string): Promise<KafkaMembership>;
   /** The id that the brokers gave their cluster when it was made. */
   clusterId(): Promise<string>;
   close(): Promise<void>;

@@ -20,6 +20,7 @@ import { openCluster } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
+import { takeTurn } from "./kafkajs-turn.ts";
 
 const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
 /** A transaction that its owner does not end is undone after this long; readers wait for it. */
@@ -176,6 +177,10 @@ class KafkajsClient implements KafkaClient {
 
   join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership> {
     return joinGroup(this.#kafka, group, topic, assigned);
+  }
+
+  turn(group: string, topic: string): Promise<KafkaMembership> {
+    return takeTurn(this.#kafka, group, topic);
   }
 
   clusterId(): Promise<string> {

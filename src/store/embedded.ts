@@ -25,7 +25,7 @@ import { bindParameters, quote } from "./bind-parameters.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
 import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
-import { migrateSchema, type SchemaConnection } from "./migrations.ts";
+import { migrateSchema, missingMigrations, type SchemaConnection } from "./migrations.ts";
 import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
@@ -117,6 +117,10 @@ class EmbeddedStore implements Store {
 
   migrate(): Promise<readonly string[]> {
     return this.#work.start(() => migrateSchema(this.#schemaConnection(), this.#retention()));
+  }
+
+  missingMigrations(): Promise<readonly string[]> {
+    return this.#work.start(() => missingMigrations(this.#schemaConnection(), this.#retention()));
   }
 
   #retention(): Retention {

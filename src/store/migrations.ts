@@ -105,6 +105,15 @@ export async function migrateSchema(connection: SchemaConnection, retention: Ret
   return names;
 }
 
+/** Names of the migrations that are not recorded yet. @throws Error as `migrateSchema` would. */
+export async function missingMigrations(
+  connection: SchemaConnection,
+  retention: Retention,
+): Promise<readonly string[]> {
+  const applied = await appliedMigrations(connection, retention);
+  return migrations.filter(({ version }) => !applied.has(version)).map(({ name }) => name);
+}
+
 const mendEdited = "it was changed by hand; change it back, or choose another clickhouse.database";
 
 /** The migrations that are done, none of which is another's. */

@@ -15,7 +15,7 @@ import {
 import type { MetricRows } from "../model/metric-rows.ts";
 import { countBatchDays } from "./batch-days.ts";
 import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
-import { migrateSchema, type SchemaConnection } from "./migrations.ts";
+import { migrateSchema, missingMigrations, type SchemaConnection } from "./migrations.ts";
 import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
@@ -80,6 +80,10 @@ class RemoteStore implements Store {
 
   migrate(): Promise<readonly string[]> {
     return this.#work.start(() => migrateSchema(this.#schemaConnection(), this.#retention()));
+  }
+
+  missingMigrations(): Promise<readonly string[]> {
+    return this.#work.start(() => missingMigrations(this.#schemaConnection(), this.#retention()));
   }
 
   #retention(): Retention {

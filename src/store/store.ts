@@ -38,6 +38,8 @@ export interface QueryOptions {
 export interface Store {
   /** Creates or upgrades the schema. Repeating it changes nothing. Resolves with the names of the migrations applied now. */
   migrate(): Promise<readonly string[]>;
+  /** Names of the migrations that `migrate` would apply. @throws Error where it would refuse the tables. */
+  missingMigrations(): Promise<readonly string[]>;
   /**
    * Stores a batch and its rollups. Repeating a batch with the same token within the deduplication window changes
    * nothing. Resolves when the parts are on disk. A batch may touch at most 20 day partitions.

@@ -1,0 +1,198 @@
+/** The doctor's checks of a cluster: its brokers, topics, parts, ClickHouse, clocks and permissions. */
+
+import { rememberedClusterId } from "./cluster-id.ts";
+import type { Config } from "./config.ts";
+import type { Check } from "./console/doctor.ts";
+import type { OperatedCluster } from "./console/operated-cluster.ts";
+import { groupLag } from "./event-log/group-lag.ts";
+import { KafkaDeadLetters } from "./event-log/kafka-dead-letters.ts";
+import { groupsOf } from "./event-log/kafka-topics.ts";
+import { topicFaults } from "./event-log/topic-faults.ts";
+import { type ClickhouseState, inspectClickhouse } from "./store/inspect-clickhouse.ts";
+
+/** Appending with zstd came with Kafka 2.1. */
+const produceLeast = 7;
+/** Times of entries come from the collectors' clocks, and the memory of resolvers is found by the brokers'. */
+const skewWarnMs = 1000;
+const skewFailMs = 60_000;
+
+/** One after the other: each failure is one line, with what to do. */
+export async function checkCluster(config: Config, cluster: OperatedCluster): Promise<readonly Check[]> {
+  const brokers = await attempt("brokers", brokersAdvice(config), () => checkBrokers(config, cluster));
+  // Where nobody answers, everything else would only say so again.
+  const ofKafka =
+    brokers[0]?.status === "fail"
+      ? []
+      : [
+          ...(await attempt("topics", "", () => checkTopics(cluster))),
+          ...(await attempt("permissions", permissionAdvice(config), () => checkAppend(cluster))),
+          ...(await attempt("parts", permissionAdvice(config), () => checkParts(cluster))),
+          ...(await attempt("dead letters", "", () => checkLetters(cluster))),
+        ];
+  return [...brokers, ...ofKafka, ...(await checkClickhouse(config))];
+}
+
+function brokersAdvice({ kafkaBrokers }: Config): string {
+  return `correct kafka.brokers (${kafkaBrokers?.join(", ")}), or start them; a listener must be reachable by its advertised name`;
+}
+
+function permissionAdvice({ kafkaPrefix }: Config): string {
+  return `allow the user of Kafka Read, Write, Describe and DescribeConfigs on topics, Read on groups and Write on transactional ids that begin with ${kafkaPrefix}`;
+}
+
+async function attempt(name: string, advice: string, make: () => Promise<readonly Check[]>): Promise<readonly Check[]> {
+  try {
+    return await make();
+  } catch (error) {
+    return [{ name, status: "fail", detail: (error as Error).message, advice }];
+  }
+}
+
+async function checkBrokers(config: Config, { operator }: OperatedCluster): Promise<readonly Check[]> {
+  const { clusterId, brokers } = await operator.brokers();
+  const { produceMin, produceMax } = await operator.protocol();
+  const known = config.kafkaClusterId ?? rememberedClusterId(config.data);
+  return [
+    ok("brokers", `${brokers.length} answer: ${brokers.map(({ address }) => address).join(", ")}`),
+    known !== null && known !== clusterId
+      ? {
+          name: "cluster id",
+          status: "fail",
+          detail: `the brokers are of ${clusterId}, expected ${known}`,
+          advice: "correct kafka.brokers, kafka.cluster_id or the data directory",
+        }
+      : ok("cluster id", clusterId),
+    judge("kafka version", produceMax >= produceLeast, {
+      detail: `appends by versions ${produceMin} to ${produceMax} of the protocol`,
+      fault: `, expected ${produceLeast} or later`,
+      advice: "Kafka 2.1 or newer is needed",
+    }),
+  ];
+}
+
+async function checkTopics({ operator, specs }: OperatedCluster): Promise<readonly Check[]> {
+  const found = new Map((await operator.topics(specs.map(({ topic }) => topic))).map((one) => [one.topic, one]));
+  const faults = specs.flatMap((spec) =>
+    topicFaults(spec, found.get(spec.topic)).map(({ fault, advice, severe }): Check => {
+      return { name: `topic ${spec.topic}`, status: severe ? "fail" : "warn", detail: fault, advice };
+    }),
+  );
+  return faults.length > 0 ? faults : [ok("topics", `${specs.length}, as they should be`)];
+}
+
+/** A record into a topic made for it: that this user may append, and what the brokers' clock says. */
+async function checkAppend({ operator, topics }: OperatedCluster): Promise<readonly Check[]> {
+  const before = Date.now();
+  const brokerMs = await operator.appendTime(topics.probe);
+  const after = Date.now();
+  const written = ok("permissions", `this user may append (${after - before} ms)`);
+  return brokerMs === null ? [written] : [written, clockCheck("clock of the broker", brokerMs, { before, after })];
+}
+
+async function checkParts({ client, operator, prefix }: OperatedCluster): Promise<readonly Check[]> {
+  const groups = groupsOf({ prefix });
+  const states = new Map((await operator.groups(groups.map(({ group }) => group))).map((one) => [one.group, one]));
+  const checks = groups.map(async ({ role, group, topic }): Promise<Check> => {
+    const members = states.get(group)?.members ?? [];
+    const behind = (await groupLag(client, group, topic)).reduce((sum, { records }) => sum + records, 0);
+    return judge(`${role}s`, members.length > 0, {
+      detail: `${members.length} at work${members.length === 0 ? "" : `: ${members.join(", ")}`}; at most ${behind} entries behind`,
+      fault: "",
+      advice: `start one: burnwatch serve --role ${role}`,
+      status: "warn",
+    });
+  });
+  return Promise.all(checks);
+}
+
+async function checkLetters({ client, prefix, topics }: OperatedCluster): Promise<readonly Check[]> {
+  const letters = await new KafkaDeadLetters({ client, prefix, topics, now: Date.now }).list();
+  const parked = letters.filter(({ replayedAtMs }) => replayedAtMs === null).length;
+  const advice = "see burnwatch dead-letter for the reasons";
+  return [judge("dead letters", parked === 0, { detail: `${parked}`, fault: " put aside", advice, status: "warn" })];
+}
+
+async function checkClickhouse(config: Config): Promise<readonly Check[]> {
+  const { clickhouseUrl: url, clickhouseDatabase: database } = config;
+  if (url === null)
+    return [
+      {
+        name: "clickhouse",
+        status: "warn",
+        detail: "none is configured",
+        advice: "resolvers and writers need clickhouse.url",
+      },
+    ];
+  const advice = `correct clickhouse.url, clickhouse.user and clickhouse.password, or start the server at ${url}`;
+  return attempt("clickhouse", advice, async () => {
+    const credentials = { username: config.clickhouseUser, password: config.clickhousePassword };
+    const state = await inspectClickhouse({ url, database, ...credentials }, Date.now);
+    return clickhouseChecks(config, state);
+  });
+}
+
+function clickhouseChecks(
+  { clickhouseUrl, clickhouseUser, clickhouseDatabase: database }: Config,
+  state: ClickhouseState,
+) {
+  const { version, clockMs, askedAtMs, answeredAtMs, databaseExists, faults, lacking } = state;
+  const tables: readonly Check[] = databaseExists
+    ? faults.map((detail) => ({
+        name: "tables",
+        status: "fail",
+        detail,
+        advice: "start a writer of this version, which migrates; what was changed by hand must be changed back",
+      }))
+    : [
+        {
+          name: "tables",
+          status: "fail",
+          detail: `there is no database ${database}`,
+          advice: "start a writer: it makes it",
+        },
+      ];
+  const granted: Check =
+    lacking === null
+      ? ok("grants", "this server cannot say them")
+      : judge("grants", lacking.length === 0, {
+          detail: `${clickhouseUser} may ${lacking.length === 0 ? "do all that is needed" : `not ${lacking.join(", ")}`}`,
+          fault: ` on ${database}`,
+          advice: `GRANT ${lacking.join(", ")} ON ${database}.* TO ${clickhouseUser}`,
+        });
+  return [
+    ok("clickhouse", `${clickhouseUrl} ${version}`),
+    clockCheck("clock of ClickHouse", clockMs, { before: askedAtMs, after: answeredAtMs }),
+    ...(tables.length > 0 ? tables : [ok("tables", `of ${database} are as they should be`)]),
+    granted,
+  ];
+}
+
+/** By how much another clock is outside of the time in which it was asked. */
+function clockCheck(
+  name: string,
+  theirMs: number,
+  { before, after }: { readonly before: number; readonly after: number },
+): Check {
+  const skewMs = theirMs < before ? theirMs - before : Math.max(0, theirMs - after);
+  const off = Math.abs(skewMs);
+  const advice = "let both machines follow the same time server (chrony, ntpd)";
+  if (off <= skewWarnMs) return ok(name, "goes with this machine's");
+  const detail = `is ${(off / 1000).toFixed(1)} s ${skewMs < 0 ? "behind" : "ahead of"} this machine's, expected at most ${skewWarnMs / 1000} s`;
+  return { name, status: off > skewFailMs ? "fail" : "warn", detail, advice };
+}
+
+function ok(name: string, detail: string): Check {
+  return { name, status: "ok", detail, advice: "" };
+}
+
+interface Judged {
+  readonly detail: string;
+  /** Added where it is not well. */
+  readonly fault: string;
+  readonly advice: string;
+  readonly status?: "warn" | "fail";
+}
+
+function judge(name: string, well: boolean, { detail, fault, advice, status = "fail" }: Judged): Check {
+  return well ? ok(name, detail) : { name, status, detail: `${detail}${fault}`, advice };
+}
