@@ -87,6 +87,8 @@ export class SimulatedKafka {
     const ask = <Answer>(what: string, work: () => Answer) => this.#ask(process, what, work);
     return {
       clusterId: () => ask("ask who they are", () => "simulation"),
+      // Nobody migrates here.
+      turn: () => Promise.reject(new Error("the simulation has no turns")),
       createTopics: (topics) => ask("create topics", () => this.#createTopics(topics)),
       partitions: (topic) => ask("look at a topic", () => this.#topics.get(topic)?.length ?? 0),
       producer: () => ask("connect", () => this.#producer(process)),
