@@ -10,6 +10,8 @@ export interface Scenario {
   readonly name: string;
   /** Spans of a run of the usual size. */
   readonly spans: number;
+  /** Plays in seconds: part of every test run. */
+  readonly short?: true;
   readonly play: (stage: Stage) => Promise<void>;
 }
 
@@ -27,15 +29,15 @@ const [secondMs, minuteMs, hourMs] = [1000, 60_000, 3_600_000];
 const roles: readonly Role[] = ["collector", "resolver", "writer"];
 
 export const scenarios: readonly Scenario[] = [
-  { name: "requests and answers lost", spans: 6000, play: lostRequests },
-  { name: "death at every commit", spans: 6000, play: deaths },
-  { name: "a region lost with its disks", spans: 8000, play: regionLost },
+  { name: "requests and answers lost", spans: 6000, short: true, play: lostRequests },
+  { name: "death at every commit", spans: 6000, short: true, play: deaths },
+  { name: "a region lost with its disks", spans: 8000, short: true, play: regionLost },
   { name: "a day of lag", spans: 8000, play: dayOfLag },
-  { name: "a writer cut off for long", spans: 4000, play: writerCutOff },
+  { name: "a writer cut off for long", spans: 4000, short: true, play: writerCutOff },
   { name: "ClickHouse away for three hours", spans: 6000, play: storeAway },
   { name: "clocks minutes apart", spans: 6000, play: clocksApart },
-  { name: "one tenant is 90 %", spans: 8000, play: skewed },
-  { name: "a tenant each", spans: 20_000, play: manyTenants },
+  { name: "one tenant is 90 %", spans: 8000, short: true, play: skewed },
+  { name: "a tenant each", spans: 20_000, short: true, play: manyTenants },
 ];
 
 async function lostRequests({ world, spans, load }: Stage): Promise<void> {
