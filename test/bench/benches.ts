@@ -4,6 +4,7 @@ import type { Bench } from "./bench.ts";
 import { cluster } from "./cluster.ts";
 import { decode } from "./decode.ts";
 import { detection } from "./detection.ts";
+import { detectionStages } from "./detection-stages.ts";
 import { endToEnd } from "./end-to-end.ts";
 import { identity } from "./identity.ts";
 import { ingest } from "./ingest.ts";
@@ -16,6 +17,7 @@ export const benches: readonly Bench[] = [
   decode,
   ingest,
   detection,
+  detectionStages,
   endToEnd,
   cluster,
   identity,
