@@ -10,7 +10,7 @@ import { KafkaLog } from "./event-log/kafka-log.ts";
 import { resolverGroup } from "./event-log/kafka-resolver-log.ts";
 import { topicsOf } from "./event-log/kafka-topics.ts";
 import { untilConsumed } from "./event-log/until-consumed.ts";
-import { apiRoutes, type Check, type Quality } from "./http/api.ts";
+import { apiRoutes, type Check } from "./http/api.ts";
 import type { Quality } from "./http/quality.ts";
 import { createRouter } from "./http/router.ts";
 import { arrivedAtMsOf } from "./ingest/entry-bytes.ts";
