@@ -92,10 +92,10 @@ async function checkAppend({ operator, topics }: OperatedCluster): Promise<reado
 async function checkParts({ client, operator, prefix }: OperatedCluster): Promise<readonly Check[]> {
   const groups = groupsOf({ prefix });
   const states = new Map((await operator.groups(groups.map(({ group }) => group))).map((one) => [one.group, one]));
-  const checks = groups.map(async ({ role, group, topic }): Promise<Check> => {
+  const checks = groups.map(async ({ role, name, group, topic }): Promise<Check> => {
     const members = states.get(group)?.members ?? [];
     const behind = (await groupLag(client, group, topic)).reduce((sum, { records }) => sum + records, 0);
-    return judge(`${role}s`, members.length > 0, {
+    return judge(`${name}`, members.length > 0, {
       detail: `${members.length} at work${members.length === 0 ? "" : `: ${members.join(", ")}`}; at most ${behind} entries behind`,
       fault: "",
       advice: `start one: burnwatch serve --role ${role}`,

@@ -1,9 +1,8 @@
 /** The commands that look after a cluster, joined with the configuration that says where it is. */
 
-import { hostname } from "node:os";
 import { layoutOf } from "./cluster.ts";
 import { checkCluster } from "./cluster-checks.ts";
-import { ConfigError, readConfig } from "./config.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
 import { type Command, type CommandIo, UsageError } from "./console/command.ts";
 import { deadLetter } from "./console/dead-letter.ts";
 import { type Check, doctor } from "./console/doctor.ts";
@@ -11,6 +10,7 @@ import { lag } from "./console/lag.ts";
 import type { OperatedCluster } from "./console/operated-cluster.ts";
 import { topics } from "./console/topics.ts";
 import { topicSpecs, topicsOf } from "./event-log/kafka-topics.ts";
+import { kafkaAddressOf } from "./kafka-address.ts";
 
 /** In the order of the help. */
 export const clusterCommands: readonly Command[] = [
@@ -40,7 +40,7 @@ async function openCluster(file: string | undefined, io: CommandIo): Promise<Ope
   // Loaded here: one machine has no use for them.
   const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
   const { kafkajsOperator } = await import("./event-log/kafkajs-operator.ts");
-  const address = { brokers: config.kafkaBrokers, clientId: `burnwatch-console-${hostname()}` };
+  const address = refusing(() => kafkaAddressOf(config, "burnwatch-console"));
   const [client, operator] = [kafkajsClient(address), kafkajsOperator(address)];
   const layout = layoutOf(config);
   return {
@@ -55,9 +55,14 @@ async function openCluster(file: string | undefined, io: CommandIo): Promise<Ope
   };
 }
 
-function configOf(file: string | undefined, io: CommandIo) {
+function configOf(file: string | undefined, io: CommandIo): Config {
+  return refusing(() => readConfig(file, io.env));
+}
+
+/** A mistake in the configuration is one in the use of the command. */
+function refusing<Value>(read: () => Value): Value {
   try {
-    return readConfig(file, io.env);
+    return read();
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(error.message);
     throw error;

@@ -35,6 +35,13 @@ export interface Config {
   /** Null for the one that the data directory has met first. */
   readonly kafkaClusterId: string | null;
   readonly kafkaPrefix: string;
+  readonly kafkaTls: "on" | "off";
+  readonly kafkaTlsCa: string | null;
+  readonly kafkaTlsCert: string | null;
+  readonly kafkaTlsKey: string | null;
+  readonly kafkaSasl: "off" | "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly kafkaUser: string;
+  readonly kafkaPassword: string;
   readonly kafkaPartitions: number;
   readonly kafkaReplicas: number;
   readonly identityHours: number;
@@ -220,6 +227,49 @@ const keys = {
     z.string().regex(/^[\w.-]{1,100}$/, "letters, digits, dots, dashes and underscores"),
     "before the names of topics, groups and transactional ids",
   ),
+  kafkaTls: key(
+    "kafka.tls",
+    "BURNWATCH_KAFKA_TLS",
+    "off",
+    z.union([z.enum(["on", "off"]), z.boolean().transform((on) => (on ? "on" : "off"))], "on or off"),
+    "on: connections to the brokers are encrypted",
+  ),
+  kafkaTlsCa: key(
+    "kafka.tls_ca",
+    "BURNWATCH_KAFKA_TLS_CA",
+    null,
+    z.string().min(1, "a file").nullable(),
+    "PEM file of the authority of the brokers' certificates; without it those that Node trusts",
+  ),
+  kafkaTlsCert: key(
+    "kafka.tls_cert",
+    "BURNWATCH_KAFKA_TLS_CERT",
+    null,
+    z.string().min(1, "a file").nullable(),
+    "PEM file of this process's certificate, where the brokers ask for one",
+  ),
+  kafkaTlsKey: key(
+    "kafka.tls_key",
+    "BURNWATCH_KAFKA_TLS_KEY",
+    null,
+    z.string().min(1, "a file").nullable(),
+    "PEM file of its key",
+  ),
+  kafkaSasl: key(
+    "kafka.sasl",
+    "BURNWATCH_KAFKA_SASL",
+    "off",
+    z.enum(["off", "plain", "scram-sha-256", "scram-sha-512"], "plain, scram-sha-256, scram-sha-512 or off"),
+    "how the user shows who it is: plain, scram-sha-256 or scram-sha-512",
+  ),
+  kafkaUser: key("kafka.user", "BURNWATCH_KAFKA_USER", "", z.string(), "the user there"),
+  kafkaPassword: key(
+    "kafka.password",
+    "BURNWATCH_KAFKA_PASSWORD",
+    "",
+    z.string(),
+    "the password there; better from the environment",
+  ),
   kafkaPartitions: key(
     "kafka.partitions",
     "BURNWATCH_KAFKA_PARTITIONS",
@@ -296,7 +346,8 @@ export function readConfig(
     const parsed = schema.safeParse(given);
     if (parsed.success) return [name, parsed.data];
     const expected = parsed.error.issues.map((issue) => issue.message).join("; ");
-    throw new ConfigError(`${source}: expected ${expected}, got ${JSON.stringify(given)}`);
+    const shown = path.endsWith("password") ? "what is not shown" : JSON.stringify(given);
+    throw new ConfigError(`${source}: expected ${expected}, got ${shown}`);
   });
   return Object.fromEntries(entries) as Config;
 }

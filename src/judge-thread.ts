@@ -3,13 +3,15 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type ClaimOptions, claimHere } from "./detection/claim-judge.ts";
 import { type FromJudge, type JudgeThreadData, judgeHere, type ToJudge } from "./detection/judge.ts";
-import { decodeUsageEntry, encodeUsageEntry } from "./ingest/usage-codec.ts";
+import { CorruptEntry } from "./event-log/unreadable-entry.ts";
+import { decodeUsageEntry, encodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
 
 const { snapshot, ...options } = workerData as JudgeThreadData & Partial<ClaimOptions>;
-const codec = { decode: decodeUsageEntry, encode: encodeUsageEntry };
+const codec = { decode, encode: encodeUsageEntry };
+let lastArrivedAtMs = 0;
 const judge =
   options.stage === undefined
-    ? judgeHere(options, (_, payload) => decodeUsageEntry(payload))(snapshot)
+    ? judgeHere(options, (_, payload) => decode(payload))(snapshot)
     : claimHere(options as ClaimOptions, codec)(snapshot);
 
 parentPort?.on("message", async (question: ToJudge) => {
@@ -19,3 +21,15 @@ parentPort?.on("message", async (question: ToJudge) => {
       : { kind: "judged", told: await judge.judge(question.entries), seriesCount: judge.seriesCount() };
   parentPort?.postMessage(answer);
 });
+
+/** What nobody can read has no records: whoever stores the log puts it aside, or stops at it. */
+function decode(payload: Uint8Array): UsageEntry {
+  try {
+    const entry = decodeUsageEntry(payload);
+    lastArrivedAtMs = entry.arrivedAtMs;
+    return entry;
+  } catch (error) {
+    if (error instanceof CorruptEntry) return { arrivedAtMs: lastArrivedAtMs, records: [] };
+    throw error;
+  }
+}

@@ -3,13 +3,13 @@
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import pretty from "pino-pretty";
 import { type Config, ConfigError, configHelp, readConfig } from "./config.ts";
 import { type CommandIo, defineCommand, UsageError } from "./console/command.ts";
+import { kafkaAddressOf } from "./kafka-address.ts";
 import { type Role, type RunningRoles, roleSummaries, rolesOf, startRoles } from "./roles.ts";
 import { startAgainCode } from "./runtime.mjs";
 import { openStore, type RunningServer, startServer } from "./server.ts";
@@ -86,7 +86,7 @@ async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo)
   const log = logger(config, io);
   // Loaded here: one machine has no use for it.
   const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
-  const client = kafkajsClient({ brokers: config.kafkaBrokers ?? [], clientId: `burnwatch-${hostname()}` });
+  const client = kafkajsClient(refusing(() => kafkaAddressOf(config, "burnwatch")));
   let running: RunningRoles;
   try {
     const terminal = { write: (text: string) => io.stdout.write(text), colours: colours(io) };

@@ -25,6 +25,7 @@ const floors: Readonly<Record<string, number>> = {
   "src/cluster-api.ts": 5,
   "src/cluster-detection.ts": 5,
   "src/cluster-id.ts": 5,
+  "src/kafka-address.ts": 5,
   "src/cluster-checks.ts": 5,
   "src/roles.ts": 5,
   "src/pipeline.ts": 5,

@@ -13,7 +13,7 @@ import { exportRequest, postUntilAcked } from "./support/load.ts";
 const missing = await kafkaMissing();
 
 interface Lag {
-  readonly role: string;
+  readonly part: string;
   readonly partition: number;
   readonly records: number;
   readonly seconds: number;
@@ -35,9 +35,9 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     for (let request = 0; request < requests; request++)
       await postUntilAcked(collector.tracesUrl, exportRequest(20, Date.now()).body);
   }
-  async function lags(role: string): Promise<readonly Lag[]> {
+  async function lags(part: string): Promise<readonly Lag[]> {
     const { stdout } = await command(["lag", "--json"]);
-    return (JSON.parse(stdout) as { lag: readonly Lag[] }).lag.filter((one) => one.role === role);
+    return (JSON.parse(stdout) as { lag: readonly Lag[] }).lag.filter((one) => one.part === part);
   }
 
   it("tells how far each part is behind, in records and seconds, and in the metrics of those who work", {
@@ -78,6 +78,9 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
       [`${prefix()}.memory`, 2, 1, 73, []],
       [`${prefix()}.dead-letter`, 1, 1, 720, []],
       [`${prefix()}.probe`, 1, 1, 1, []],
+      [`${prefix()}.deltas`, 1, 1, 120, []],
+      [`${prefix()}.claims`, 1, 1, 120, []],
+      [`${prefix()}.snapshots`, 2, 1, 120, []],
     ]);
     expect(code).toBe(0);
     expect((await command(["topics"])).stdout).toMatch(new RegExp(`${prefix()}\\.usage +2 +1 +1 +5 d`));
@@ -117,12 +120,12 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
   it("is well where all is as it should be, and says what to do where it is not", { timeout: 120_000 }, async () => {
     const workers = await cluster.start("resolver,writer");
     const well = await command(["doctor"]);
-    for (const line of ["brokers: 1 answer", "topics: 5, as they should be", "permissions: this user may append"])
+    for (const line of ["brokers: 1 answer", "topics: 8, as they should be", "permissions: this user may append"])
       expect(well.stdout).toContain(`ok    ${line}`);
     expect(well.stdout).toContain("ok    clock of the broker: goes with this machine's");
     expect(well.stdout).toContain("ok    clock of ClickHouse: goes with this machine's");
-    expect(well.stdout).toContain("ok    resolvers: 1 at work");
-    expect(well.stdout).toContain("ok    writers: 1 at work");
+    expect(well.stdout).toContain("ok    resolver: 1 at work");
+    expect(well.stdout).toContain("ok    writer: 1 at work");
     expect(well.stdout).toContain("ok    tables: of cluster are as they should be");
     expect(well.code).toBe(0);
     await workers.stop();
@@ -137,7 +140,7 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
       /fail {2}cluster id: the brokers are of \S+, expected another\n {6}-> correct kafka\.brokers/,
     );
     expect(idle.stdout).toContain(`fail  topic ${prefix()}.spans: has 2 partitions, expected 3\n      -> `);
-    expect(idle.stdout).toMatch(/warn {2}writers: 0 at work.*\n {6}-> start one: burnwatch serve --role writer/);
+    expect(idle.stdout).toMatch(/warn {2}writer: 0 at work.*\n {6}-> start one: burnwatch serve --role writer/);
     expect(idle.stdout).toContain("fail  tables: there is no database nothing\n      -> start a writer");
     const away = await command(["doctor"], {
       BURNWATCH_KAFKA_BROKERS: "127.0.0.1:1",

@@ -9,7 +9,8 @@ import { clusterOption, type OpenCluster, withCluster } from "./operated-cluster
 import { renderTable, tableOptions } from "./table.ts";
 
 interface Row {
-  readonly role: string;
+  /** Of a role: a detector has two. */
+  readonly part: string;
   readonly group: string;
   readonly topic: string;
   readonly partition: number;
@@ -21,8 +22,10 @@ interface Row {
 }
 
 const headBytes = 13;
+/** Longer than any log is kept. */
+const ageSecondsMax = 60 * 86_400;
 const columns = [
-  { title: "role" },
+  { title: "part" },
   { title: "topic" },
   { title: "partition", align: "right" },
   { title: "at", align: "right" },
@@ -54,24 +57,25 @@ may stand a few before the end, and is 0 records and 0 seconds behind. Metrics o
   });
 }
 
-async function rowOf(client: KafkaClient, { role, group, topic }: KafkaGroup, one: PartitionLag): Promise<Row> {
+async function rowOf(client: KafkaClient, { name, group, topic }: KafkaGroup, one: PartitionLag): Promise<Row> {
   const { partition, offset, endOffset: end_offset } = one;
-  const about = { role, group, topic, partition, offset, end_offset };
+  const about = { part: name, group, topic, partition, offset, end_offset };
   const unread = one.records === 0 ? undefined : await firstUnread(client, topic, one);
   if (unread === undefined) return { ...about, records: 0, seconds: 0 };
   return { ...about, records: one.records, seconds: unread.length < headBytes ? null : ageSeconds(unread) };
 }
 
-/** Both logs say at the same place when an entry arrived. */
+/** Logs say at the same place when an entry arrived. */
 function ageSeconds(entry: Uint8Array): number | null {
   const seconds = (Date.now() - arrivedAtMsOf(entry)) / 1000;
-  return Number.isFinite(seconds) ? Math.max(0, Math.round(seconds)) : null;
+  // What is no entry of a log (claims are not) says something else there.
+  return Math.abs(seconds) < ageSecondsMax ? Math.max(0, Math.round(seconds)) : null;
 }
 
-function cellsOf({ role, topic, partition, offset, end_offset, records, seconds }: Row): readonly string[] {
+function cellsOf({ part, topic, partition, offset, end_offset, records, seconds }: Row): readonly string[] {
   const at = offset === null ? "not begun" : String(offset);
   return [
-    role,
+    part,
     topic,
     String(partition),
     at,

@@ -10,6 +10,18 @@ export interface KafkaAddress {
   /** `host:port` each. */
   readonly brokers: readonly string[];
   readonly clientId: string;
+  /** Without it connections are plain, and nobody shows who they are. */
+  readonly security?: KafkaSecurity;
+}
+
+export interface KafkaSecurity {
+  /** PEM texts; without an authority those that Node trusts. Null for connections that are not encrypted. */
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string } | null;
+  readonly sasl: {
+    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+    readonly username: string;
+    readonly password: string;
+  } | null;
 }
 
 export interface KafkaMessage {

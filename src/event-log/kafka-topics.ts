@@ -23,6 +23,8 @@ export interface KafkaTopics {
 
 export interface KafkaGroup {
   readonly role: string;
+  /** Which of the groups of a role. */
+  readonly name: string;
   /** Its name with the prefix. */
   readonly group: string;
   readonly topic: string;
@@ -84,12 +86,17 @@ export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
 /** The groups of a cluster that come forward in a topic, by the role that has them. */
 export function groupsOf(layout: Pick<KafkaLayout, "prefix">): readonly KafkaGroup[] {
   const topics = topicsOf(layout);
-  const group = (role: string, topic: string) => ({ role, group: `${layout.prefix}.${role}`, topic });
+  const group = (name: string, topic: string, role = name) => ({
+    role,
+    name,
+    group: `${layout.prefix}.${name}`,
+    topic,
+  });
   return [
     group("resolver", topics.spans),
     group("writer", topics.usage),
     group("detector", topics.usage),
-    group("detector-wholes", topics.deltas),
+    group("detector-wholes", topics.deltas, "detector"),
     group("alerter", topics.claims),
   ];
 }

@@ -25,11 +25,21 @@ interface KafkajsError extends Error {
 /** @param doing what was tried, to follow "cannot". */
 export function kafkaError(error: unknown, doing: string): Error {
   const { type, name, message } = rootOf(error as KafkajsError);
-  const line = `cannot ${doing}: ${message}`;
+  const line = `cannot ${doing}: ${message}${whatToDo(name, message)}`;
   if (type !== undefined && fencedTypes.has(type)) return new KafkaFenced(line, { cause: error });
   if ((type !== undefined && finalTypes.has(type)) || name === "KafkaJSSASLAuthenticationError")
     return new Error(line, { cause: error });
   return new KafkaUnavailable(line, { cause: error });
+}
+
+/** Where it is known, behind the error. */
+function whatToDo(name: string, message: string): string {
+  if (name === "KafkaJSSASLAuthenticationError" || /SASL .*not supported|mechanism/i.test(message))
+    return "; correct kafka.sasl, kafka.user and kafka.password, or renew what has expired";
+  if (/certificate|alert|unable to (?:verify|get)/i.test(message))
+    return "; correct kafka.tls_ca, kafka.tls_cert and kafka.tls_key, or renew what has expired";
+  if (/AUTHORIZATION_FAILED|not authorized/i.test(message)) return "; allow it to the user of kafka.user";
+  return "";
 }
 
 /** Which error of the protocol it was, "" where it was none. */

@@ -28,6 +28,14 @@ export interface RunningBroker {
   terminate(): Promise<void>;
 }
 
+export interface BrokerOptions {
+  /** Beside the plain one: `SASL_SSL://localhost:9094`. */
+  readonly listeners?: readonly string[];
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Of the tool that makes its directory. */
+  readonly formatWords?: readonly string[];
+}
+
 const startTimeoutMs = 60_000;
 const run = promisify(execFile);
 /** A short life: no time is spent on the best code, and little memory. */
@@ -58,7 +66,7 @@ export async function kafkaMissing(): Promise<string | undefined> {
 }
 
 /** Starts a broker; resolves once it takes connections. @throws Error with what the broker said. */
-export async function startBroker(): Promise<TestBroker> {
+export async function startBroker(more: BrokerOptions = {}): Promise<TestBroker> {
   const named = process.env["BURNWATCH_TEST_KAFKA"];
   if (named !== undefined) {
     const refuse = () => Promise.reject(new Error("a broker named by BURNWATCH_TEST_KAFKA is not restarted"));
@@ -69,9 +77,12 @@ export async function startBroker(): Promise<TestBroker> {
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-kafka-"));
   const [port, controllerPort] = [await freePort(), await freePort()];
   const properties = join(directory, "server.properties");
-  writeFileSync(properties, propertiesOf({ directory, port, controllerPort }));
+  writeFileSync(properties, propertiesOf({ directory, port, controllerPort, ...more }));
   const java = [...javaOptions, "-cp", `${found.jars}/*`];
-  await formatStorage(java, properties, { clusterId: newClusterId(), words: ["--standalone"] });
+  await formatStorage(java, properties, {
+    clusterId: newClusterId(),
+    words: ["--standalone", ...(more.formatWords ?? [])],
+  });
   let broker = await launchBroker([...java, "kafka.Kafka", properties], port);
   return {
     address: `127.0.0.1:${port}`,
@@ -102,13 +113,19 @@ export async function formatStorage(
   await run("java", [...java, "kafka.tools.StorageTool", "format", ...words, "-t", clusterId, "-c", properties]);
 }
 
-function propertiesOf(ports: { readonly directory: string; readonly port: number; readonly controllerPort: number }) {
-  const { directory, port, controllerPort } = ports;
+interface Places extends BrokerOptions {
+  readonly directory: string;
+  readonly port: number;
+  readonly controllerPort: number;
+}
+
+function propertiesOf({ directory, port, controllerPort, listeners = [], properties = {} }: Places): string {
+  const more = listeners.map((listener) => `,${listener}`).join("");
   return Object.entries({
     "process.roles": "broker,controller",
     "node.id": 1,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${more}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}${more}`,
     "controller.listener.names": "CONTROLLER",
     "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}`,
     "log.dirs": join(directory, "data"),
@@ -119,6 +136,7 @@ function propertiesOf(ports: { readonly directory: string; readonly port: number
     "transaction.state.log.num.partitions": 4,
     "group.initial.rebalance.delay.ms": 0,
     "auto.create.topics.enable": false,
+    ...properties,
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join("");
