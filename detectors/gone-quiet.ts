@@ -5,6 +5,7 @@ import {
   countCalls,
   dispersion,
   endsMinute,
+  forgetMinuteCounts,
   type MinuteCounts,
   newMinuteCounts,
   passMinutes,
@@ -20,7 +21,7 @@ type QuietSettings = {
 };
 
 interface QuietState {
-  readonly counts: MinuteCounts;
+  counts: MinuteCounts;
   /** Minus the logarithm of the probability of the silence so far. */
   surprise: number;
   firing: { readonly onsetMs: number; readonly usual: number } | null;
@@ -39,7 +40,8 @@ export const goneQuiet: Detector<QuietState, QuietSettings> = {
   mode: "ticket",
   settings: { surpriseMin: 16, minutesMin: 60, parentMinutesMax: 2 },
   stateBytesMax: 2048,
-  newState: () => ({ counts: newMinuteCounts(), surprise: 0, firing: null }),
+  newState: (store) => ({ counts: newMinuteCounts(store), surprise: 0, firing: null }),
+  forget: ({ counts }) => forgetMinuteCounts(counts),
   observe(state, { calls, atMs }) {
     if (calls < 1) return calm;
     const { counts, firing } = state;
@@ -70,7 +72,8 @@ export const goneQuiet: Detector<QuietState, QuietSettings> = {
     return [claim(state.firing, "firing", { atMs: nowMs, surprise: state.surprise })];
   },
   acknowledge(state) {
-    Object.assign(state, { counts: newMinuteCounts(), surprise: 0, firing: null });
+    forgetMinuteCounts(state.counts);
+    Object.assign(state, { counts: newMinuteCounts(state.counts.season.store), surprise: 0, firing: null });
   },
 };
 

@@ -1,5 +1,6 @@
 /** Calls a minute, against their season: mean and spread over the recent minutes, closed one by one. The core of D4 and D9. */
 
+import { type CellStore, giveBackCells } from "./cells.ts";
 import { newSeason, noteSeason, type Season, seasonFactor } from "./season.ts";
 
 /** Plain data. */
@@ -22,8 +23,14 @@ const newestWeight = 1 / 240;
 const gapMinutesMax = 24 * 60;
 
 /** Before the first call. */
-export function newMinuteCounts(): MinuteCounts {
-  return { minute: -1, count: 0, mean: 0, variance: 0, minutes: 0, lastMs: 0, season: newSeason() };
+export function newMinuteCounts(store: CellStore | null = null): MinuteCounts {
+  return { minute: -1, count: 0, mean: 0, variance: 0, minutes: 0, lastMs: 0, season: newSeason(store) };
+}
+
+/** Gives back what they took from their store, also while their minutes are passed: they have none from then on. */
+export function forgetMinuteCounts(state: MinuteCounts): void {
+  giveBackCells(state.season);
+  state.minute = Number.POSITIVE_INFINITY;
 }
 
 /** Whether a call at this time is the first after the minute that is being counted: then that one is to be passed. */
@@ -48,7 +55,9 @@ export function passMinutes(
   if (state.minute === -1) return;
   if (minute - state.minute > gapMinutesMax) state.minute = minute - gapMinutesMax;
   while (state.minute < minute) {
-    if (close(state.count, state.minute)) learn(state);
+    const isLearnt = close(state.count, state.minute);
+    if (state.minute === Number.POSITIVE_INFINITY) return;
+    if (isLearnt) learn(state);
     noteSeason(state.season, state.minute * minuteMs, state.count);
     state.minute++;
     state.count = 0;

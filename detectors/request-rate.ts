@@ -1,10 +1,12 @@
 /** D4: calls come much more often than they do at this time. */
 
+import type { CellStore } from "./cells.ts";
 import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
 import {
   countCalls,
   dispersion,
   endsMinute,
+  forgetMinuteCounts,
   type MinuteCounts,
   newMinuteCounts,
   passMinutes,
@@ -72,6 +74,7 @@ export const requestRate: Detector<RequestRateState, RateSettings> = {
   },
   stateBytesMax: 2048,
   newState: newRequestRate,
+  forget: ({ counts }) => forgetMinuteCounts(counts),
   observe(state, { calls, atMs }, context) {
     if (calls < 1) return calm;
     const verdicts = endsMinute(state.counts, atMs) ? closeMinutes(state, atMs, context) : calm;
@@ -80,13 +83,14 @@ export const requestRate: Detector<RequestRateState, RateSettings> = {
   },
   tick: closeMinutes,
   acknowledge(state) {
-    Object.assign(state, newRequestRate());
+    forgetMinuteCounts(state.counts);
+    Object.assign(state, newRequestRate(state.counts.season.store));
   },
 };
 
-function newRequestRate(): RequestRateState {
+function newRequestRate(store: CellStore | null = null): RequestRateState {
   return {
-    counts: newMinuteCounts(),
+    counts: newMinuteCounts(store),
     evidence: 0,
     cusum: 0,
     riseMinute: -1,

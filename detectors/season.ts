@@ -4,19 +4,22 @@
  * season worth learning; what a call costs or holds hardly has one.
  */
 
-/** Plain data. */
-export interface Season {
+import { type Block, type CellStore, newBlock, takeCells } from "./cells.ts";
+
+/**
+ * Plain data. Its cells are the factors by hour of the day and by day of the week, and how often each hour of the day was
+ * seen; it has none before the first hour that it learns.
+ */
+export interface Season extends Block {
   /** Hour since 1970 that is being summed; -1 before the first. */
   hour: number;
   sum: number;
   level: number;
   hours: number;
-  readonly ofHour: Float32Array;
-  readonly ofDay: Float32Array;
-  /** How often each hour of the day was seen. */
-  readonly visits: Uint16Array;
 }
 
+/** Where the cells of days and of visits begin, and where they end. */
+const [days, visited, cellCount] = [24, 31, 55];
 const hourMs = 3_600_000;
 /** The first of January 1970 was a Thursday. */
 const firstDay = 4;
@@ -35,16 +38,8 @@ const [factorMin, factorMax] = [1 / 5, 10];
 const gapHoursMax = 12;
 
 /** A season of which nothing is known. */
-export function newSeason(): Season {
-  return {
-    hour: -1,
-    sum: 0,
-    level: 0,
-    hours: 0,
-    ofHour: new Float32Array(24),
-    ofDay: new Float32Array(7),
-    visits: new Uint16Array(24),
-  };
+export function newSeason(store: CellStore | null = null): Season {
+  return { ...newBlock(store, 0), hour: -1, sum: 0, level: 0, hours: 0 };
 }
 
 /**
@@ -73,8 +68,10 @@ export function seasonFactor(season: Season, parent: Season | null, atMs: number
 
 function logFactor(season: Season, parent: Season | null, hour: number): number {
   const [ofDay, ofWeek] = [((hour % 24) + 24) % 24, dayOfWeek(hour)];
-  const visits = season.visits[ofDay] ?? 0;
-  const own = (season.ofHour[ofDay] ?? 0) + (season.ofDay[ofWeek] ?? 0);
+  const { cells, at } = season;
+  const isKnown = season.length > 0;
+  const visits = isKnown ? (cells[at + visited + ofDay] ?? 0) : 0;
+  const own = isKnown ? (cells[at + ofDay] ?? 0) + (cells[at + days + ofWeek] ?? 0) : 0;
   if (parent === null) return (own * visits) / (visits + doubtVisits);
   return (own * visits + logFactor(parent, null, hour) * parentVisits) / (visits + parentVisits);
 }
@@ -94,14 +91,17 @@ function learn(season: Season, hour: number, amount: number): void {
   if (season.hours++ === 0) return;
   if (season.hours === 2) season.level = log;
   const [ofDay, ofWeek] = [((hour % 24) + 24) % 24, dayOfWeek(hour)];
-  const expected = season.level + (season.ofHour[ofDay] ?? 0) + (season.ofDay[ofWeek] ?? 0);
-  const visits = Math.min(60_000, (season.visits[ofDay] ?? 0) + 1);
+  if (season.length === 0) takeCells(season, cellCount);
+  const { cells } = season;
+  const [hourCell, dayCell, visitsCell] = [season.at + ofDay, season.at + days + ofWeek, season.at + visited + ofDay];
+  const expected = season.level + (cells[hourCell] ?? 0) + (cells[dayCell] ?? 0);
+  const visits = Math.min(60_000, (cells[visitsCell] ?? 0) + 1);
   const most = visits > knownFrom ? stepMax : Number.POSITIVE_INFINITY;
   const step = Math.min(most, Math.max(-most, log - expected));
-  season.visits[ofDay] = visits;
+  cells[visitsCell] = visits;
   season.level += step * Math.max(levelWeight, 1 / season.hours);
-  season.ofHour[ofDay] = (season.ofHour[ofDay] ?? 0) + step * Math.max(hourWeight, 1 / visits);
-  season.ofDay[ofWeek] = (season.ofDay[ofWeek] ?? 0) + step * dayWeight;
+  cells[hourCell] = (cells[hourCell] ?? 0) + step * Math.max(hourWeight, 1 / visits);
+  cells[dayCell] = (cells[dayCell] ?? 0) + step * dayWeight;
 }
 
 function dayOfWeek(hour: number): number {

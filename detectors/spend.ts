@@ -2,6 +2,7 @@
 
 import { type ActivityState, activityEvidence, newActivity, noteActivity, passMinute } from "./activity.ts";
 import { type CallCost, dearerShare, newCallCost, noteCallCost, usualDayNanoUsd } from "./call-cost.ts";
+import { giveBackCells } from "./cells.ts";
 import { type Context, calm, type Detector, type Verdict } from "./detector.ts";
 import { addExemplar } from "./exemplars.ts";
 import { newSeason, noteSeason, type Season, seasonFactor } from "./season.ts";
@@ -87,10 +88,10 @@ export const spend: Detector<SpendState, SpendSettings> = {
   mode: "page",
   settings: { excessUsdPerMinuteMin: 0.02, incidentUsdMin: 1, volumeUsdMin: 20, volumeDaysMin: 0.25 },
   stateBytesMax: 4096,
-  newState: () => ({
+  newState: (store) => ({
     windows: [newWindowState(), newWindowState(), newWindowState()],
     activity: newActivity(),
-    season: newSeason(),
+    season: newSeason(store),
     callCost: newCallCost(),
     factorMinute: -1,
     telling: -1,
@@ -99,6 +100,7 @@ export const spend: Detector<SpendState, SpendSettings> = {
     overMs: 0,
     traceIds: [],
   }),
+  forget: ({ season }) => giveBackCells(season),
   observe(state, observation, context) {
     if (observation.nanoUsd === null) return calm;
     noteActivity(state.activity, observation, state.telling === -1);

@@ -18,7 +18,7 @@ export interface DetectionOptions<Told = Finding> {
 }
 
 interface DetectionState {
-  readonly version: 3;
+  readonly version: 4;
   readonly offset: number;
   /** A watcher's snapshot. */
   readonly watcher: Uint8Array;
@@ -42,7 +42,7 @@ export class DetectionWorker<Told = Finding> {
     this.#options = options;
     const mark = options.usage.mark(markName) as DetectionState | undefined;
     // A state of an older version is not read: its baselines begin anew with what the log still has.
-    const saved = mark?.version === 3 ? mark : undefined;
+    const saved = mark?.version === 4 ? mark : undefined;
     this.#offset = saved?.offset ?? 0;
     this.#savedOffset = this.#offset;
     this.#judge = options.judge(saved?.watcher);
@@ -98,7 +98,7 @@ export class DetectionWorker<Told = Finding> {
     if (this.#offset === this.#savedOffset) return;
     const { now, saveEveryMs, usage } = this.#options;
     const startedMs = now();
-    const state: DetectionState = { version: 3, offset: this.#offset, watcher: await this.#judge.snapshot() };
+    const state: DetectionState = { version: 4, offset: this.#offset, watcher: await this.#judge.snapshot() };
     await usage.saveMark(markName, state);
     this.#savedOffset = state.offset;
     this.#nextSaveMs = now() + Math.max(saveEveryMs, (now() - startedMs) / savingShareMax);
