@@ -3,7 +3,7 @@
 import { fork } from "node:child_process";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine } from "../support/command-line.ts";
 import type { Bench, BenchOptions, BenchResult } from "./bench.ts";
 import { benches } from "./benches.ts";
 import { printResult } from "./print.ts";
@@ -23,21 +23,16 @@ ${benches.map(({ name, summary, onRequest }) => `  ${name.padEnd(12)} ${summary}
   --json       one JSON document instead of tables
 `;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    runs: { type: "string", default: "3" },
-    spans: { type: "string", default: "200000" },
-    records: { type: "string", default: "1000000" },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+const { values, positionals } = commandLine(help, {
+  runs: { type: "string", default: "3" },
+  spans: { type: "string", default: "200000" },
+  records: { type: "string", default: "1000000" },
+  json: { type: "boolean", default: false },
 });
 
 const numbers = { runs: count("runs"), spans: count("spans"), records: count("records") };
 
-if (values.help) process.stdout.write(help);
-else if (process.env[childVariable] === undefined) await runChosen();
+if (process.env[childVariable] === undefined) await runChosen();
 else await runHere(chosen()[0]);
 
 async function runChosen(): Promise<void> {

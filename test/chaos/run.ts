@@ -1,14 +1,7 @@
-/**
- * `npm run test:chaos -- [--seed N] [--kills N] [--only PLACE] [--rows N] [--mutate] [--json]`: kill -9 at every named
- * step and at random moments, then disks and clocks that misbehave, then the tables of what was lost, doubled or wrongly
- * summed. Ends with 1 unless all of it is 0. `--only` takes a place, its beginning, or a scenario; `--kills 0` runs the
- * scenarios alone. `npm run test:chaos -- cluster [--seed N] [--kills N] [--only PLACE] [--brokers N] [--stopped SECONDS] [--mutate]`:
- * the same over real Kafka brokers, with two processes of each role, and with faults between them; `--stopped` says how
- * long ClickHouse stands still where it is stopped.
- */
+/** `npm run test:chaos`: faults of every kind, then the tables of what was lost, doubled or wrongly summed. */
 
-import { parseArgs } from "node:util";
 import { seededRandom } from "../../src/ingest/otlp-random.ts";
+import { commandLine } from "../support/command-line.ts";
 import { runCampaign } from "./campaign.ts";
 import { runMutations } from "./mutate.ts";
 import { killPlan } from "./places.ts";
@@ -17,18 +10,36 @@ import { runCluster } from "./run-cluster.ts";
 import type { ScenarioResult } from "./scenarios/scenario.ts";
 import { scenarios } from "./scenarios/scenarios.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
-    kills: { type: "string", default: "108" },
-    only: { type: "string", default: "" },
-    rows: { type: "string" },
-    mutate: { type: "boolean", default: false },
-    brokers: { type: "string", default: "1" },
-    stopped: { type: "string", default: "60" },
-    json: { type: "boolean", default: false },
-  },
+const help = `usage: npm run test:chaos [-- [cluster] [--seed N] [--kills N] [--only PLACE] [--mutate] [--json]]
+
+Kills a server with -9 at every named step and at random moments, then plays disks and clocks that misbehave. Prints what
+was lost, doubled or wrongly summed by place, and ends with 1 unless all of it is 0.
+
+  cluster      the same over real Kafka brokers, with two processes of each role and faults between them
+  --seed N     of everything that is random (a random one)
+  --kills N    how many; 0 plays the scenarios alone (108; cluster: one at each place)
+  --only P     a place or a scenario, or the beginning of one
+  --mutate     leaves one guard out at a time: each must be found
+  --rows N     rows of a batch (varied)
+  --brokers N  cluster: Kafka brokers (1)
+  --stopped S  cluster: how many seconds ClickHouse stands still where it is stopped (60)
+  --json       one JSON document for each table
+
+examples:
+  npm run test:chaos -- --seed 1
+  npm run test:chaos -- --kills 0 --mutate
+  npm run test:chaos -- cluster --only resolver
+`;
+
+const { values, positionals } = commandLine(help, {
+  seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
+  kills: { type: "string", default: "108" },
+  only: { type: "string", default: "" },
+  rows: { type: "string" },
+  mutate: { type: "boolean", default: false },
+  brokers: { type: "string", default: "1" },
+  stopped: { type: "string", default: "60" },
+  json: { type: "boolean", default: false },
 });
 
 const seed = Number(values.seed);

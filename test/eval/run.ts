@@ -2,8 +2,8 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Progress } from "../../src/replay/progress.ts";
+import { commandLine } from "../support/command-line.ts";
 import type { EvalOptions } from "./eval.ts";
 import { evaluations } from "./evaluations.ts";
 import { markdownTable } from "./markdown.ts";
@@ -20,19 +20,14 @@ ${evaluations.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join
   --keep   write tables and plots to test/eval/results, which the README of detectors/ shows
 `;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: "boolean", default: false },
-    large: { type: "boolean", default: false },
-    keep: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+const { values, positionals } = commandLine(help, {
+  quick: { type: "boolean", default: false },
+  large: { type: "boolean", default: false },
+  keep: { type: "boolean", default: false },
 });
 
 const unknown = positionals.find((name) => !evaluations.some((each) => each.name === name));
-if (values.help) process.stdout.write(help);
-else if (unknown !== undefined) {
+if (unknown !== undefined) {
   process.stderr.write(`eval: no evaluation "${unknown}"\n\n${help}`);
   process.exitCode = 2;
 } else await runAll();

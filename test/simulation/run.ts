@@ -1,24 +1,31 @@
-/**
- * `npm run test:simulation -- [--seed N] [--seeds N] [--only NAME] [--scale N] [--short] [--json]`: the pipeline in virtual time
- * through what cannot be run: its tables of what was lost, doubled or wrongly summed. Ends with 1 unless all of it is 0.
- * `--seeds` plays so many seeds in a row; `--scale` multiplies the spans (50 for a million tenants).
- */
+/** `npm run test:simulation`: the pipeline in virtual time, through what cannot be run. */
 
-import { parseArgs } from "node:util";
 import { renderTable, tableOptions } from "../../src/console/table.ts";
+import { commandLine } from "../support/command-line.ts";
 import { type Played, play } from "./play.ts";
 import { scenarios } from "./scenarios.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string", default: "1" },
-    seeds: { type: "string", default: "1" },
-    only: { type: "string", default: "" },
-    scale: { type: "string", default: "1" },
-    short: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-  },
+const help = `usage: npm run test:simulation [-- [--seed N] [--seeds N] [--only NAME] [--scale N] [--short] [--json]]
+
+Plays a cluster in virtual time: the real resolver, writer and logs over simulated brokers, table and clocks. Prints what
+was lost, doubled or wrongly summed, and ends with 1 unless all of it is 0.
+
+  --seed N   the first seed (1)
+  --seeds N  how many in a row (1)
+  --only P   a scenario, or the beginning of one: ${scenarios.map(({ name }) => name).join(", ")}
+  --scale N  times the spans; 50 for a million tenants (1)
+  --short    what npm test plays
+  --json     one JSON document
+`;
+
+const { values } = commandLine(help, {
+  seed: { type: "string", default: "1" },
+  seeds: { type: "string", default: "1" },
+  only: { type: "string", default: "" },
+  scale: { type: "string", default: "1" },
+  short: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
 });
 
 const realNow = performance.now.bind(performance);
