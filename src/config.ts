@@ -3,15 +3,11 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
-import { detectorChoices } from "./detection/detector-choices.ts";
+import { type Address, address, brokerList, choices, count, httpUrl } from "./config-values.ts";
 import type { DetectorChoices } from "./detection/detector-plan.ts";
 import { nearestName } from "./model/nearest-name.ts";
 
-/** Where a server listens; null when it is off. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+export type { Address } from "./config-values.ts";
 
 export interface Config {
   readonly data: string;
@@ -29,6 +25,8 @@ export interface Config {
   readonly clickhouseDatabase: string;
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
+  readonly clickhouseReadUser: string | null;
+  readonly clickhouseReadPassword: string;
   readonly clickhouseTimeoutSeconds: number;
   /** Null on one machine. */
   readonly kafkaBrokers: readonly string[] | null;
@@ -57,54 +55,6 @@ export interface Config {
 export class ConfigError extends Error {
   override name = "ConfigError";
 }
-
-const loopbackHosts: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "::1", "[::1]"]);
-
-const address = z.string().transform((text, context): Address | null => {
-  if (text === "off") return null;
-  const match = /^(.+):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (match?.[1] === undefined || port > 65_535) {
-    context.addIssue({ code: "custom", message: "host:port (port 0 to 65535), or off" });
-    return z.NEVER;
-  }
-  if (!loopbackHosts.has(match[1])) {
-    context.addIssue({
-      code: "custom",
-      message:
-        "a loopback host (127.0.0.1, localhost, [::1]): this version has no authentication, so it listens nowhere else",
-    });
-    return z.NEVER;
-  }
-  return { host: match[1].replace(/^\[|\]$/g, ""), port };
-});
-
-const choices = z.union([z.string(), z.array(z.string())]).transform((given, context): DetectorChoices => {
-  const texts = typeof given === "string" ? given.split(",").filter((text) => text.trim() !== "") : given;
-  try {
-    return detectorChoices(texts);
-  } catch (error) {
-    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
-    return z.NEVER;
-  }
-});
-
-const httpUrl = z
-  .string()
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), "an http or https URL")
-  .nullable();
-
-const brokerList = z
-  .union([z.string(), z.array(z.string())])
-  .transform((given) => (typeof given === "string" ? given.split(",").map((text) => text.trim()) : given))
-  .refine(
-    (brokers) => brokers.length > 0 && brokers.every((text) => /^.+:\d{1,5}$/.test(text)),
-    "host:port, or several",
-  )
-  .nullable();
-
-const count = (least: number) =>
-  z.coerce.number({ message: "a number" }).int("a whole number").min(least, `at least ${least}`);
 
 interface Key {
   readonly path: string;
@@ -205,6 +155,20 @@ const keys = {
     120,
     count(1),
     "a connection to ClickHouse that is silent for so long is given up; what was asked is asked again where that is safe",
+  ),
+  clickhouseReadUser: key(
+    "clickhouse.read_user",
+    "BURNWATCH_CLICKHOUSE_READ_USER",
+    null,
+    z.string().min(1, "a name").nullable(),
+    "another user for all questions, who sees every row and may have readonly = 2; without it clickhouse.user",
+  ),
+  clickhouseReadPassword: key(
+    "clickhouse.read_password",
+    "BURNWATCH_CLICKHOUSE_READ_PASSWORD",
+    "",
+    z.string(),
+    "the password of that user; better from the environment",
   ),
   kafkaBrokers: key(
     "kafka.brokers",

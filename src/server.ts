@@ -88,6 +88,9 @@ export function openStore(config: Config): Promise<Store> {
     database: config.clickhouseDatabase,
     username: config.clickhouseUser,
     password: config.clickhousePassword,
+    ...(config.clickhouseReadUser === null
+      ? {}
+      : { reader: { username: config.clickhouseReadUser, password: config.clickhouseReadPassword } }),
     requestTimeoutMs: config.clickhouseTimeoutSeconds * 1000,
     rawRetentionDays,
     rollupRetentionMonths,

@@ -32,6 +32,7 @@ const floors: Readonly<Record<string, number>> = {
   "src/judge-thread.ts": 5,
   "src/server-state.ts": 5,
   "src/config.ts": 5,
+  "src/config-values.ts": 5,
   "src/price-file.ts": 5,
   "src/http": 4,
   "src/dashboard": 4,

@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import {
   type ClickHouseClient,
+  ClickHouseError,
   ClickHouseLogLevel,
   type ClickHouseSettings,
   createClient,
@@ -30,6 +31,11 @@ export interface RemoteStoreOptions {
   readonly database?: string;
   readonly username?: string;
   readonly password?: string;
+  /**
+   * Who asks what people and reports ask; without it the same as who writes. It must see every row, and may be
+   * `readonly = 2`: settings come with each question.
+   */
+  readonly reader?: { readonly username: string; readonly password: string };
   readonly rawRetentionDays?: number;
   readonly rollupRetentionMonths?: number;
   readonly connectionsMax?: number;
@@ -43,11 +49,11 @@ export interface RemoteStoreOptions {
 export async function openRemoteStore(options: RemoteStoreOptions): Promise<Store> {
   const { database = "burnwatch" } = options;
   if (!/^\w+$/.test(database)) throw new Error(`clickhouse.database: "${database}" is not a plain name`);
-  const connect = (name?: string) =>
+  const writer = { username: options.username ?? "default", password: options.password ?? "" };
+  const connect = (user: typeof writer, name?: string) =>
     createClient({
       url: options.url,
-      username: options.username ?? "default",
-      password: options.password ?? "",
+      ...user,
       max_open_connections: options.connectionsMax ?? 10,
       request_timeout: options.requestTimeoutMs ?? 120_000,
       // Requests compress well (7x) and travel between zones; answers are small.
@@ -56,26 +62,48 @@ export async function openRemoteStore(options: RemoteStoreOptions): Promise<Stor
       log: { level: ClickHouseLogLevel.OFF },
       ...(name === undefined ? {} : { database: name }),
     });
-  const first = connect();
+  const first = connect(writer);
   try {
     await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-    throw new Error(`connect to ClickHouse at ${options.url}: ${message}`, { cause });
+    throw refused(options.url, "clickhouse.user and clickhouse.password", cause);
   } finally {
     await first.close();
   }
-  return new RemoteStore(options, connect(database));
+  const client = connect(writer, database);
+  if (options.reader === undefined) return new RemoteStore(options, client, client);
+  const reader = connect(options.reader, database);
+  try {
+    await reader.command({ query: "SELECT 1" });
+  } catch (cause) {
+    await Promise.all([client.close(), reader.close()]);
+    throw refused(options.url, "clickhouse.read_user and clickhouse.read_password", cause);
+  }
+  return new RemoteStore(options, client, reader);
 }
+
+/** A line with what the server said; of credentials, which keys to look at. */
+function refused(url: string, keys: string, cause: unknown): Error {
+  const message = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+  const credentials = cause instanceof ClickHouseError && refusalCodes.has(cause.code);
+  const advice = credentials ? `; correct ${keys}, or renew what has expired` : "";
+  return new Error(`connect to ClickHouse at ${url}: ${message}${advice}`, { cause });
+}
+
+/** REQUIRED_PASSWORD, UNKNOWN_USER, WRONG_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED. */
+const refusalCodes: ReadonlySet<string> = new Set(["192", "193", "194", "497", "516"]);
 
 class RemoteStore implements Store {
   readonly #options: RemoteStoreOptions;
   readonly #client: ClickHouseClient;
+  /** The same where nobody else reads. */
+  readonly #reader: ClickHouseClient;
   readonly #work = new RunningWork();
 
-  constructor(options: RemoteStoreOptions, client: ClickHouseClient) {
+  constructor(options: RemoteStoreOptions, client: ClickHouseClient, reader: ClickHouseClient) {
     this.#options = options;
     this.#client = client;
+    this.#reader = reader;
   }
 
   migrate(): Promise<readonly string[]> {
@@ -94,7 +122,7 @@ class RemoteStore implements Store {
   #schemaConnection(): SchemaConnection {
     return {
       command: async (sql) => void (await this.#client.command({ query: sql })),
-      query: (sql) => this.#read(sql, {}),
+      query: (sql) => this.#read(this.#client, sql, {}),
     };
   }
 
@@ -125,7 +153,10 @@ class RemoteStore implements Store {
   }
 
   batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    return countBatchDays((sql, options) => this.query(sql, options), token, days);
+    // Decides what is inserted once more: as whoever inserts sees it.
+    const query = <Row>(sql: string, options: QueryOptions = {}) =>
+      this.#work.start(() => this.#read<Row>(this.#client, sql, options));
+    return countBatchDays(query, token, days);
   }
 
   repairRollups(days: readonly string[]): Promise<readonly string[]> {
@@ -153,7 +184,7 @@ class RemoteStore implements Store {
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
-    return this.#work.start(() => this.#read<Row>(sql, options));
+    return this.#work.start(() => this.#read<Row>(this.#reader, sql, options));
   }
 
   queryText(sql: string, format: string, options: AskOptions): Promise<Uint8Array> {
@@ -183,7 +214,10 @@ class RemoteStore implements Store {
   }
 
   close(): Promise<void> {
-    return this.#work.close(() => this.#client.close());
+    return this.#work.close(async () => {
+      await this.#client.close();
+      if (this.#reader !== this.#client) await this.#reader.close();
+    });
   }
 
   async #ask(
@@ -192,7 +226,7 @@ class RemoteStore implements Store {
     { settings, signal, ...limits }: AskOptions,
     more: ClickHouseSettings,
   ): Promise<Readable> {
-    const { stream } = await this.#client.exec({
+    const { stream } = await this.#reader.exec({
       query: sql,
       ...(signal === undefined ? {} : { abort_signal: signal }),
       clickhouse_settings: {
@@ -209,8 +243,8 @@ class RemoteStore implements Store {
     return stream;
   }
 
-  async #read<Row>(sql: string, { params, limits }: QueryOptions): Promise<readonly Row[]> {
-    const result = await this.#client.query({
+  async #read<Row>(client: ClickHouseClient, sql: string, { params, limits }: QueryOptions): Promise<readonly Row[]> {
+    const result = await client.query({
       query: sql,
       format: "JSONEachRow",
       query_params: params === undefined ? {} : { ...params },
