@@ -119,7 +119,9 @@ function textOf(alert: Alert, nowMs: number): string {
     `  ${summary}`,
     `  since ${alert.starts_at} (${endMs === undefined ? lasted : `ended after ${lasted}`})${amountsOf(alert)}`,
     ...causeOf(alert).map((line) => `  ${line}`),
-    `  fingerprint ${alert.fingerprint}${endMs === undefined ? "; if this is the new normal: burnwatch alerts accept it" : ""}`,
+    endMs === undefined
+      ? `  new normal? burnwatch alerts accept ${alert.fingerprint}`
+      : `  fingerprint ${alert.fingerprint}`,
   ];
   return `${lines.map(plainText).join("\n")}\n`;
 }
