@@ -52,8 +52,9 @@ export const now = logClock({ wall: () => Date.now(), steady: () => performance.
 /** OTLP into the spans topic. An export is acknowledged when all in-sync copies of the brokers have it. */
 export function openCollector({ config, log, client, metrics }: PartOptions): Collector {
   const sink = new KafkaSpansSink(client, topicsOf(layoutOf(config)).spans);
+  const refused = appendRefused(log);
   const acceptor = new Acceptor({
-    append: (entries) => sink.append(entries),
+    append: (entries) => sink.append(entries).catch(refused),
     // The brokers' disks are theirs to watch; a collector writes nothing to its own.
     space: new DiskSpace({ directory: config.data, freeBytesMin: 0 }),
     backlogSpansMax: config.backlogSpansMax,
@@ -241,4 +242,16 @@ function entryParked(metrics: Metrics, log: Logger) {
 /** Says that brokers do not give what is asked for. */
 export function fetchFailed(log: Logger) {
   return (error: Error) => log.warn({ error: error.message }, "cannot read, trying again");
+}
+
+/** Says why exporters are told to wait, the same reason once a minute. */
+function appendRefused(log: Logger) {
+  let said = { message: "", atMs: 0 };
+  return (error: Error): never => {
+    if (said.message !== error.message || now() - said.atMs >= saidAgainMs) {
+      said = { message: error.message, atMs: now() };
+      log.error({ error: error.message }, "spans cannot be appended: exporters are told to wait");
+    }
+    throw error;
+  };
 }

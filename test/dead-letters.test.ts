@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined)("entries that cannot be read", () => {
   beforeAll(async () => {
     cluster = await startCluster({ partitions: 2 });
     client = kafkajsClient({ brokers: [cluster.environment["BURNWATCH_KAFKA_BROKERS"] ?? ""], clientId: "test" });
-    [collector, workers] = [await cluster.start("collector"), await cluster.start("resolver,writer")];
+    [collector, workers] = [await cluster.start("collector"), await cluster.start("resolver,writer,detector")];
   }, 120_000);
   afterAll(async () => {
     await client?.close();
@@ -87,6 +87,7 @@ describe.skipIf(missing !== undefined)("entries that cannot be read", () => {
       expect.stringMatching(/usage\/1: usage log: a corrupt entry of \d+ bytes: a text reaches beyond its end$/),
     ]);
     expect(workers.output()).toContain("an entry was put aside: see burnwatch dead-letter");
+    expect(workers.output()).not.toContain("a partition stopped");
   });
 
   it("are counted in /metrics", async () => {

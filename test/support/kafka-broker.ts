@@ -15,6 +15,8 @@ import { kafkaJars } from "./kafka-jars.ts";
 export interface TestBroker {
   /** `host:port` */
   readonly address: string;
+  /** Of the listeners that were asked for, in their order. */
+  readonly listeners: readonly string[];
   /** Ends the process without a word, and starts it again over the same directory. Not for a broker named from outside. */
   killAndRestart(): Promise<void>;
   /** Ends the process and deletes its data. */
@@ -29,7 +31,7 @@ export interface RunningBroker {
 }
 
 export interface BrokerOptions {
-  /** Beside the plain one: `SASL_SSL://localhost:9094`. */
+  /** Beside the plain one, `SASL_SSL`: of localhost, where its certificate is for. */
   readonly listeners?: readonly string[];
   readonly properties?: Readonly<Record<string, string>>;
   /** Of the tool that makes its directory. */
@@ -70,14 +72,19 @@ export async function startBroker(more: BrokerOptions = {}): Promise<TestBroker>
   const named = process.env["BURNWATCH_TEST_KAFKA"];
   if (named !== undefined) {
     const refuse = () => Promise.reject(new Error("a broker named by BURNWATCH_TEST_KAFKA is not restarted"));
-    return { address: named, killAndRestart: refuse, stop: async () => undefined };
+    return { address: named, listeners: [], killAndRestart: refuse, stop: async () => undefined };
   }
   const found = await kafkaJars();
   if ("missing" in found) throw new Error(found.missing);
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-kafka-"));
-  const [port, controllerPort] = [await freePort(), await freePort()];
+  const names = more.listeners ?? [];
+  // Together, so that none is dealt twice.
+  const [port = 0, controllerPort = 0, ...others] = await Promise.all(
+    Array.from({ length: 2 + names.length }, freePort),
+  );
+  const listeners = names.map((name, index) => `${name}://localhost:${others[index]}`);
   const properties = join(directory, "server.properties");
-  writeFileSync(properties, propertiesOf({ directory, port, controllerPort, ...more }));
+  writeFileSync(properties, propertiesOf({ ...more, directory, port, controllerPort, listeners }));
   const java = [...javaOptions, "-cp", `${found.jars}/*`];
   await formatStorage(java, properties, {
     clusterId: newClusterId(),
@@ -86,6 +93,7 @@ export async function startBroker(more: BrokerOptions = {}): Promise<TestBroker>
   let broker = await launchBroker([...java, "kafka.Kafka", properties], port);
   return {
     address: `127.0.0.1:${port}`,
+    listeners: others.map((other) => `localhost:${other}`),
     async killAndRestart() {
       await broker.kill();
       broker = await launchBroker([...java, "kafka.Kafka", properties], port);
@@ -95,6 +103,13 @@ export async function startBroker(more: BrokerOptions = {}): Promise<TestBroker>
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A tool of Kafka's own, by the name of its class. */
+export async function runTool(tool: string, words: readonly string[]): Promise<void> {
+  const found = await kafkaJars();
+  if ("missing" in found) throw new Error(found.missing);
+  await run("java", [...javaOptions, "-cp", `${found.jars}/*`, tool, ...words]);
 }
 
 export function newClusterId(): string {

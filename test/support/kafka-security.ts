@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, startBroker, type TestBroker } from "./kafka-broker.ts";
+import { runTool, startBroker, type TestBroker } from "./kafka-broker.ts";
 
 const run = promisify(execFile);
 
@@ -19,6 +19,8 @@ export interface SecuredBroker {
   readonly tls: string;
   /** PEM files of a directory. */
   readonly files: { readonly ca: string; readonly cert: string; readonly key: string; readonly strangeCa: string };
+  /** Of the user, as SCRAM-SHA-256 knows it: connections that are open stay open. */
+  changePassword(password: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -36,7 +38,6 @@ export async function startSecuredBroker(): Promise<SecuredBroker> {
     file("broker.pem"),
     readFileSync(file("broker.key"), "utf8") + readFileSync(file("broker.crt"), "utf8"),
   );
-  const [sasl, saslTls, tls] = [await freePort(), await freePort(), await freePort()];
   const { username, password } = securedUser;
   const plain = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`;
   const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
@@ -46,7 +47,7 @@ export async function startSecuredBroker(): Promise<SecuredBroker> {
     [`listener.name.${listener}.scram-sha-512.sasl.jaas.config`, scram],
   ]);
   const broker = await startBroker({
-    listeners: [`SASL_PLAINTEXT://localhost:${sasl}`, `SASL_SSL://localhost:${saslTls}`, `SSL://localhost:${tls}`],
+    listeners: ["SASL_PLAINTEXT", "SASL_SSL", "SSL"],
     properties: {
       "listener.security.protocol.map": ["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL", "SSL"]
         .map((name) => `${name}:${name}`)
@@ -65,12 +66,25 @@ export async function startSecuredBroker(): Promise<SecuredBroker> {
       `${mechanism}=[name=${username},password=${password}]`,
     ]),
   });
+  const [sasl = "", saslTls = "", tls = ""] = broker.listeners;
   return {
     broker,
-    sasl: `localhost:${sasl}`,
-    saslTls: `localhost:${saslTls}`,
-    tls: `localhost:${tls}`,
+    sasl,
+    saslTls,
+    tls,
     files: { ca: file("ca.crt"), cert: file("client.crt"), key: file("client.key"), strangeCa: file("strange.crt") },
+    async changePassword(to) {
+      const added = `SCRAM-SHA-256=[password=${to}]`;
+      const users = ["--entity-type", "users", "--entity-name", username];
+      await runTool("kafka.admin.ConfigCommand", [
+        "--bootstrap-server",
+        broker.address,
+        "--alter",
+        "--add-config",
+        added,
+        ...users,
+      ]);
+    },
     async stop() {
       await broker.stop();
       rmSync(directory, { recursive: true, force: true });
