@@ -30,12 +30,13 @@ export function newCallCost(): CallCost {
   return { ...none, firstMs: 0, atMs: 0 };
 }
 
-/** Adds a call, or a correction of none. `learns` says that it belongs to what is usual. A late one counts as of now. */
+/** Adds a call, or a correction of none; one without a price says nothing. `learns` says that it belongs to what is usual. A late one counts as of now. */
 export function noteCallCost(
   state: CallCost,
-  { atMs, calls, nanoUsd }: { readonly atMs: number; readonly calls: number; readonly nanoUsd: number },
+  { atMs, calls, nanoUsd }: { readonly atMs: number; readonly calls: number; readonly nanoUsd: number | null },
   learns: boolean,
 ): void {
+  if (nanoUsd === null) return;
   if (state.firstMs === 0) Object.assign(state, { firstMs: atMs, atMs });
   const passedMs = Math.max(0, atMs - state.atMs);
   const left = (halfLifeMs: number) => 2 ** (-passedMs / halfLifeMs);

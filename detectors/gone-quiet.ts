@@ -28,6 +28,8 @@ interface QuietState {
 }
 
 const minuteMs = 60_000;
+const always = () => true;
+const never = () => false;
 
 export const goneQuiet: Detector<QuietState, QuietSettings> = {
   id: "D9",
@@ -45,7 +47,7 @@ export const goneQuiet: Detector<QuietState, QuietSettings> = {
   observe(state, { calls, atMs }) {
     if (calls < 1) return calm;
     const { counts, firing } = state;
-    if (endsMinute(counts, atMs)) passMinutes(counts, Math.floor(atMs / minuteMs), () => firing === null);
+    if (endsMinute(counts, atMs)) passMinutes(counts, Math.floor(atMs / minuteMs), firing === null ? always : never);
     countCalls(counts, atMs, calls);
     state.surprise = 0;
     if (firing === null) return calm;

@@ -67,7 +67,8 @@ export function rateDetector<Memory extends object>(
       }
       state.rate ??= { ...newRate(), calls: state.misses };
       const { atMs, record } = observation;
-      const verdict = addTrial(state.rate, { ...answer, atMs, traceId: record.traceId }, alarmAt, settings);
+      const trial = { hit: answer.hit, nanoUsd: answer.nanoUsd, atMs, traceId: record.traceId };
+      const verdict = addTrial(state.rate, trial, alarmAt, settings);
       const told = verdict ?? grown(state.rate, state.toldNanoUsd);
       if (told === null) return calm;
       state.toldNanoUsd = told.impactNanoUsd;

@@ -6,10 +6,6 @@ import { miss, rateDetector } from "./rate-detector.ts";
 interface Usual {
   nanoUsd: number;
   calls: number;
-  /** The last names compared, and whether they are the same model: nearly every call repeats them. */
-  model: string;
-  requestModel: string;
-  same: boolean;
 }
 
 const memoryCalls = 200;
@@ -25,14 +21,11 @@ export const silentFallback = rateDetector<Usual>({
   scopes: ["feature"],
   mode: "page",
   stateBytesMax: 4096,
-  newMemory: () => ({ nanoUsd: 0, calls: 0, model: "", requestModel: "", same: true }),
+  newMemory: () => ({ nanoUsd: 0, calls: 0 }),
   ask({ record, failed, nanoUsd }, usual) {
     const { model, requestModel } = record;
     if (failed || model === "" || requestModel === "") return null;
-    if (model !== usual.model || requestModel !== usual.requestModel) {
-      Object.assign(usual, { model, requestModel, same: isSameModel(model, requestModel) });
-    }
-    const hit = !usual.same;
+    const hit = model !== requestModel && !wasSameModel(model, requestModel);
     if (!hit && nanoUsd !== null) {
       usual.calls = Math.min(memoryCalls, usual.calls + 1);
       usual.nanoUsd += (nanoUsd - usual.nanoUsd) / usual.calls;
@@ -40,6 +33,25 @@ export const silentFallback = rateDetector<Usual>({
     return hit ? { hit, nanoUsd: nanoUsd === null ? 0 : Math.max(0, nanoUsd - usual.nanoUsd) } : miss;
   },
 });
+
+/** What names were compared with before, by the answering model and the requested one: every call repeats a few. */
+const compared = new Map<string, Map<string, boolean>>();
+const comparedMax = 1000;
+
+function wasSameModel(model: string, requestModel: string): boolean {
+  let answers = compared.get(model);
+  if (answers === undefined) {
+    if (compared.size >= comparedMax) compared.clear();
+    answers = new Map();
+    compared.set(model, answers);
+  }
+  const known = answers.get(requestModel);
+  if (known !== undefined) return known;
+  if (answers.size >= comparedMax) answers.clear();
+  const isSame = isSameModel(model, requestModel);
+  answers.set(requestModel, isSame);
+  return isSame;
+}
 
 /** `gpt-4o` answers as `gpt-4o-2024-08-06`, `openai/gpt-4o` as `gpt-4o`; `gpt-4o-mini` is another model than `gpt-4o`. */
 export function isSameModel(model: string, requestModel: string): boolean {

@@ -104,7 +104,7 @@ export const spend: Detector<SpendState, SpendSettings> = {
   observe(state, observation, context) {
     if (observation.nanoUsd === null) return calm;
     noteActivity(state.activity, observation, state.telling === -1);
-    noteCallCost(state.callCost, { ...observation, nanoUsd: observation.nanoUsd }, state.telling === -1);
+    noteCallCost(state.callCost, observation, state.telling === -1);
     noteSeason(state.season, observation.atMs, observation.nanoUsd);
     applySeason(state, observation.atMs, context);
     const { calls, record } = observation;

@@ -20,7 +20,7 @@ export const scopeRules: Readonly<Record<Scope, ScopeRule>> = {
   fleet: { parent: null, key: () => "", names: () => ({}), passing: false, measured: false },
   provider: {
     parent: "fleet",
-    key: ({ provider, model }) => (model === "" ? null : `${provider}/${model}`),
+    key: ({ provider, model }) => (model === "" ? null : providerKey(provider, model)),
     names: ({ provider, model }) => ({ provider, model }),
     passing: false,
     measured: false,
@@ -85,6 +85,25 @@ export const scopeRules: Readonly<Record<Scope, ScopeRule>> = {
 };
 
 export const scopeNames = Object.keys(scopeRules) as readonly Scope[];
+
+/** Texts of keys by provider and model: to put one together, and to hash it, for each record takes longer than to look it up. */
+const providerKeys = new Map<string, Map<string, string>>();
+const providerKeysMax = 1000;
+
+function providerKey(provider: string, model: string): string {
+  let keys = providerKeys.get(provider);
+  if (keys === undefined) {
+    if (providerKeys.size >= providerKeysMax) providerKeys.clear();
+    keys = new Map();
+    providerKeys.set(provider, keys);
+  }
+  const known = keys.get(model);
+  if (known !== undefined) return known;
+  if (keys.size >= providerKeysMax) keys.clear();
+  const key = `${provider}/${model}`;
+  keys.set(model, key);
+  return key;
+}
 
 function named(name: string): string | null {
   return name === "" ? null : name;
