@@ -45,32 +45,52 @@ export class KafkajsTransactions implements KafkaTransactions {
     await this.#producer.disconnect();
   }
 
+  /**
+   * Each partition in a request of its own. The library repeats a request of several by who leads them now: what one broker
+   * has taken is sent to the next leader again, under new sequence numbers, and stands twice in one transaction.
+   */
   async #send(transaction: Transaction, messages: readonly KafkaMessage[]): Promise<readonly number[]> {
-    const byTopic = Map.groupBy(messages, ({ topic }) => topic);
-    const sent = await untilPassed(() =>
-      transaction.sendBatch({
-        acks: -1,
-        compression: kafkajs.CompressionTypes.ZSTD,
-        topicMessages: Array.from(byTopic, ([topic, of]) => ({
-          topic,
-          messages: of.map(({ partition, key, value }) => ({
-            partition,
-            key: key ?? null,
-            value: Buffer.from(value),
-          })),
-        })),
+    const byPartition = Map.groupBy(messages, placeOf);
+    const next = new Map<string, number>();
+    const sent = await Promise.allSettled(
+      Array.from(byPartition, async ([place, of]) => {
+        next.set(place, await this.#sendTo(transaction, of));
       }),
     );
-    const next = new Map(
-      sent.map(({ topicName, partition, baseOffset }) => [`${topicName} ${partition}`, Number(baseOffset)]),
-    );
+    for (const one of sent) if (one.status === "rejected") throw one.reason;
     // Messages of one partition have stood together, in their order.
-    return messages.map(({ topic, partition }) => {
-      const key = `${topic} ${partition}`;
-      const offset = next.get(key);
-      if (offset === undefined) throw new Error(`the broker did not say where it put messages of ${key}`);
-      next.set(key, offset + 1);
+    return messages.map((message) => {
+      const place = placeOf(message);
+      const offset = next.get(place) ?? 0;
+      next.set(place, offset + 1);
       return offset;
     });
   }
+
+  /** @returns the offset of the first one. */
+  async #sendTo(transaction: Transaction, messages: readonly KafkaMessage[]): Promise<number> {
+    const topic = messages[0]?.topic ?? "";
+    const [sent] = await untilPassed(() =>
+      transaction.sendBatch({
+        acks: -1,
+        compression: kafkajs.CompressionTypes.ZSTD,
+        topicMessages: [
+          {
+            topic,
+            messages: messages.map(({ partition, key, value }) => ({
+              partition,
+              key: key ?? null,
+              value: Buffer.from(value),
+            })),
+          },
+        ],
+      }),
+    );
+    if (sent?.baseOffset === undefined) throw new Error(`the broker did not say where it put messages of ${topic}`);
+    return Number(sent.baseOffset);
+  }
+}
+
+function placeOf({ topic, partition }: KafkaMessage): string {
+  return `${topic} ${partition}`;
 }

@@ -11,9 +11,9 @@ import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { type ClusterFault, clusterFaults } from "./cluster-faults.ts";
 import type { ClusterMutation } from "./cluster-part.ts";
 import { Fleet } from "./exporters.ts";
-import { Ledger, type StoredSpan } from "./ledger.ts";
+import { Ledger, type LedgerFaults, type StoredSpan } from "./ledger.ts";
 import { failpointKill, type Phase, phases, type Step } from "./places.ts";
-import { rollupDifferences, storedSpans } from "./stored.ts";
+import { type Ask, rollupDifferences, storedSpans } from "./stored.ts";
 import { Victim, VictimError } from "./victim.ts";
 
 type Role = "collector" | "resolver" | "writer";
@@ -65,6 +65,7 @@ const processesOfRole = 2;
 const exportersOfCollector = 2;
 const reachedWithinMs = 30_000;
 const settledWithinMs = 120_000;
+const [markedTries, markedMs] = [5, 3000];
 /** A place is judged under load: so long after a kill there is some behind it. */
 const workMs = 3000;
 /** Rows of one insert, another limit at each start: a batch is repeated as it was planned, whatever the limit is by then. */
@@ -218,17 +219,28 @@ class ClusterChaos {
     return reached;
   }
 
-  async #judge(place: string) {
-    for (const fleet of this.#fleets) await fleet.pause();
+  async #settledFaults(place: string, ask: Ask): Promise<LedgerFaults> {
     await this.#cluster.settle(settledWithinMs).catch((error: Error) => {
       const output = [...this.#parts.values()].flat().map((part) => part.output());
       throw new VictimError(
         `${place}: not settled within ${settledWithinMs / 1000} s: ${error.message}\n${output.join("\n")}`,
       );
     });
-    const ask = <Row>(sql: string) => this.#cluster.store.query<Row>(sql);
     const stored: readonly StoredSpan[] = await storedSpans(ask);
-    const { lost, doubled, wrongCost, foreign, examples } = this.#ledger.faults(stored);
+    return this.#ledger.faults(stored);
+  }
+
+  async #judge(place: string) {
+    for (const fleet of this.#fleets) await fleet.pause();
+    const ask = <Row>(sql: string) => this.#cluster.store.query<Row>(sql);
+    let faults = await this.#settledFaults(place, ask);
+    // Brokers answer a commit before each of them has marked its end: until then what it holds is not there to be read.
+    for (let more = 0; more < markedTries && faults.lost > this.#before.lost; more++) {
+      await sleep(markedMs);
+      faults = await this.#settledFaults(place, ask);
+    }
+    const { lost, doubled, wrongCost, foreign, examples } = faults;
+    if (doubled > 0) this.#faults.push(...(await batchesOfDoubled(ask)));
     const now = { lost, doubled, wrong: wrongCost + foreign, rollups: await rollupDifferences(ask) };
     const before = this.#before;
     this.#before = now;
@@ -243,6 +255,16 @@ class ClusterChaos {
       rollups: rollups.length,
     };
   }
+}
+
+/** In which batches they came: of ranges that overlap when they were written twice, else resolved twice. */
+async function batchesOfDoubled(ask: Ask): Promise<readonly string[]> {
+  const rows = await ask<{ line: string }>(
+    `SELECT concat(toString(count()), ' spans in batches ', arrayStringConcat(batches, ' and ')) AS line FROM (
+       SELECT arraySort(groupArray(batch)) AS batches FROM usage_records GROUP BY tenant, trace_id, span_id
+       HAVING sum(calls) > 1) GROUP BY batches ORDER BY count() DESC LIMIT 8`,
+  );
+  return rows.map(({ line }) => line);
 }
 
 function limited(index: number) {
