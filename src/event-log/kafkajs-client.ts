@@ -8,7 +8,6 @@ import type {
   KafkaAddress,
   KafkaClient,
   KafkaMembership,
-  KafkaMessage,
   KafkaProducer,
   KafkaReader,
   KafkaTransactions,
@@ -19,6 +18,7 @@ import { kafkaError, protocolError, untilPassed } from "./kafkajs-errors.ts";
 import { openCluster } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
+import { sendEach } from "./kafkajs-sends.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
 import { takeTurn } from "./kafkajs-turn.ts";
 
@@ -92,18 +92,7 @@ class KafkajsClient implements KafkaClient {
     });
     return {
       send: async (messages) => {
-        const sent = producer.sendBatch({
-          acks: -1,
-          compression: kafkajs.CompressionTypes.ZSTD,
-          topicMessages: Array.from(
-            Map.groupBy(messages, ({ topic }: KafkaMessage) => topic),
-            ([topic, of]) => ({
-              topic,
-              messages: of.map(({ partition, value }) => ({ partition, value: Buffer.from(value) })),
-            }),
-          ),
-        });
-        await sent.catch((error: unknown) => {
+        await sendEach((batch) => producer.sendBatch(batch), messages).catch((error: unknown) => {
           throw kafkaError(error, "append");
         });
       },
