@@ -51,11 +51,33 @@ ${fits.map((fit) => `| ${fit.stage}, cores | ${rates.map((rate) => coresOf(us(fi
 | insert in ClickHouse, cores (one machine's bench) | ${rates.map((rate) => coresOf(oneMachine.insertUs, rate)).join(" | ")} |
 | detectors, cores (one machine's bench; not part of this fit) | ${rates.map((rate) => coresOf(oneMachine.detectUs, rate)).join(" | ")} |
 | partitions of each topic, at least (one resolver and one writer each, on one core) | ${rates.map((rate) => whole(partitionsFor(fits, us, rate))).join(" | ")} |
-| disk of the brokers, ${replicas} copies, TB (estimate: ${spanBytes.spans} + ${spanBytes.usage} + ${spanBytes.memory} bytes a span) | ${rates.map((rate) => terabytes(rate * kafkaByteSeconds() * replicas)).join(" | ")} |
+| disk of the brokers, ${replicas} copies, TB (estimate, not measured: ${spanBytes.spans} + ${spanBytes.usage} + ${spanBytes.memory} bytes a span) | ${rates.map((rate) => terabytes(rate * kafkaByteSeconds() * replicas)).join(" | ")} |
 | disk of ClickHouse, ${rowDays} days, one copy, TB (${oneMachine.rowBytes} bytes a record, measured at 50M) | ${rates.map((rate) => terabytes(rate * oneMachine.rowBytes * rowDays * 86_400)).join(" | ")} |
 
-Missing: HTTP, gRPC and inflation in the collector (some 15 us a span on one machine), the brokers' own CPU, the network, alerters, budgets and the API.
+## Lag after an hour's stop
+
+At 1,000 spans/s an hour leaves 3,600,000 spans. Scaled from the drain of the largest load (${whole(largest)} spans from a backlog, one process of each part, one after the other on shared cores),
+while 1,000 spans/s go on arriving. The hour itself was not run.
+
+| part | drains, spans/s | minutes until nothing is left |
+|---|---|---|
+${drainRows(results)}
+
+## Missing
+
+HTTP, gRPC and inflation in the collector (some 15 us a span on one machine), the brokers' own CPU, the network, alerters, budgets and the API.
 `;
+}
+
+function drainRows({ measured }: CapacityResults): string {
+  const [arriving, backlog] = [1000, 3_600_000];
+  return ["resolver", "writer"]
+    .flatMap((stage) => measured.filter((one) => one.stage === stage).slice(-1))
+    .map(({ stage, bodies, spansPerBody, seconds }) => {
+      const rate = (bodies * spansPerBody) / seconds;
+      return `| ${stage} | ${whole(rate)} | ${(backlog / (rate - arriving) / 60).toFixed(1)} |`;
+    })
+    .join("\n");
 }
 
 function coresOf(us: number, rate: number): string {
