@@ -65,6 +65,9 @@ ${drainRows(results)}
 
 ## Missing
 
+The numbers of a results file are of the code at its time: those of 2026-11-23 are from before each partition was appended by a request of its own, and of a
+crowded machine; the fixed cost of an append is larger by now. Run the command again on a quiet machine before buying anything.
+
 HTTP, gRPC and inflation in the collector (some 15 us a span on one machine), the brokers' own CPU, the network, alerters, budgets and the API.
 `;
 }
