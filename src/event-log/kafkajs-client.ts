@@ -8,17 +8,17 @@ import type {
   KafkaAddress,
   KafkaClient,
   KafkaMembership,
-  KafkaMessage,
   KafkaProducer,
   KafkaReader,
   KafkaTransactions,
   TopicSpec,
 } from "./kafka-client.ts";
 import { type KafkajsConfig, kafkajsConfig } from "./kafkajs-config.ts";
-import { kafkaError, protocolError, untilPassed } from "./kafkajs-errors.ts";
+import { kafkaError, protocolError, untilLed, untilPassed } from "./kafkajs-errors.ts";
 import { openCluster } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
+import { sendEach } from "./kafkajs-sends.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
 import { takeTurn } from "./kafkajs-turn.ts";
 
@@ -92,18 +92,7 @@ class KafkajsClient implements KafkaClient {
     });
     return {
       send: async (messages) => {
-        const sent = producer.sendBatch({
-          acks: -1,
-          compression: kafkajs.CompressionTypes.ZSTD,
-          topicMessages: Array.from(
-            Map.groupBy(messages, ({ topic }: KafkaMessage) => topic),
-            ([topic, of]) => ({
-              topic,
-              messages: of.map(({ partition, value }) => ({ partition, value: Buffer.from(value) })),
-            }),
-          ),
-        });
-        await sent.catch((error: unknown) => {
+        await sendEach((batch) => producer.sendBatch(batch), messages).catch((error: unknown) => {
           throw kafkaError(error, "append");
         });
       },
@@ -153,7 +142,8 @@ class KafkajsClient implements KafkaClient {
       await cluster.connect();
       await cluster.addTargetTopic(topic);
       const partitions = Array.from({ length: count }, (_, partition) => ({ partition }));
-      const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
+      const ends = () => cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
+      const [found] = await untilLed(cluster, ends);
       return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
     } catch (error) {
       throw kafkaError(error, `find the end of ${topic}`);

@@ -13,6 +13,9 @@ const passing = new Set([
   "NOT_COORDINATOR_FOR_GROUP",
   "GROUP_LOAD_IN_PROGRESS",
 ]);
+/** Whoever was asked does not lead the partition yet, or not any longer. */
+const leaderless = new Set(["UNKNOWN_TOPIC_OR_PARTITION", "NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"]);
+const leaderRetryMs = 50;
 const passingRetryMs = 3;
 const passingMaxMs = 10_000;
 
@@ -56,6 +59,23 @@ export async function untilPassed<Result>(attempt: () => Promise<Result>): Promi
     } catch (error) {
       if (!passing.has(protocolError(error)) || performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, passingRetryMs));
+    }
+  }
+}
+
+/** Asks those who lead partitions, until they know it: right after a topic was made, or a leader has moved. */
+export async function untilLed<Answer>(
+  cluster: { refreshMetadata(): Promise<void> },
+  question: () => Promise<Answer>,
+): Promise<Answer> {
+  const deadline = performance.now() + passingMaxMs;
+  for (;;) {
+    try {
+      return await question();
+    } catch (error) {
+      if (!leaderless.has(protocolError(error)) || performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, leaderRetryMs));
+      await cluster.refreshMetadata();
     }
   }
 }

@@ -1,8 +1,9 @@
 /** Transactions with kafkajs. */
 
-import kafkajs, { type Producer, type Transaction } from "kafkajs";
+import type { Producer, Transaction } from "kafkajs";
 import type { KafkaMessage, KafkaTransactions, PartitionCommit } from "./kafka-client.ts";
 import { kafkaError, untilPassed } from "./kafkajs-errors.ts";
+import { sendEach } from "./kafkajs-sends.ts";
 
 export class KafkajsTransactions implements KafkaTransactions {
   readonly #producer: Producer;
@@ -29,7 +30,10 @@ export class KafkajsTransactions implements KafkaTransactions {
   async commit(messages: readonly KafkaMessage[], commit: PartitionCommit): Promise<readonly number[]> {
     try {
       const transaction = this.#next;
-      const offsets = messages.length === 0 ? [] : await this.#send(transaction, messages);
+      const offsets =
+        messages.length === 0
+          ? []
+          : await sendEach((batch) => untilPassed(() => transaction.sendBatch(batch)), messages);
       const { group, topic, partition, offset, metadata } = commit;
       const partitions = [{ partition, offset: String(offset), metadata }];
       await untilPassed(() => transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic, partitions }] }));
@@ -44,53 +48,4 @@ export class KafkajsTransactions implements KafkaTransactions {
   async close(): Promise<void> {
     await this.#producer.disconnect();
   }
-
-  /**
-   * Each partition in a request of its own. The library repeats a request of several by who leads them now: what one broker
-   * has taken is sent to the next leader again, under new sequence numbers, and stands twice in one transaction.
-   */
-  async #send(transaction: Transaction, messages: readonly KafkaMessage[]): Promise<readonly number[]> {
-    const byPartition = Map.groupBy(messages, placeOf);
-    const next = new Map<string, number>();
-    const sent = await Promise.allSettled(
-      Array.from(byPartition, async ([place, of]) => {
-        next.set(place, await this.#sendTo(transaction, of));
-      }),
-    );
-    for (const one of sent) if (one.status === "rejected") throw one.reason;
-    // Messages of one partition have stood together, in their order.
-    return messages.map((message) => {
-      const place = placeOf(message);
-      const offset = next.get(place) ?? 0;
-      next.set(place, offset + 1);
-      return offset;
-    });
-  }
-
-  /** @returns the offset of the first one. */
-  async #sendTo(transaction: Transaction, messages: readonly KafkaMessage[]): Promise<number> {
-    const topic = messages[0]?.topic ?? "";
-    const [sent] = await untilPassed(() =>
-      transaction.sendBatch({
-        acks: -1,
-        compression: kafkajs.CompressionTypes.ZSTD,
-        topicMessages: [
-          {
-            topic,
-            messages: messages.map(({ partition, key, value }) => ({
-              partition,
-              key: key ?? null,
-              value: Buffer.from(value),
-            })),
-          },
-        ],
-      }),
-    );
-    if (sent?.baseOffset === undefined) throw new Error(`the broker did not say where it put messages of ${topic}`);
-    return Number(sent.baseOffset);
-  }
-}
-
-function placeOf({ topic, partition }: KafkaMessage): string {
-  return `${topic} ${partition}`;
 }

@@ -1,6 +1,7 @@
 /** The list of benches, in the order in which all of them run. Adding one is a file and a line here. */
 
 import type { Bench } from "./bench.ts";
+import { capacity } from "./capacity.ts";
 import { cluster } from "./cluster.ts";
 import { decode } from "./decode.ts";
 import { detection } from "./detection.ts";
@@ -20,6 +21,7 @@ export const benches: readonly Bench[] = [
   detectionStages,
   endToEnd,
   cluster,
+  capacity,
   identity,
   queries,
   start,

@@ -38,7 +38,13 @@ const identities = { horizonMs: 3_600_000, entriesMax: 50_000_000 };
 const filter = { keepsAttribute, keepsSpan };
 const layout = { partitions, entryBytesMax: spansEntryBytesMax };
 
-interface Cost {
+/** A load: so many exports of so many spans. */
+export interface Load {
+  readonly bodies: number;
+  readonly spansPerBody: number;
+}
+
+export interface Cost {
   readonly cpuUs: number;
   readonly seconds: number;
 }
@@ -56,7 +62,10 @@ export const cluster: Bench = {
       // The first round warms up.
       for (let round = 0; round <= runs; round++) {
         progress(`parts of a cluster, round ${round} of ${runs}`);
-        for (const [stage, cost] of await measureRound(client, round)) {
+        for (const [stage, cost] of await measureRound(client, `bench-${process.pid}-${round}`, {
+          bodies,
+          spansPerBody,
+        })) {
           const costs = stages.get(stage) ?? [];
           if (round > 0) costs.push(cost);
           stages.set(stage, costs);
@@ -92,11 +101,16 @@ function stagesTable(stages: ReadonlyMap<string, readonly Cost[]>, runs: number)
   };
 }
 
-async function measureRound(client: KafkaClient, round: number): Promise<ReadonlyMap<string, Cost>> {
-  const prefix = `bench-${process.pid}-${round}`;
+/** What a load costs in each part, over topics of its own. */
+export async function measureRound(
+  client: KafkaClient,
+  prefix: string,
+  { bodies, spansPerBody }: Load,
+): Promise<ReadonlyMap<string, Cost>> {
+  const spans = bodies * spansPerBody;
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-bench-cluster-"));
   await createKafkaTopics(client, { prefix, partitions, replicas: 1 }, identities);
-  const random = seededRandom(round + 1);
+  const random = seededRandom(spans);
   const sent = Array.from({ length: bodies }, () =>
     encodeProtobufRequest(payloadRequest(spansPerBody, Date.now(), random)),
   );
@@ -104,8 +118,8 @@ async function measureRound(client: KafkaClient, round: number): Promise<Readonl
     return new Map([
       ["collector: decode and encode", await measured(async () => encodeAll(sent))],
       ["collector: append", await measuredAppend(client, prefix, encodeAll(sent))],
-      ["resolver", await measured(() => resolveAll(client, prefix, directory))],
-      ["writer", await measureWriter(client, prefix, directory)],
+      ["resolver", await measured(() => resolveAll(client, prefix, directory, spans))],
+      ["writer", await measureWriter(client, prefix, directory, spans)],
     ]);
   } finally {
     rmSync(directory, { recursive: true, force: true });
@@ -137,7 +151,7 @@ async function measuredAppend(client: KafkaClient, prefix: string, exports: read
   return cost;
 }
 
-async function resolveAll(client: KafkaClient, prefix: string, directory: string): Promise<void> {
+async function resolveAll(client: KafkaClient, prefix: string, directory: string, spans: number): Promise<void> {
   const topics = topicsOf({ prefix });
   const all = Promise.withResolvers<void>();
   let resolved = 0;
@@ -166,7 +180,7 @@ async function resolveAll(client: KafkaClient, prefix: string, directory: string
   await Promise.all(workers);
 }
 
-async function measureWriter(client: KafkaClient, prefix: string, directory: string): Promise<Cost> {
+async function measureWriter(client: KafkaClient, prefix: string, directory: string, spans: number): Promise<Cost> {
   const clickhouse = await startClickhouseServer();
   const store = await openRemoteStore({ url: clickhouse.url, database: "bench" });
   try {

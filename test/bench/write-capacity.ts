@@ -1,0 +1,115 @@
+/** `node test/bench/write-capacity.ts`: makes `deploy/CAPACITY.md` of the results that `npm run bench -- capacity` kept. */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type CapacityResults, capacityResults, type Fit, fitsOf } from "./capacity.ts";
+
+const target = fileURLToPath(new URL("../../deploy/CAPACITY.md", import.meta.url));
+const rates = [1000, 100_000, 10_000_000];
+const spansPerRequest = 500;
+/** Processes are sized to be busy for this share: the rest catches up after a stop, and waits for others. */
+const busyShare = 0.6;
+/** Measured on one machine by `npm run bench`, on a quiet day: README. Not part of a cluster's bench. */
+const oneMachine = { detectUs: 19.4, insertUs: 5.8, rowBytes: 65 };
+/** Of a span in the topics, and how long they are kept; `src/event-log/kafka-topics.ts`. */
+const topicDays = { spans: 3, usage: 5, memory: 3 };
+const spanBytes = { spans: 150, usage: 90, memory: 52 };
+const replicas = 3;
+const rowDays = 90;
+
+/** The document. @param results as they were kept. */
+export function capacityDocument(results: CapacityResults): string {
+  const fits = fitsOf(results.measured);
+  const largest = Math.max(...results.measured.map(({ bodies, spansPerBody }) => bodies * spansPerBody));
+  const sizes = [...new Set(results.measured.map(({ spansPerBody }) => spansPerBody))];
+  const fastest = Math.max(...results.measured.map((one) => (one.bodies * one.spansPerBody) / one.seconds));
+  const us = ({ perSpanUs, perRequestUs }: Fit) => perSpanUs + perRequestUs / spansPerRequest;
+  return `# Capacity of a cluster
+
+Made by \`node test/bench/write-capacity.ts\` of \`deploy/capacity.json\`, which \`npm run bench -- capacity\` writes. Measured ${results.at.slice(0, 10)} on
+${results.machine}; load average before ${results.loadBefore.toFixed(1)}, after ${results.loadAfter.toFixed(1)}: above 2 other programs took their share, and a span seems dearer than it is.
+Broker, ClickHouse and the measured part shared these cores.
+
+## What was measured
+
+CPU of each part = spans x a + requests x b, fitted to exports of ${sizes.join(", ")} spans by least squares of relative errors. The largest load had ${whole(largest)} spans,
+the fastest stage moved ${whole(fastest)} spans/s in one process. Everything below "Extrapolated" is beyond that.
+
+| part | a, us a span | b, us a request | residuals by size, % | spans/s per core at ${spansPerRequest} a request |
+|---|---|---|---|---|
+${fits.map((fit) => `| ${fit.stage} | ${fit.perSpanUs.toFixed(2)} | ${fit.perRequestUs.toFixed(0)} | ${fit.residuals.map((residual) => (100 * residual).toFixed(0)).join(", ")} | ${whole(1e6 / us(fit))} |`).join("\n")}
+
+A residual is measured over fitted, minus one. Resolver and writer work by steps and batches, not by requests: b is there what small steps cost.
+
+## Extrapolated
+
+Cores at ${100 * busyShare} % busy, exports of ${spansPerRequest} spans. No rate of this table was run; 10M spans/s is a straight line through what one process did.
+
+| | ${rates.map((rate) => `${whole(rate)} spans/s`).join(" | ")} |
+|---|${rates.map(() => "---|").join("")}
+${fits.map((fit) => `| ${fit.stage}, cores | ${rates.map((rate) => coresOf(us(fit), rate)).join(" | ")} |`).join("\n")}
+| insert in ClickHouse, cores (one machine's bench) | ${rates.map((rate) => coresOf(oneMachine.insertUs, rate)).join(" | ")} |
+| detectors, cores (one machine's bench; not part of this fit) | ${rates.map((rate) => coresOf(oneMachine.detectUs, rate)).join(" | ")} |
+| partitions of each topic, at least (one resolver and one writer each, on one core) | ${rates.map((rate) => whole(partitionsFor(fits, us, rate))).join(" | ")} |
+| disk of the brokers, ${replicas} copies, TB (estimate, not measured: ${spanBytes.spans} + ${spanBytes.usage} + ${spanBytes.memory} bytes a span) | ${rates.map((rate) => terabytes(rate * kafkaByteSeconds() * replicas)).join(" | ")} |
+| disk of ClickHouse, ${rowDays} days, one copy, TB (${oneMachine.rowBytes} bytes a record, measured at 50M) | ${rates.map((rate) => terabytes(rate * oneMachine.rowBytes * rowDays * 86_400)).join(" | ")} |
+
+## Lag after an hour's stop
+
+At 1,000 spans/s an hour leaves 3,600,000 spans. Scaled from the drain of the largest load (${whole(largest)} spans from a backlog, one process of each part, one after the other on shared cores),
+while 1,000 spans/s go on arriving. The hour itself was not run.
+
+| part | drains, spans/s | minutes until nothing is left |
+|---|---|---|
+${drainRows(results)}
+
+## Missing
+
+The numbers of a results file are of the code at its time: those of 2026-11-23 are from before each partition was appended by a request of its own, and of a
+crowded machine; the fixed cost of an append is larger by now. Run the command again on a quiet machine before buying anything.
+
+HTTP, gRPC and inflation in the collector (some 15 us a span on one machine), the brokers' own CPU, the network, alerters, budgets and the API.
+`;
+}
+
+function drainRows({ measured }: CapacityResults): string {
+  const [arriving, backlog] = [1000, 3_600_000];
+  return ["resolver", "writer"]
+    .flatMap((stage) => measured.filter((one) => one.stage === stage).slice(-1))
+    .map(({ stage, bodies, spansPerBody, seconds }) => {
+      const rate = (bodies * spansPerBody) / seconds;
+      return `| ${stage} | ${whole(rate)} | ${(backlog / (rate - arriving) / 60).toFixed(1)} |`;
+    })
+    .join("\n");
+}
+
+function coresOf(us: number, rate: number): string {
+  const cores = (us * rate) / 1e6 / busyShare;
+  return cores < 10 ? cores.toFixed(cores < 1 ? 2 : 1) : whole(cores);
+}
+
+function partitionsFor(fits: readonly Fit[], us: (fit: Fit) => number, rate: number): number {
+  const ordered = fits.filter(({ stage }) => stage === "resolver" || stage === "writer");
+  return Math.max(1, Math.ceil((Math.max(...ordered.map(us)) * rate) / 1e6 / busyShare));
+}
+
+function kafkaByteSeconds(): number {
+  return (
+    86_400 *
+    (spanBytes.spans * topicDays.spans + spanBytes.usage * topicDays.usage + spanBytes.memory * topicDays.memory)
+  );
+}
+
+function terabytes(bytes: number): string {
+  const size = bytes / 1e12;
+  return size < 10 ? size.toFixed(2) : whole(size);
+}
+
+function whole(number: number): string {
+  return Math.round(number).toLocaleString("en-GB");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const results = JSON.parse(readFileSync(capacityResults, "utf8")) as CapacityResults;
+  writeFileSync(target, capacityDocument(results));
+}
