@@ -8,6 +8,8 @@ import { KafkaStageLog, savedMark } from "./kafka-stage-log.ts";
 import { createKafkaTopics, topicsOf } from "./kafka-topics.ts";
 
 const missing = await kafkaMissing();
+/** A crowded machine's brokers take their time, also until a new topic has a leader. */
+const patience = { timeout: 30_000, interval: 200 };
 
 describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))(
   "a stage on Kafka by %s",
@@ -38,6 +40,16 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))(
         snapshots: topics.snapshots,
       };
       const open = async () => {
+        await expect
+          .poll(
+            () =>
+              client.startOffset(place.topic, 0).then(
+                () => true,
+                () => false,
+              ),
+            patience,
+          )
+          .toBe(true);
         const log = await KafkaStageLog.open({ ...place, paceNow: null, lingerMs: 10 });
         logs.push(log);
         return log;
@@ -64,25 +76,25 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))(
       const { open, message, topics } = await newStage();
       const first = await open();
       for (const offset of [1, 2, 3]) await first.tell([message(`of ${offset}`)], { offset, atMs: offset });
-      await expect.poll(() => first.toldOffset()).toBe(3);
+      await expect.poll(() => first.toldOffset(), patience).toBe(3);
       const second = await open();
       expect(second.toldOffset()).toBe(3);
       for (const offset of [2, 3, 4]) await second.tell([message(`of ${offset}`)], { offset, atMs: offset });
       await second.close();
-      expect(await textsOf(topics.claims)).toEqual(["of 1", "of 2", "of 3", "of 4"]);
+      await expect.poll(() => textsOf(topics.claims), patience).toEqual(["of 1", "of 2", "of 3", "of 4"]);
     });
 
     it("fails for a former owner, and nothing of it is read", async () => {
       const { open, message, topics } = await newStage();
       const former = await open();
       await former.tell([message("before")], { offset: 1, atMs: 1 });
-      await expect.poll(() => former.toldOffset()).toBe(1);
+      await expect.poll(() => former.toldOffset(), patience).toBe(1);
       const owner = await open();
       await former.tell([message("too late")], { offset: 2, atMs: 2 });
       await expect(former.failed).rejects.toThrow(KafkaFenced);
       await owner.tell([message("after")], { offset: 2, atMs: 2 });
-      await expect.poll(() => owner.toldOffset()).toBe(2);
-      expect(await textsOf(topics.claims)).toEqual(["before", "after"]);
+      await expect.poll(() => owner.toldOffset(), patience).toBe(2);
+      await expect.poll(() => textsOf(topics.claims), patience).toEqual(["before", "after"]);
     });
 
     it("hands over a state of many megabytes, the last one that was finished, and never one that is ahead of what was told", {

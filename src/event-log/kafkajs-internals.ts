@@ -6,11 +6,13 @@
 
 import { createRequire } from "node:module";
 import type { KafkaConfig } from "kafkajs";
+import type { AbortedTransaction, FetchedMessage } from "./kafkajs-committed.ts";
 
 interface PartitionData {
   readonly partition: number;
   readonly lastStableOffset: string;
-  readonly messages: readonly unknown[];
+  readonly messages: readonly FetchedMessage[];
+  readonly abortedTransactions: readonly AbortedTransaction[] | null;
 }
 
 interface Broker {
@@ -51,13 +53,6 @@ export interface Cluster {
   ): Promise<readonly { readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
 }
 
-/** The records of one answer: without markers and what was not committed. */
-export interface Batch {
-  readonly messages: readonly { readonly offset: string; readonly value: Buffer | null }[];
-  /** With markers. */
-  readonly messagesWithinOffset: readonly { readonly offset: string }[];
-}
-
 const require = createRequire(import.meta.url);
 const createLogger = (require("kafkajs/src/loggers/index.js") as { createLogger: (options: unknown) => unknown })
   .createLogger;
@@ -79,13 +74,6 @@ const schedule = queue.scheduleCheckPendingRequests;
 queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
   if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
 };
-
-/** The records of an answer. */
-export const BatchOf = require("kafkajs/src/consumer/batch.js") as new (
-  topic: string,
-  fetchedOffset: string,
-  data: PartitionData,
-) => Batch;
 
 export const readCommitted = 1;
 

@@ -1,8 +1,9 @@
 /** A partition read with kafkajs. */
 
 import type { Fetched, KafkaReader } from "./kafka-client.ts";
+import { committedOf } from "./kafkajs-committed.ts";
 import { kafkaError } from "./kafkajs-errors.ts";
-import { BatchOf, type Cluster, readCommitted } from "./kafkajs-internals.ts";
+import { type Cluster, readCommitted } from "./kafkajs-internals.ts";
 
 export class KafkajsReader implements KafkaReader {
   readonly #cluster: Cluster;
@@ -43,10 +44,11 @@ export class KafkajsReader implements KafkaReader {
     });
     const data = responses[0]?.partitions[0];
     if (data === undefined) throw new Error("the broker's answer is empty");
-    const batch = new BatchOf(topic, fetchOffset, data);
-    const last = batch.messagesWithinOffset.at(-1);
+    // A batch is given whole: what lies before the offset in it was not asked for.
+    const messages = data.messages.filter(({ offset: at }) => Number(at) >= offset);
+    const last = messages.at(-1);
     return {
-      records: batch.messages.flatMap(({ offset: at, value }) =>
+      records: committedOf(messages, data.abortedTransactions).flatMap(({ offset: at, value }) =>
         value === null ? [] : [{ offset: Number(at), value }],
       ),
       nextOffset: last === undefined ? offset : Number(last.offset) + 1,
