@@ -1,7 +1,7 @@
 /** The command line: every command, and the outside world they are given. */
 
 import { once } from "node:events";
-import { clusterCommands } from "./cluster-commands.ts";
+import { clusterCommands } from "./cluster/commands.ts";
 import type { CommandIo } from "./console/command.ts";
 import { commands, runCommand } from "./console/commands.ts";
 import { serve } from "./serve.ts";

@@ -7,10 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import pretty from "pino-pretty";
-import { type Config, ConfigError, configHelp, readConfig } from "./config.ts";
+import { kafkaAddressOf } from "./cluster/kafka-address.ts";
+import { type Role, type RunningRoles, roleSummaries, rolesOf, startRoles } from "./cluster/roles.ts";
+import { type Config, configHelp } from "./config.ts";
 import { type CommandIo, defineCommand, UsageError } from "./console/command.ts";
-import { kafkaAddressOf } from "./kafka-address.ts";
-import { type Role, type RunningRoles, roleSummaries, rolesOf, startRoles } from "./roles.ts";
+import { refusing, usableConfig } from "./refused-config.ts";
 import { startAgainCode } from "./runtime.mjs";
 import { openStore, type RunningServer, startServer } from "./server.ts";
 
@@ -121,24 +122,10 @@ function codeOf(reason: string): number {
 }
 
 function configOf(asked: Asked, io: CommandIo): Config {
-  const config = readConfigOrRefuse(asked.config, io);
+  const config = usableConfig(asked.config, io);
   if (asked.data !== undefined) return { ...config, data: asked.data };
   // A demo replays the last hour: in a directory with older demos that hour would be a repeat.
   return asked.demo === true ? { ...config, data: join(config.data, "demo") } : config;
-}
-
-function readConfigOrRefuse(file: string | undefined, io: CommandIo): Config {
-  return refusing(() => readConfig(file, io.env));
-}
-
-/** A mistake in the configuration is one in the use of the command. */
-function refusing<Value>(read: () => Value): Value {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ConfigError) throw new UsageError(error.message);
-    throw error;
-  }
 }
 
 function logger(config: Config, io: CommandIo) {

@@ -7,7 +7,7 @@
 import { createServer } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AlertBook } from "../src/alerting/alert-book.ts";
-import { savedAlerts } from "../src/cluster-alerting.ts";
+import { savedAlerts } from "../src/cluster/alerting.ts";
 import { readConfig } from "../src/config.ts";
 import { type Claimed, claimHere } from "../src/detection/claim-judge.ts";
 import { type ClaimsEntry, foldClaims } from "../src/detection/fold-claims.ts";

@@ -5,9 +5,9 @@
 
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
+import { rolesOf, startRoles } from "../../src/cluster/roles.ts";
 import { readConfig } from "../../src/config.ts";
 import type { KafkaClient, KafkaTransactions } from "../../src/event-log/kafka-client.ts";
-import { rolesOf, startRoles } from "../../src/roles.ts";
 import { openStore } from "../../src/server.ts";
 import type { Store } from "../../src/store/store.ts";
 import { kafkaClients } from "../support/kafka-clients.ts";

@@ -1,8 +1,8 @@
 /** A small cluster for tests: a real broker, a ClickHouse server, and processes of the roles, each with its directory. */
 
 import { randomBytes } from "node:crypto";
-import { alerterGroup } from "../../src/cluster-alerting.ts";
-import { detectorGroups } from "../../src/cluster-detection.ts";
+import { alerterGroup } from "../../src/cluster/alerting.ts";
+import { detectorGroups } from "../../src/cluster/detection.ts";
 import type { KafkaClient } from "../../src/event-log/kafka-client.ts";
 import { type KafkaTopics, topicsOf } from "../../src/event-log/kafka-topics.ts";
 import { kafkajsClient } from "../../src/event-log/kafkajs-client.ts";

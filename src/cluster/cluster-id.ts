@@ -5,7 +5,7 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Config, ConfigError } from "./config.ts";
+import { type Config, ConfigError } from "../config.ts";
 
 const fileName = "kafka-cluster-id";
 

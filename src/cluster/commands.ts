@@ -1,16 +1,16 @@
 /** The commands that look after a cluster, joined with the configuration that says where it is. */
 
-import { layoutOf } from "./cluster.ts";
-import { checkCluster } from "./cluster-checks.ts";
-import { type Config, ConfigError, readConfig } from "./config.ts";
-import { type Command, type CommandIo, UsageError } from "./console/command.ts";
-import { deadLetter } from "./console/dead-letter.ts";
-import { type Check, doctor } from "./console/doctor.ts";
-import { lag } from "./console/lag.ts";
-import type { OperatedCluster } from "./console/operated-cluster.ts";
-import { topics } from "./console/topics.ts";
-import { topicSpecs, topicsOf } from "./event-log/kafka-topics.ts";
+import { type Command, type CommandIo, UsageError } from "../console/command.ts";
+import { deadLetter } from "../console/dead-letter.ts";
+import { type Check, doctor } from "../console/doctor.ts";
+import { lag } from "../console/lag.ts";
+import type { OperatedCluster } from "../console/operated-cluster.ts";
+import { topics } from "../console/topics.ts";
+import { topicSpecs, topicsOf } from "../event-log/kafka-topics.ts";
+import { refusing, usableConfig } from "../refused-config.ts";
+import { checkCluster } from "./checks.ts";
 import { kafkaAddressOf } from "./kafka-address.ts";
+import { layoutOf } from "./parts.ts";
 
 /** In the order of the help. */
 export const clusterCommands: readonly Command[] = [
@@ -21,7 +21,7 @@ export const clusterCommands: readonly Command[] = [
 ];
 
 async function checksOf(file: string | undefined, io: CommandIo): Promise<readonly Check[] | null> {
-  const config = configOf(file, io);
+  const config = usableConfig(file, io);
   if (config.kafkaBrokers === null) return null;
   const cluster = await openCluster(file, io);
   try {
@@ -32,14 +32,14 @@ async function checksOf(file: string | undefined, io: CommandIo): Promise<readon
 }
 
 async function openCluster(file: string | undefined, io: CommandIo): Promise<OperatedCluster> {
-  const config = configOf(file, io);
+  const config = usableConfig(file, io);
   if (config.kafkaBrokers === null)
     throw new UsageError(
       "this is for a cluster: name its brokers with kafka.brokers in --config FILE, or BURNWATCH_KAFKA_BROKERS",
     );
   // Loaded here: one machine has no use for them.
-  const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
-  const { kafkajsOperator } = await import("./event-log/kafkajs-operator.ts");
+  const { kafkajsClient } = await import("../event-log/kafkajs-client.ts");
+  const { kafkajsOperator } = await import("../event-log/kafkajs-operator.ts");
   const address = refusing(() => kafkaAddressOf(config, "burnwatch-console"));
   const [client, operator] = [kafkajsClient(address), kafkajsOperator(address)];
   const layout = layoutOf(config);
@@ -53,18 +53,4 @@ async function openCluster(file: string | undefined, io: CommandIo): Promise<Ope
       await Promise.all([client.close(), operator.close()]);
     },
   };
-}
-
-function configOf(file: string | undefined, io: CommandIo): Config {
-  return refusing(() => readConfig(file, io.env));
-}
-
-/** A mistake in the configuration is one in the use of the command. */
-function refusing<Value>(read: () => Value): Value {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ConfigError) throw new UsageError(error.message);
-    throw error;
-  }
 }

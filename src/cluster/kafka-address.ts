@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { type Config, ConfigError } from "./config.ts";
-import type { KafkaAddress, KafkaSecurity } from "./event-log/kafka-client.ts";
+import { type Config, ConfigError } from "../config.ts";
+import type { KafkaAddress, KafkaSecurity } from "../event-log/kafka-client.ts";
 
 /** @param part of the client's id, which brokers show. @throws ConfigError for keys that do not go together, and files that cannot be read. */
 export function kafkaAddressOf(config: Config, part: string): KafkaAddress {

@@ -2,31 +2,31 @@
 
 import { join } from "node:path";
 import type { Logger } from "pino";
-import type { Config } from "./config.ts";
-import { keepsAttribute, keepsSpan } from "./dialects/dialects.ts";
-import type { ParkedEntry } from "./event-log/dead-letter.ts";
-import { DiskSpace } from "./event-log/disk-space.ts";
-import type { KafkaClient } from "./event-log/kafka-client.ts";
-import { KafkaConsumedLog } from "./event-log/kafka-consumed-log.ts";
-import { KafkaLog } from "./event-log/kafka-log.ts";
-import { KafkaResolverLog, resolverGroup } from "./event-log/kafka-resolver-log.ts";
-import { KafkaSpansSink } from "./event-log/kafka-spans-sink.ts";
-import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "./event-log/kafka-topics.ts";
-import { OwnedPartitions, type OwnedPartitionsOptions, type PartitionWorker } from "./event-log/owned-partitions.ts";
-import { OtherVersionEntry } from "./event-log/unreadable-entry.ts";
-import { untilConsumed } from "./event-log/until-consumed.ts";
-import { countResolved, type Metrics } from "./http/metrics.ts";
-import { createPreparer } from "./http/otlp-preparer.ts";
-import { createOtlpFronts, type OtlpFronts } from "./http/otlp-server.ts";
-import { Refusals } from "./http/refusals.ts";
-import { Acceptor } from "./ingest/accept.ts";
-import { defaultDecodeLimits } from "./ingest/decoded-export.ts";
-import { logClock } from "./ingest/log-clock.ts";
-import { Resolver } from "./ingest/resolver.ts";
-import { findInTable } from "./ingest/stored-records.ts";
-import { Writer } from "./ingest/writer.ts";
-import type { PriceBook } from "./pricing/price-book.ts";
-import type { Store } from "./store/store.ts";
+import type { Config } from "../config.ts";
+import { keepsAttribute, keepsSpan } from "../dialects/dialects.ts";
+import type { ParkedEntry } from "../event-log/dead-letter.ts";
+import { DiskSpace } from "../event-log/disk-space.ts";
+import type { KafkaClient } from "../event-log/kafka-client.ts";
+import { KafkaConsumedLog } from "../event-log/kafka-consumed-log.ts";
+import { KafkaLog } from "../event-log/kafka-log.ts";
+import { KafkaResolverLog, resolverGroup } from "../event-log/kafka-resolver-log.ts";
+import { KafkaSpansSink } from "../event-log/kafka-spans-sink.ts";
+import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "../event-log/kafka-topics.ts";
+import { OwnedPartitions, type OwnedPartitionsOptions, type PartitionWorker } from "../event-log/owned-partitions.ts";
+import { OtherVersionEntry } from "../event-log/unreadable-entry.ts";
+import { untilConsumed } from "../event-log/until-consumed.ts";
+import { countResolved, type Metrics } from "../http/metrics.ts";
+import { createPreparer } from "../http/otlp-preparer.ts";
+import { createOtlpFronts, type OtlpFronts } from "../http/otlp-server.ts";
+import { Refusals } from "../http/refusals.ts";
+import { Acceptor } from "../ingest/accept.ts";
+import { defaultDecodeLimits } from "../ingest/decoded-export.ts";
+import { logClock } from "../ingest/log-clock.ts";
+import { Resolver } from "../ingest/resolver.ts";
+import { findInTable } from "../ingest/stored-records.ts";
+import { Writer } from "../ingest/writer.ts";
+import type { PriceBook } from "../pricing/price-book.ts";
+import type { Store } from "../store/store.ts";
 
 /** What every part of a cluster is given. */
 export interface PartOptions {

@@ -2,22 +2,22 @@
 
 import type { Server } from "node:http";
 import { createServer } from "node:http";
-import { layoutOf, now, type PartOptions, writerGroup } from "./cluster.ts";
-import { alerterGroup, savedAlerts } from "./cluster-alerting.ts";
-import { detectorGroups } from "./cluster-detection.ts";
-import type { KafkaClient } from "./event-log/kafka-client.ts";
-import { KafkaLog } from "./event-log/kafka-log.ts";
-import { resolverGroup } from "./event-log/kafka-resolver-log.ts";
-import { topicsOf } from "./event-log/kafka-topics.ts";
-import { untilConsumed } from "./event-log/until-consumed.ts";
-import { apiRoutes, type Check } from "./http/api.ts";
-import type { Quality } from "./http/quality.ts";
-import { createRouter } from "./http/router.ts";
-import { arrivedAtMsOf } from "./ingest/entry-bytes.ts";
-import { compareTokens, missingSpansText } from "./ingest/metrics/token-check.ts";
-import { decodeUsageEntry } from "./ingest/usage-codec.ts";
-import { check, unpricedShare } from "./server-state.ts";
-import type { Store } from "./store/store.ts";
+import type { KafkaClient } from "../event-log/kafka-client.ts";
+import { KafkaLog } from "../event-log/kafka-log.ts";
+import { resolverGroup } from "../event-log/kafka-resolver-log.ts";
+import { topicsOf } from "../event-log/kafka-topics.ts";
+import { untilConsumed } from "../event-log/until-consumed.ts";
+import { apiRoutes, type Check } from "../http/api.ts";
+import type { Quality } from "../http/quality.ts";
+import { createRouter } from "../http/router.ts";
+import { arrivedAtMsOf } from "../ingest/entry-bytes.ts";
+import { compareTokens, missingSpansText } from "../ingest/metrics/token-check.ts";
+import { decodeUsageEntry } from "../ingest/usage-codec.ts";
+import { check, unpricedShare } from "../server-state.ts";
+import type { Store } from "../store/store.ts";
+import { alerterGroup, savedAlerts } from "./alerting.ts";
+import { detectorGroups } from "./detection.ts";
+import { layoutOf, now, type PartOptions, writerGroup } from "./parts.ts";
 
 /** A group, what it reads, and how it is called before others. */
 interface Reading {

@@ -2,20 +2,20 @@
 
 import { createServer, type Server } from "node:http";
 import type { Logger } from "pino";
-import type { Terminal } from "./channels/terminal.ts";
-import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./cluster.ts";
-import { openAlerters } from "./cluster-alerting.ts";
-import { createClusterApi } from "./cluster-api.ts";
-import { openDetectors } from "./cluster-detection.ts";
+import type { Terminal } from "../channels/terminal.ts";
+import { type Config, ConfigError } from "../config.ts";
+import { lockDirectory } from "../event-log/directory-lock.ts";
+import type { KafkaClient } from "../event-log/kafka-client.ts";
+import { createKafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
+import { createMetrics, type Metrics } from "../http/metrics.ts";
+import { closeConnectionsAfterMs, listen, listenHttp } from "../listen.ts";
+import { openPrices } from "../pipeline.ts";
+import type { Store } from "../store/store.ts";
+import { openAlerters } from "./alerting.ts";
+import { createClusterApi } from "./api.ts";
 import { checkClusterId } from "./cluster-id.ts";
-import { type Config, ConfigError } from "./config.ts";
-import { lockDirectory } from "./event-log/directory-lock.ts";
-import type { KafkaClient } from "./event-log/kafka-client.ts";
-import { createKafkaTopics, topicsOf } from "./event-log/kafka-topics.ts";
-import { createMetrics, type Metrics } from "./http/metrics.ts";
-import { closeConnectionsAfterMs, listen, listenHttp } from "./listen.ts";
-import { openPrices } from "./pipeline.ts";
-import type { Store } from "./store/store.ts";
+import { openDetectors } from "./detection.ts";
+import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./parts.ts";
 
 export type Role = "collector" | "resolver" | "writer" | "detector" | "alerter" | "api";
 

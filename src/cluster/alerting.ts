@@ -1,21 +1,21 @@
 /** The alerter of a cluster: claims become incidents and alerts, in one process at a time; others stand by. */
 
-import { AlertBook, type AlertBookState } from "./alerting/alert-book.ts";
-import { Alerter, alertsMark } from "./alerting/alerter.ts";
-import type { StoredSpend } from "./alerting/find-cause.ts";
-import type { Terminal } from "./channels/terminal.ts";
-import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions, writerGroup } from "./cluster.ts";
-import { DetectionWorker } from "./detection/detection-worker.ts";
-import { foldClaims } from "./detection/fold-claims.ts";
-import type { KafkaClient } from "./event-log/kafka-client.ts";
-import { KafkaStageLog, savedMark } from "./event-log/kafka-stage-log.ts";
-import { topicsOf } from "./event-log/kafka-topics.ts";
-import type { OwnedPartitions, PartitionWorker } from "./event-log/owned-partitions.ts";
-import { untilConsumed } from "./event-log/until-consumed.ts";
-import type { Alert, Finding } from "./model/finding.ts";
-import { channelsOf, noteDelivery } from "./pipeline.ts";
-import { lastCallMs, spendChange } from "./query/spend-change.ts";
-import type { Store } from "./store/store.ts";
+import { AlertBook, type AlertBookState } from "../alerting/alert-book.ts";
+import { Alerter, alertsMark } from "../alerting/alerter.ts";
+import type { StoredSpend } from "../alerting/find-cause.ts";
+import type { Terminal } from "../channels/terminal.ts";
+import { DetectionWorker } from "../detection/detection-worker.ts";
+import { foldClaims } from "../detection/fold-claims.ts";
+import type { KafkaClient } from "../event-log/kafka-client.ts";
+import { KafkaStageLog, savedMark } from "../event-log/kafka-stage-log.ts";
+import { topicsOf } from "../event-log/kafka-topics.ts";
+import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
+import { untilConsumed } from "../event-log/until-consumed.ts";
+import type { Alert, Finding } from "../model/finding.ts";
+import { channelsOf, noteDelivery } from "../pipeline.ts";
+import { lastCallMs, spendChange } from "../query/spend-change.ts";
+import type { Store } from "../store/store.ts";
+import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions, writerGroup } from "./parts.ts";
 
 /** The group of the alerters, without its prefix. */
 export const alerterGroup = "alerter";

@@ -1,16 +1,16 @@
 /** The detectors of a cluster: a stage over each partition of the usage topic, and one over what these sum up. */
 
-import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./cluster.ts";
-import type { Claimed, ClaimOptions } from "./detection/claim-judge.ts";
-import { DetectionWorker } from "./detection/detection-worker.ts";
-import { encodeClaims } from "./detection/fold-claims.ts";
-import { judgeInThread } from "./detection/judge.ts";
-import type { Stage } from "./detection/stages.ts";
-import type { KafkaMessage } from "./event-log/kafka-client.ts";
-import { KafkaStageLog } from "./event-log/kafka-stage-log.ts";
-import { type KafkaTopics, topicsOf } from "./event-log/kafka-topics.ts";
-import type { PartitionWorker } from "./event-log/owned-partitions.ts";
-import { choicesOf, seriesMax } from "./pipeline.ts";
+import type { Claimed, ClaimOptions } from "../detection/claim-judge.ts";
+import { DetectionWorker } from "../detection/detection-worker.ts";
+import { encodeClaims } from "../detection/fold-claims.ts";
+import { judgeInThread } from "../detection/judge.ts";
+import type { Stage } from "../detection/stages.ts";
+import type { KafkaMessage } from "../event-log/kafka-client.ts";
+import { KafkaStageLog } from "../event-log/kafka-stage-log.ts";
+import { type KafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
+import type { PartitionWorker } from "../event-log/owned-partitions.ts";
+import { choicesOf, seriesMax } from "../pipeline.ts";
+import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
 
 /** The groups of the stages, without their prefix. */
 export const detectorGroups: Readonly<Record<Stage, string>> = { parts: "detector", wholes: "detector-wholes" };
@@ -69,7 +69,7 @@ async function openStage(
   const told = stage === "parts" ? tellParts(topics) : tellWholes(topics);
   const worker = new DetectionWorker<Claimed>({
     usage: stageLog,
-    judge: judgeInThread<Claimed>(options, new URL("./judge-thread.ts", import.meta.url)),
+    judge: judgeInThread<Claimed>(options, new URL("../judge-thread.ts", import.meta.url)),
     saveEveryMs,
     now,
     report: async ([claimed], offset) => {

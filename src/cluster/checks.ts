@@ -1,14 +1,14 @@
 /** The doctor's checks of a cluster: its brokers, topics, parts, ClickHouse, clocks and permissions. */
 
+import type { Config } from "../config.ts";
+import type { Check } from "../console/doctor.ts";
+import type { OperatedCluster } from "../console/operated-cluster.ts";
+import { groupLag } from "../event-log/group-lag.ts";
+import { KafkaDeadLetters } from "../event-log/kafka-dead-letters.ts";
+import { groupsOf } from "../event-log/kafka-topics.ts";
+import { topicFaults } from "../event-log/topic-faults.ts";
+import { type ClickhouseState, inspectClickhouse } from "../store/inspect-clickhouse.ts";
 import { rememberedClusterId } from "./cluster-id.ts";
-import type { Config } from "./config.ts";
-import type { Check } from "./console/doctor.ts";
-import type { OperatedCluster } from "./console/operated-cluster.ts";
-import { groupLag } from "./event-log/group-lag.ts";
-import { KafkaDeadLetters } from "./event-log/kafka-dead-letters.ts";
-import { groupsOf } from "./event-log/kafka-topics.ts";
-import { topicFaults } from "./event-log/topic-faults.ts";
-import { type ClickhouseState, inspectClickhouse } from "./store/inspect-clickhouse.ts";
 
 /** Appending with zstd came with Kafka 2.1. */
 const produceLeast = 7;
