@@ -14,20 +14,28 @@ const silentMaxMs = 20_000;
 const require = createRequire(import.meta.url);
 const defaultFactory = require("kafkajs/src/network/socketFactory.js") as () => ISocketFactory;
 
-/** The library's own sockets, closed when nothing comes for so long after something was asked. */
+/**
+ * The library's own sockets, closed with an error when nothing comes for so long after something was asked. Further
+ * questions do not put that off (Node's own timeout of sockets would begin anew with each): of a connection that several
+ * share there is always one.
+ */
 export function openSockets(silentMs: number = silentMaxMs): ISocketFactory {
   const open = defaultFactory();
   return (options) => {
     const socket = open(options) as Socket;
     const write = socket.write;
+    let waiting: NodeJS.Timeout | undefined;
+    const heard = () => {
+      clearTimeout(waiting);
+      waiting = undefined;
+    };
+    const giveUp = () => socket.destroy(new Error(`no answer for ${silentMs / 1000} s`));
     socket.write = ((...words: Parameters<typeof write>) => {
-      socket.setTimeout(silentMs);
+      waiting ??= setTimeout(giveUp, silentMs).unref();
       return write.apply(socket, words);
     }) as typeof write;
     // Nothing is asked any more, or the next question begins the time anew: idle connections are not closed.
-    socket.on("data", () => socket.setTimeout(0));
-    // The library hears of it too, and ends what waits; it would leave the socket to the kernel.
-    socket.on("timeout", () => setImmediate(() => socket.destroy()));
+    socket.on("data", heard).on("close", heard);
     return socket;
   };
 }
