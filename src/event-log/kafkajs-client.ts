@@ -1,7 +1,5 @@
 /** The Kafka client by kafkajs. */
 
-import { promisify } from "node:util";
-import { zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import type {
   Commit,
@@ -21,15 +19,12 @@ import { KafkajsReader } from "./kafkajs-reader.ts";
 import { sendEach } from "./kafkajs-sends.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
 import { takeTurn } from "./kafkajs-turn.ts";
+import { useZstd } from "./kafkajs-zstd.ts";
 
-const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompress)];
 /** A transaction that its owner does not end is undone after this long; readers wait for it. */
 const transactionTimeoutMs = 30_000;
 
-kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
-  compress: (encoder: { readonly buffer: Buffer }) => compress(encoder.buffer),
-  decompress: (buffer: Buffer) => decompress(buffer),
-});
+useZstd();
 
 /** Connects to nothing before it is asked for something. */
 export function kafkajsClient(address: KafkaAddress): KafkaClient {

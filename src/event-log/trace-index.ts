@@ -165,8 +165,8 @@ export class TraceIndex {
     }
     for (const chunk of chunks) {
       const spans = trace.stored.slice(chunk * spansPerChunk, (chunk + 1) * spansPerChunk);
-      const key = Buffer.from(this.#fillKey(tenant, trace.traceId, chunk));
-      this.#database(generation.number).put(key, encodeSeenSpans(spans));
+      // The key is copied at once, the value when the transaction is written.
+      this.#database(generation.number).put(this.#fillKey(tenant, trace.traceId, chunk), encodeSeenSpans(spans));
     }
   }
 

@@ -214,7 +214,7 @@ export class Writer {
     const startedAtMs = now();
     const rows = await this.#untilDone(async () => {
       const there = (await this.#mayBeForgotten(plan)) ? await store.batchDays(plan.token, days) : new Map();
-      const records = there.size === 0 ? all : all.filter((record) => !there.has(dayText(record)));
+      const records = there.size === 0 ? all : all.filter((record) => !there.has(textOfDay(dayOf(record))));
       await this.#open(records);
       await store.insert({ token: plan.token, records });
       return records.length;
@@ -288,11 +288,11 @@ function parkedOf(entries: readonly OffsetEntry[]): readonly ParkedEntry[] {
 }
 
 function daysOf(records: readonly UsageRecord[]): string[] {
-  return [...new Set(records.map(dayText))];
+  return Array.from(new Set(records.map(dayOf)), textOfDay);
 }
 
-function dayText(record: UsageRecord): string {
-  return new Date(dayOf(record) * 86_400_000).toISOString().slice(0, 10);
+function textOfDay(day: number): string {
+  return new Date(day * 86_400_000).toISOString().slice(0, 10);
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,8 @@
 
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { promisify } from "node:util";
+import { constants, zstdCompress } from "node:zlib";
 import {
   type ClickHouseClient,
   ClickHouseError,
@@ -56,8 +58,8 @@ export async function openRemoteStore(options: RemoteStoreOptions): Promise<Stor
       ...user,
       max_open_connections: options.connectionsMax ?? 10,
       request_timeout: options.requestTimeoutMs ?? 120_000,
-      // Requests compress well (7x) and travel between zones; answers are small.
-      compression: { request: true, response: false },
+      // Inserts are compressed here; questions and answers are small.
+      compression: { request: false, response: false },
       application: "burnwatch",
       log: { level: ClickHouseLogLevel.OFF },
       ...(name === undefined ? {} : { database: name }),
@@ -81,6 +83,11 @@ export async function openRemoteStore(options: RemoteStoreOptions): Promise<Stor
   }
   return new RemoteStore(options, client, reader);
 }
+
+const compress = promisify(zstdCompress);
+const fast = { [constants.ZSTD_c_compressionLevel]: 1 };
+/** Output is made in pieces of this size. */
+const pieceBytes = 256 * 1024;
 
 /** A line with what the server said; of credentials, which keys to look at. */
 function refused(url: string, keys: string, cause: unknown): Error {
@@ -130,26 +137,33 @@ class RemoteStore implements Store {
     if (records.length === 0) return Promise.resolve();
     return this.#work.start(async () => {
       // `client.insert` would encode every row again; `exec` sends the bytes as they are.
-      const { stream } = await this.#client.exec({
-        query: `INSERT INTO usage_records (${usageColumns.join(", ")}) FORMAT Native`,
-        values: Readable.from([await encodeUsageRows(token, records)], { objectMode: false }),
-        clickhouse_settings: { ...insertSettings, insert_deduplication_token: token, wait_end_of_query: 1 },
+      await this.#insertBlock(`usage_records (${usageColumns.join(", ")})`, await encodeUsageRows(token, records), {
+        ...insertSettings,
+        insert_deduplication_token: token,
       });
-      await buffer(stream);
     });
   }
 
   insertMetrics(rows: MetricRows): Promise<void> {
     return this.#work.start(async () => {
-      for (const { table, columns, block } of await metricInserts(rows)) {
-        const { stream } = await this.#client.exec({
-          query: `INSERT INTO ${table} (${columns.join(", ")}) FORMAT Native`,
-          values: Readable.from([block], { objectMode: false }),
-          clickhouse_settings: { ...metricInsertSettings, wait_end_of_query: 1 },
-        });
-        await buffer(stream);
-      }
+      for (const { table, columns, block } of await metricInserts(rows))
+        await this.#insertBlock(`${table} (${columns.join(", ")})`, block, metricInsertSettings);
     });
+  }
+
+  /**
+   * `client.insert` would encode every row again; `exec` sends the bytes as they are. Blocks compress well (7x) and travel
+   * between zones. The client's own compression goes in steps of 16 KiB; gzip takes six times as long as this.
+   */
+  async #insertBlock(into: string, block: Uint8Array, settings: ClickHouseSettings): Promise<void> {
+    const body = await compress(block, { params: fast, chunkSize: pieceBytes });
+    const { stream } = await this.#client.exec({
+      query: `INSERT INTO ${into} FORMAT Native`,
+      values: Readable.from([body], { objectMode: false }),
+      http_headers: { "Content-Encoding": "zstd" },
+      clickhouse_settings: { ...settings, wait_end_of_query: 1 },
+    });
+    await buffer(stream);
   }
 
   batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>> {
