@@ -43,7 +43,8 @@ export function claimHere(options: ClaimOptions, { decode, encode }: EntryCodec)
     const saved = snapshot === undefined ? undefined : (deserialize(snapshot) as SavedClaimant);
     const limits = { seriesMax, passingMax: seriesMax };
     const claimant = new Claimant({ detectors, choices, limits, budget, runs: runsIn(stage) }, saved);
-    const judgeEntry = ({ arrivedAtMs, records: all }: WatchedEntry): Claimed => {
+    const judgeEntry = ({ arrivedAtMs, records: all, relearnt = [] }: WatchedEntry): Claimed => {
+      for (const name of relearnt) claimant.accept(name);
       const records = differences(all);
       const claims = all.length === 0 ? [...claimant.tick(arrivedAtMs)] : [];
       for (const record of records) for (const claim of claimant.observe(record, arrivedAtMs)) claims.push(claim);
