@@ -9,8 +9,9 @@ import { apiRoutes, type Check } from "../http/api.ts";
 import type { Quality } from "../http/quality.ts";
 import { createRouter } from "../http/router.ts";
 import { compareTokens, missingSpansText } from "../ingest/metrics/token-check.ts";
-import { check, unpricedShare } from "../server-state.ts";
+import { check, completenessCheck, unpricedShare } from "../server-state.ts";
 import type { Store } from "../store/store.ts";
+import { savedCompleteness } from "./accounts.ts";
 import { acceptAlert, savedAlerts } from "./alerting.ts";
 import { layoutOf, now, type PartOptions } from "./parts.ts";
 import { ClusterTail } from "./tail.ts";
@@ -34,6 +35,7 @@ export function createClusterApi(
   const { config, log, client, metrics, store, version } = options;
   const startedAtMs = now();
   const lags = kept(answersKeptMs, async () => lagsByPart(await partLags(client, config.kafkaPrefix, now())));
+  const completeness = kept(answersKeptMs, () => savedCompleteness(options));
   const alerts = kept(answersKeptMs, () => savedAlerts(options));
   const tail = new ClusterTail({
     client,
@@ -43,8 +45,7 @@ export function createClusterApi(
   const unpriced = kept(unpricedKeptMs, () => unpricedShare(store));
   const tokens = kept(tokensKeptMs, () => compareTokens(store, now()));
   const quality = async (): Promise<Quality> => ({
-    // A producer's spans are spread over resolvers, none of which sees all of its numbers.
-    completeness: null,
+    completeness: await completeness.ask(),
     unpriced_share: await unpriced.ask(),
     lag_seconds: storedLag(await lags.ask()),
     missing_spans: missingSpansText(await tokens.ask()),
@@ -79,12 +80,14 @@ export function createClusterApi(
     checks: async () => [
       check("store", "ok", await store.describe(), ""),
       ...Array.from(await lags.ask(), ([what, seconds]) => lagCheck(what, seconds)),
+      completenessCheck(await completeness.ask()),
       pricesCheck(await unpriced.ask()),
     ],
     async settle(timeoutMs) {
       const signal = AbortSignal.timeout(timeoutMs);
       for (const { group, topic } of groupsOf({ prefix: config.kafkaPrefix }))
         await untilConsumed(client, group, topic, signal);
+      for (const answer of [lags, completeness, alerts, unpriced]) answer.forget();
     },
   });
   const route = createRouter(routes);

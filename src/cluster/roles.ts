@@ -11,6 +11,7 @@ import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "../listen.ts";
 import { openPrices } from "../pipeline.ts";
 import type { Store } from "../store/store.ts";
+import { openAccounts } from "./accounts.ts";
 import { openAlerters } from "./alerting.ts";
 import { createClusterApi } from "./api.ts";
 import { checkClusterId } from "./cluster-id.ts";
@@ -102,6 +103,11 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
     }
     const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
     const isAsked = roles.has("api") && store !== null;
+    if (isAsked) {
+      const accounts = openAccounts(part);
+      undo.push(() => accounts.stop());
+      await accounts.start();
+    }
     const api = isAsked ? createClusterApi({ ...part, store, version: options.version }) : null;
     const apiPort = await listenHttp(config.api, "api", api?.server ?? pulse(metrics), undo);
     if (api !== null) undo.push(() => api.close());
