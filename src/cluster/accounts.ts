@@ -28,7 +28,7 @@ const limits = { ...completenessLimits, producersMax: 20_000 };
 const entriesPerRead = 256;
 const saveEveryMs = 1000;
 /** Saving takes at most this share of the time. */
-const savingShareMax = 0.05;
+const savingShareMax = 0.5;
 const lingerMs = 100;
 
 /** Numbers topic to accounts; one of all processes with the API has the one partition. */

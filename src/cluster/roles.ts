@@ -16,6 +16,7 @@ import { openAlerters } from "./alerting.ts";
 import { createClusterApi } from "./api.ts";
 import { checkClusterId } from "./cluster-id.ts";
 import { openDetectors } from "./detection.ts";
+import { openMetricStoring } from "./metric-storing.ts";
 import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./parts.ts";
 
 export type Role = "collector" | "resolver" | "writer" | "detector" | "alerter" | "api";
@@ -46,7 +47,7 @@ export interface RunningRoles {
 export const roleSummaries: Readonly<Record<Role, string>> = {
   collector: "takes OTLP into Kafka",
   resolver: "makes records of spans: identity, dialect, role, price",
-  writer: "writes records into ClickHouse, and keeps its tables",
+  writer: "writes records and metrics into ClickHouse, and keeps its tables",
   detector: "says what is unusual in the records",
   alerter: "makes alerts of it, with causes from ClickHouse, and tells the channels: one works, others stand by",
   api: "answers the console and whoever else asks",
@@ -141,6 +142,9 @@ async function startWorkers(
     const writers = openWriters({ ...part, store });
     undo.push(() => writers.stop());
     await writers.start();
+    const storing = openMetricStoring({ ...part, store });
+    undo.push(() => storing.stop());
+    await storing.start();
   }
   if (roles.has("resolver")) {
     const prices = openPrices({ config, log });

@@ -41,7 +41,9 @@ function ageSeconds(arrivedAtMs: number, nowMs: number): number | null {
 /** When an entry arrived, by the part that reads it; undefined for one that only tells the time. */
 function arrivalIn(part: string): (entry: Uint8Array) => number | undefined {
   if (part === "alerter") return claimsArrival;
-  return part === "resolver" ? headArrival : usageArrival;
+  // Numbers of producers have no time.
+  if (part === "completeness") return () => Number.NaN;
+  return part === "resolver" || part === "metrics" ? headArrival : usageArrival;
 }
 
 /** Logs say at the same place when an entry arrived. */
