@@ -124,7 +124,7 @@ function add(state: EnergyState, at: number, amount: number): void {
 
 function count(state: EnergyState, { atMs, calls, inputTokens, cacheReadTokens, outputTokens, record }: Observation) {
   const at = placeOf(state, atMs);
-  if (at === -1 || calls !== 1) return;
+  if (at === -1 || calls < 1) return;
   add(state, at, Math.max(0, inputTokens - cacheReadTokens) + outputTokens);
   add(state, at + 1, outputTokens);
   addExemplar(state.traceIds, record.traceId);

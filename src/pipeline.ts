@@ -293,7 +293,7 @@ function routesOf(
     version,
     store,
     metrics,
-    tail,
+    follow: (response) => tail.follow(response),
     rawRetentionDays: config.rawRetentionDays,
     now,
     pricing: {

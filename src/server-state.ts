@@ -178,14 +178,7 @@ export class ServerState {
         `${readings.lagSeconds} s`,
         "see burnwatch_write_seconds in /metrics",
       ),
-      check(
-        "completeness",
-        readings.completeness !== null && readings.completeness < 0.999 ? "warn" : "ok",
-        readings.completeness === null
-          ? "no producer numbers its records"
-          : `${(readings.completeness * 100).toFixed(2)} % accounted`,
-        "a producer was killed, or its exports were refused: see burnwatch_spans_rejected_total",
-      ),
+      completenessCheck(readings.completeness),
       check(
         "tokens",
         compared.some((comparison) => comparison.spans_missing) ? "warn" : "ok",
@@ -234,6 +227,16 @@ export async function unpricedShare(store: Store): Promise<number | null> {
 /** One line of the doctor; advice only where something is to be done. */
 export function check(name: string, status: Check["status"], detail: string, advice: string): Check {
   return { name, status, detail, advice: status === "ok" ? "" : advice };
+}
+
+/** Of the numbered records that arrived. @param share null where no producer numbers them. */
+export function completenessCheck(share: number | null): Check {
+  return check(
+    "completeness",
+    share !== null && share < 0.999 ? "warn" : "ok",
+    share === null ? "no producer numbers its records" : `${(share * 100).toFixed(2)} % accounted`,
+    "a producer was killed, or its exports were refused: see burnwatch_spans_rejected_total",
+  );
 }
 
 function diskCheck(space: DiskSpace, directory: string): Check {

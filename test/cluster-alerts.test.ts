@@ -16,7 +16,7 @@ import type { LoggedEntry } from "../src/detection/judge.ts";
 import type { Stage } from "../src/detection/stages.ts";
 import { decodeUsageEntry, encodeUsageEntry } from "../src/ingest/usage-codec.ts";
 import { choicesOf } from "../src/pipeline.ts";
-import { burnwatch, freePort, settle } from "./support/burnwatch.ts";
+import { type Burnwatch, burnwatch, freePort, settle } from "./support/burnwatch.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
 import { kafkaMissing } from "./support/kafka-broker.ts";
 import { postUntilAcked } from "./support/load.ts";
@@ -93,13 +93,74 @@ describe.skipIf(missing !== undefined)("alerts of a cluster over a real broker",
 
     await expectAnswers(third.apiUrl, 10 * features.length * (calmMinutes + 1));
 
+    // The new normal: it ends, and whoever takes over knows it. What comes in is followed meanwhile.
+    await expectAccepted(third.apiUrl, alerter);
+    const resolved = () =>
+      posted.filter(({ labels, status }) => labels["feature"] === "draft" && status === "resolved");
+    await expect.poll(() => resolved().length, { timeout: 30_000 }).toBe(1);
+    expect(resolved()[0]?.annotations["why"]).toContain("accepted as the new normal");
+    expect(await third.stop()).toBe(0);
+    const fourth = await cluster.start("detector,api");
+    const followed = await follow(fourth.apiUrl);
+    await send(Date.now(), ["chat", "search", "draft"]);
+    await cluster.judged(60_000);
+    expect(await followed(10 * features.length)).toEqual(
+      Object.fromEntries(features.map((feature) => [feature, { calls: 10, model: "gpt-4o" }])),
+    );
+    expect(fired("draft")).toHaveLength(1);
+
     // Graceful ends save; what is read below is then at rest.
     expect(await intake.stop()).toBe(0);
     await cluster.judged(60_000);
-    expect([await third.stop(), await alerter.stop()]).toEqual([0, 0]);
+    expect([await fourth.stop(), await alerter.stop()]).toEqual([0, 0]);
     await expectUndisturbed(cluster);
   });
 });
+
+/** Accepts the alert about `draft`, once; the alerter is killed and started again. */
+async function expectAccepted(apiUrl: string, alerter: Burnwatch): Promise<void> {
+  const environment = { BURNWATCH_URL: apiUrl };
+  const unknown = await burnwatch(["alerts", "accept", "0123456789abcdef"], environment);
+  expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining("no alert has the fingerprint")]);
+  const shown = JSON.parse((await burnwatch(["alerts", "--json"], environment)).stdout) as {
+    alerts: readonly { fingerprint: string; labels: Record<string, string> }[];
+  };
+  const fingerprint = shown.alerts.find(({ labels }) => labels["feature"] === "draft")?.fingerprint ?? "";
+  expect(await burnwatch(["alerts", "accept", fingerprint], environment)).toEqual({
+    code: 0,
+    stderr: "",
+    stdout: "spend_above_baseline  tenant=acme feature=draft: accepted as the new normal, learnt anew from now on\n",
+  });
+  const again = await burnwatch(["alerts", "accept", fingerprint], environment);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("is over: there is nothing to accept")]);
+  await alerter.kill();
+  await alerter.start();
+}
+
+/** Follows calls. @returns what waits for so many of them, by feature. */
+async function follow(apiUrl: string) {
+  const stopping = new AbortController();
+  const response = await fetch(`${apiUrl}/api/v1/tail`, { signal: stopping.signal });
+  let text = "";
+  const reading = (async () => {
+    for await (const chunk of response.body ?? []) text += Buffer.from(chunk).toString();
+  })().catch(() => undefined);
+  return async (count: number) => {
+    await expect.poll(() => text.trim().split("\n").length, { timeout: 30_000 }).toBe(count);
+    stopping.abort();
+    await reading;
+    const calls = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { feature: string; model: string });
+    return Object.fromEntries(
+      Array.from(
+        Map.groupBy(calls, ({ feature }) => feature),
+        ([feature, of]) => [feature, { calls: of.length, model: of[0]?.model }],
+      ),
+    );
+  };
+}
 
 /** What the API of a cluster tells, and what it says that it cannot. */
 async function expectAnswers(apiUrl: string, calls: number): Promise<void> {
@@ -116,9 +177,8 @@ async function expectAnswers(apiUrl: string, calls: number): Promise<void> {
   expect(labels.sort()).toEqual(["chat", "draft", "search"]);
   expect((await burnwatch(["alerts"], { BURNWATCH_URL: apiUrl })).stdout).toContain("search of tenant acme");
   const lags = (await answer("status")).body["lag_seconds_by_part"] as Record<string, number>;
-  expect(Object.keys(lags)).toEqual(["resolver", "writer", "detector", "detector of wholes", "alerter"]);
+  expect(Object.keys(lags)).toEqual(["resolver", "writer", "detector", "detector-wholes", "alerter"]);
   for (const [path, what] of [
-    ["tail", "following calls"],
     ["prices", "re-pricing"],
     ["producers/any", "counting refusals"],
   ] as const) {
@@ -147,7 +207,9 @@ async function expectUndisturbed({ client, topics, prefix, environment }: TestCl
   for (const entries of await all(topics.usage, partitions)) parts.push(...(await judgeStage("parts", entries)));
   const [deltas = []] = await all(topics.deltas, 1);
   const hex = (payload: Uint8Array | null) => Buffer.from(payload ?? []).toString("hex");
-  expect(deltas.map(({ payload }) => hex(payload)).sort()).toEqual(parts.map((claimed) => hex(claimed.deltas)).sort());
+  // What is accepted stands among the sums as well, by the alerter.
+  const sums = deltas.filter(({ payload }) => decodeUsageEntry(payload).relearnt === undefined);
+  expect(sums.map(({ payload }) => hex(payload)).sort()).toEqual(parts.map((claimed) => hex(claimed.deltas)).sort());
 
   const wholes = await judgeStage("wholes", deltas);
   const [claims = []] = await all(topics.claims, 1);
@@ -157,9 +219,10 @@ async function expectUndisturbed({ client, topics, prefix, environment }: TestCl
   const asText = (of: readonly RaisedClaim[]) => of.map((claim) => JSON.stringify(claim)).sort();
   expect(asText(toldClaims)).toEqual(asText([...parts, ...wholes].flatMap(({ claims: said }) => said)));
   expect(toldClaims.length).toBeGreaterThan(0);
+  expect(deltas.length - sums.length).toBe(1);
 
   const book = new AlertBook(undefined);
-  const findings = (await foldClaims(undefined).judge(claims)).flat();
+  const findings = (await foldClaims(undefined).judge(claims)).flat().map(({ findings: told }) => told);
   for (const [index, found] of findings.entries()) book.apply(found, index + 1);
   const known = (alerts: ReturnType<AlertBook["alerts"]>) =>
     alerts

@@ -70,6 +70,7 @@ describe.skipIf(missing !== undefined)("a cluster over a real broker", () => {
       "say which parts with --role (collector, resolver, writer, detector, alerter, api)",
     );
     expect(await said(["--role", "writer"], brokers)).toContain("need clickhouse.url");
+    expect(await said(["--role", "api,budgets"], brokers)).toContain("budgets are not part of Burnwatch yet");
     expect(await said(["--role", "baker"], brokers)).toContain('got "baker"');
   });
 });

@@ -2,16 +2,19 @@
 
 import { AlertBook, type AlertBookState } from "../alerting/alert-book.ts";
 import { Alerter, alertsMark } from "../alerting/alerter.ts";
+import { incidentOf } from "../alerting/explain.ts";
 import type { StoredSpend } from "../alerting/find-cause.ts";
 import type { Terminal } from "../channels/terminal.ts";
 import { DetectionWorker } from "../detection/detection-worker.ts";
-import { foldClaims } from "../detection/fold-claims.ts";
-import type { KafkaClient } from "../event-log/kafka-client.ts";
+import { encodeAccepted, type Folded, foldClaims } from "../detection/fold-claims.ts";
+import type { KafkaClient, KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog, savedMark } from "../event-log/kafka-stage-log.ts";
 import { topicsOf } from "../event-log/kafka-topics.ts";
 import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
 import { untilConsumed } from "../event-log/until-consumed.ts";
-import type { Alert, Finding } from "../model/finding.ts";
+import { RequestError } from "../http/answer.ts";
+import { encodeUsageEntry } from "../ingest/usage-codec.ts";
+import type { Alert, ClaimName } from "../model/finding.ts";
 import { channelsOf, noteDelivery } from "../pipeline.ts";
 import { lastCallMs, spendChange } from "../query/spend-change.ts";
 import type { Store } from "../store/store.ts";
@@ -25,6 +28,7 @@ const saveEveryMs = 10_000;
 const storedWithinMs = 30_000;
 /** Claims whose records are looked for in the store at a time; beyond them, they are taken for not stored. */
 const askedMax = 100;
+const heardWithinMs = 10_000;
 
 export interface AlerterPart extends PartOptions {
   readonly store: Store;
@@ -57,14 +61,15 @@ async function openAlerter(options: AlerterPart, partition: number): Promise<Par
     store: spendIn(options),
     observe: (event) => noteDelivery(event, metrics, log),
   });
-  const worker = new DetectionWorker<readonly Finding[]>({
+  const worker = new DetectionWorker<Folded>({
     usage: stageLog,
     judge: foldClaims,
     saveEveryMs,
     now,
-    report: async ([findings = []], offset) => {
+    report: async ([folded], offset) => {
+      const { findings, relearnt } = folded ?? { findings: [], relearnt: [] };
       if (findings.length > 0) await alerter.report(findings, offset);
-      await stageLog.tell([], { offset, atMs: 0 });
+      await stageLog.tell(relearntIn(options, relearnt), { offset, atMs: 0 });
     },
   });
   log.info({ from: worker.offset(), webhook: config.webhook !== null }, "alerting");
@@ -83,6 +88,34 @@ async function openAlerter(options: AlerterPart, partition: number): Promise<Par
 export async function savedAlerts(options: Pick<PartOptions, "config" | "client">): Promise<readonly Alert[]> {
   const state = (await savedMark(placeOf(options, 0), alertsMark)) as AlertBookState | undefined;
   return new AlertBook(state).alerts();
+}
+
+/** Whoever may have one of these series hears that it is learnt anew; to others it says nothing. */
+function relearntIn({ config }: AlerterPart, relearnt: readonly ClaimName[]): readonly KafkaMessage[] {
+  if (relearnt.length === 0) return [];
+  const { usage, deltas } = topicsOf(layoutOf(config));
+  const value = encodeUsageEntry({ arrivedAtMs: now(), records: [], relearnt });
+  const parts = Array.from({ length: config.kafkaPartitions }, (_, partition) => ({ topic: usage, partition, value }));
+  return [...parts, { topic: deltas, partition: 0, value }];
+}
+
+/**
+ * Says among the claims that an alert is the new normal. Resolves once the alerter has heard it and told the detectors.
+ * @throws RequestError where none has within ten seconds: one that comes later hears it then.
+ */
+export async function acceptAlert({ config, client }: Pick<PartOptions, "config" | "client">, alert: Alert) {
+  const { claims } = topicsOf(layoutOf(config));
+  const producer = await client.producer();
+  try {
+    await producer.send([{ topic: claims, partition: 0, value: encodeAccepted(now(), incidentOf(alert)) }]);
+  } finally {
+    await producer.close();
+  }
+  const group = `${config.kafkaPrefix}.${alerterGroup}`;
+  await untilConsumed(client, group, claims, AbortSignal.timeout(heardWithinMs)).catch((error: Error) => {
+    const hint = "it is written down and will be heard: see that a --role alerter works (burnwatch lag)";
+    throw new RequestError(504, `no alerter has heard it within ${heardWithinMs / 1000} s: ${error.message}`, hint);
+  });
 }
 
 function placeOf({ config, client }: Pick<PartOptions, "config" | "client">, partition: number) {

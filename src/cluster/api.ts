@@ -2,52 +2,53 @@
 
 import type { Server } from "node:http";
 import { createServer } from "node:http";
-import type { KafkaClient } from "../event-log/kafka-client.ts";
-import { KafkaLog } from "../event-log/kafka-log.ts";
-import { resolverGroup } from "../event-log/kafka-resolver-log.ts";
-import { topicsOf } from "../event-log/kafka-topics.ts";
+import { type PartLag, partLags } from "../console/part-lag.ts";
+import { groupsOf, topicsOf } from "../event-log/kafka-topics.ts";
 import { untilConsumed } from "../event-log/until-consumed.ts";
 import { apiRoutes, type Check } from "../http/api.ts";
 import type { Quality } from "../http/quality.ts";
 import { createRouter } from "../http/router.ts";
-import { arrivedAtMsOf } from "../ingest/entry-bytes.ts";
 import { compareTokens, missingSpansText } from "../ingest/metrics/token-check.ts";
-import { decodeUsageEntry } from "../ingest/usage-codec.ts";
-import { check, unpricedShare } from "../server-state.ts";
+import { check, completenessCheck, unpricedShare } from "../server-state.ts";
 import type { Store } from "../store/store.ts";
-import { alerterGroup, savedAlerts } from "./alerting.ts";
-import { detectorGroups } from "./detection.ts";
-import { layoutOf, now, type PartOptions, writerGroup } from "./parts.ts";
-
-/** A group, what it reads, and how it is called before others. */
-interface Reading {
-  readonly what: string;
-  readonly group: string;
-  readonly topic: string;
-  /** When an entry arrived; null for one that only tells the time. */
-  readonly arrivedAtMs: (payload: Uint8Array) => number | null;
-}
+import { savedCompleteness } from "./accounts.ts";
+import { acceptAlert, savedAlerts } from "./alerting.ts";
+import { layoutOf, now, type PartOptions } from "./parts.ts";
+import { ClusterTail } from "./tail.ts";
 
 const answersKeptMs = 2000;
 const unpricedKeptMs = 10_000;
 const tokensKeptMs = 30_000;
 const lagSecondsWarn = 30;
-const entriesLookedAt = 64;
 
-/** A server of the API, not listening yet. */
-export function createClusterApi(options: PartOptions & { readonly store: Store; readonly version: string }): Server {
-  const { config, client, metrics, store, version } = options;
+export interface ClusterApi {
+  /** Not listening yet. */
+  readonly server: Server;
+  /** Lets go of who follows calls. */
+  close(): Promise<void>;
+}
+
+/** The API of a process of a cluster. */
+export function createClusterApi(
+  options: PartOptions & { readonly store: Store; readonly version: string },
+): ClusterApi {
+  const { config, log, client, metrics, store, version } = options;
   const startedAtMs = now();
-  const readings = readingsOf(options);
-  const lags = kept(answersKeptMs, () => lagsOf(client, readings));
+  const lags = kept(answersKeptMs, async () => lagsByPart(await partLags(client, config.kafkaPrefix, now())));
+  const completeness = kept(answersKeptMs, () => savedCompleteness(options));
+  const alerts = kept(answersKeptMs, () => savedAlerts(options));
+  const tail = new ClusterTail({
+    client,
+    topic: topicsOf(layoutOf(config)).usage,
+    failed: (error) => log.error({ error: error.message }, "calls cannot be followed any longer"),
+  });
   const unpriced = kept(unpricedKeptMs, () => unpricedShare(store));
   const tokens = kept(tokensKeptMs, () => compareTokens(store, now()));
   const quality = async (): Promise<Quality> => ({
-    // A producer's spans are spread over resolvers, none of which sees all of its numbers.
-    completeness: null,
-    unpriced_share: await unpriced(),
-    lag_seconds: storedLag(await lags()),
-    missing_spans: missingSpansText(await tokens()),
+    completeness: await completeness.ask(),
+    unpriced_share: await unpriced.ask(),
+    lag_seconds: storedLag(await lags.ask()),
+    missing_spans: missingSpansText(await tokens.ask()),
   });
   const routes = apiRoutes({
     version,
@@ -55,13 +56,16 @@ export function createClusterApi(options: PartOptions & { readonly store: Store;
     metrics,
     now,
     rawRetentionDays: config.rawRetentionDays,
-    tail: null,
-    accept: null,
+    follow: (response) => tail.follow(response),
+    async accept(alert) {
+      await acceptAlert(options, alert);
+      alerts.forget();
+    },
     producer: null,
     pricing: null,
-    alerts: kept(answersKeptMs, () => savedAlerts(options)),
+    alerts: alerts.ask,
     quality,
-    tokens,
+    tokens: tokens.ask,
     ready: () => null,
     status: async () => ({
       version,
@@ -70,64 +74,34 @@ export function createClusterApi(options: PartOptions & { readonly store: Store;
       uptime_seconds: Math.round((now() - startedAtMs) / 1000),
       raw_retention_days: config.rawRetentionDays,
       rollup_retention_months: config.rollupRetentionMonths,
-      lag_seconds_by_part: Object.fromEntries(await lags()),
+      lag_seconds_by_part: Object.fromEntries(await lags.ask()),
       ...(await quality()),
     }),
     checks: async () => [
       check("store", "ok", await store.describe(), ""),
-      ...[...(await lags())].map(([what, seconds]) => lagCheck(what, seconds)),
-      pricesCheck(await unpriced()),
+      ...Array.from(await lags.ask(), ([what, seconds]) => lagCheck(what, seconds)),
+      completenessCheck(await completeness.ask()),
+      pricesCheck(await unpriced.ask()),
     ],
     async settle(timeoutMs) {
       const signal = AbortSignal.timeout(timeoutMs);
-      for (const { group, topic } of readings) await untilConsumed(client, group, topic, signal);
+      for (const { group, topic } of groupsOf({ prefix: config.kafkaPrefix }))
+        await untilConsumed(client, group, topic, signal);
+      for (const answer of [lags, completeness, alerts, unpriced]) answer.forget();
     },
   });
   const route = createRouter(routes);
-  return createServer((request, response) => void route(request, response));
-}
-
-/** In the order in which they feed each other. */
-function readingsOf({ config }: PartOptions): readonly Reading[] {
-  const topics = topicsOf(layoutOf(config));
-  const named = (name: string) => `${config.kafkaPrefix}.${name}`;
-  const always = (payload: Uint8Array) => arrivedAtMsOf(payload);
-  const withRecords = (payload: Uint8Array) => {
-    const { arrivedAtMs, records } = decodeUsageEntry(payload);
-    return records.length === 0 ? null : arrivedAtMs;
+  return {
+    server: createServer((request, response) => void route(request, response)),
+    close: () => tail.close(),
   };
-  return [
-    { what: "resolver", group: named(resolverGroup), topic: topics.spans, arrivedAtMs: always },
-    { what: "writer", group: named(writerGroup), topic: topics.usage, arrivedAtMs: withRecords },
-    { what: "detector", group: named(detectorGroups.parts), topic: topics.usage, arrivedAtMs: withRecords },
-    { what: "detector of wholes", group: named(detectorGroups.wholes), topic: topics.deltas, arrivedAtMs: withRecords },
-    // Claims are rare, and what waits among them only tells the time.
-    { what: "alerter", group: named(alerterGroup), topic: topics.claims, arrivedAtMs: () => null },
-  ];
 }
 
-/** Age in seconds of the oldest entry that each part has not done with; 0 where there is none. */
-async function lagsOf(client: KafkaClient, readings: readonly Reading[]): Promise<ReadonlyMap<string, number>> {
-  const lags = new Map<string, number>();
-  for (const reading of readings) lags.set(reading.what, await lagOf(client, reading));
-  return lags;
-}
-
-async function lagOf(client: KafkaClient, { group, topic, arrivedAtMs }: Reading): Promise<number> {
-  const [ends, committed] = await Promise.all([client.endOffsets(topic), client.committed(group, topic)]);
-  let oldestMs = now();
-  for (const [partition, end] of ends) {
-    const offset = committed.get(partition)?.offset ?? (await client.startOffset(topic, partition));
-    if (offset >= end) continue;
-    const log = await KafkaLog.open({ client, topic, partition });
-    try {
-      for (const { payload } of await log.read(offset, entriesLookedAt))
-        oldestMs = Math.min(oldestMs, arrivedAtMs(payload) ?? oldestMs);
-    } finally {
-      await log.close();
-    }
-  }
-  return Math.max(0, Math.round((now() - oldestMs) / 100) / 10);
+/** Seconds that each part is behind in its partition that is behind most, in the order in which they feed each other. */
+function lagsByPart(lags: readonly PartLag[]): ReadonlyMap<string, number> {
+  const byPart = new Map<string, number>();
+  for (const { name, seconds } of lags) byPart.set(name, Math.max(byPart.get(name) ?? 0, seconds ?? 0));
+  return byPart;
 }
 
 /** Of the oldest acknowledged span that cannot be queried yet. */
@@ -136,7 +110,7 @@ function storedLag(lags: ReadonlyMap<string, number>): number {
 }
 
 function lagCheck(what: string, seconds: number): Check {
-  const advice = `start more of --role ${what.split(" ")[0]}, or see what their logs say`;
+  const advice = `start more of --role ${what.split("-")[0]}, or see what their logs say`;
   return check(`lag of ${what}`, seconds > lagSecondsWarn ? "warn" : "ok", `${seconds} s`, advice);
 }
 
@@ -146,17 +120,27 @@ function pricesCheck(share: number | null): Check {
   return check("prices", isBad ? "warn" : "ok", detail, "see which with burnwatch models");
 }
 
+interface Kept<Answer> {
+  ask(): Promise<Answer>;
+  /** The next question is asked anew. */
+  forget(): void;
+}
+
 /** An answer, asked anew when it is older than that; a failed one is asked anew at once. */
-function kept<Answer>(forMs: number, ask: () => Promise<Answer>): () => Promise<Answer> {
+function kept<Answer>(forMs: number, question: () => Promise<Answer>): Kept<Answer> {
   let last: { readonly atMs: number; readonly answer: Promise<Answer> } | undefined;
-  return () => {
-    if (last === undefined || now() - last.atMs > forMs) {
-      const asked = { atMs: now(), answer: ask() };
+  return {
+    ask() {
+      if (last !== undefined && now() - last.atMs <= forMs) return last.answer;
+      const asked = { atMs: now(), answer: question() };
       last = asked;
       asked.answer.catch(() => {
         if (last === asked) last = undefined;
       });
-    }
-    return last.answer;
+      return asked.answer;
+    },
+    forget() {
+      last = undefined;
+    },
   };
 }

@@ -22,6 +22,7 @@ import { Refusals } from "../http/refusals.ts";
 import { Acceptor } from "../ingest/accept.ts";
 import { defaultDecodeLimits } from "../ingest/decoded-export.ts";
 import { logClock } from "../ingest/log-clock.ts";
+import { MetricDoor } from "../ingest/metrics/metric-door.ts";
 import { Resolver } from "../ingest/resolver.ts";
 import { findInTable } from "../ingest/stored-records.ts";
 import { Writer } from "../ingest/writer.ts";
@@ -44,14 +45,16 @@ export interface Collector {
 /** The group of the writers, without its prefix; the name that `Writer` marks its place under. */
 export const writerGroup = "writer";
 const producersRefusedMax = 1000;
+const pendingPointsMax = 50_000;
 const dayMs = 86_400_000;
 const saidAgainMs = 60_000;
 /** The clock of this process, which never goes back. */
 export const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
 
-/** OTLP into the spans topic. An export is acknowledged when all in-sync copies of the brokers have it. */
+/** OTLP into the topics of spans and metrics. An export is acknowledged when all in-sync copies of the brokers have it. */
 export function openCollector({ config, log, client, metrics }: PartOptions): Collector {
   const sink = new KafkaSpansSink(client, topicsOf(layoutOf(config)).spans);
+  const metricSink = new KafkaSpansSink(client, topicsOf(layoutOf(config)).metrics);
   const refused = appendRefused(log);
   const acceptor = new Acceptor({
     append: (entries) => sink.append(entries).catch(refused),
@@ -74,7 +77,13 @@ export function openCollector({ config, log, client, metrics }: PartOptions): Co
         return outcome;
       },
     },
-    metricAcceptor: null,
+    metricAcceptor: new MetricDoor({
+      append: (entries) => metricSink.append(entries).catch(refused),
+      partitions: config.kafkaPartitions,
+      now,
+      oldestMs: config.rawRetentionDays * dayMs,
+      pendingPointsMax,
+    }),
     prepare: preparer.prepare,
     metrics,
     refusals: new Refusals(producersRefusedMax),
@@ -86,6 +95,7 @@ export function openCollector({ config, log, client, metrics }: PartOptions): Co
     async stop() {
       await preparer.close();
       await sink.close();
+      await metricSink.close();
     },
   };
 }
@@ -250,7 +260,7 @@ function appendRefused(log: Logger) {
   return (error: Error): never => {
     if (said.message !== error.message || now() - said.atMs >= saidAgainMs) {
       said = { message: error.message, atMs: now() };
-      log.error({ error: error.message }, "spans cannot be appended: exporters are told to wait");
+      log.error({ error: error.message }, "nothing can be appended: exporters are told to wait");
     }
     throw error;
   };

@@ -11,10 +11,12 @@ import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "../listen.ts";
 import { openPrices } from "../pipeline.ts";
 import type { Store } from "../store/store.ts";
+import { openAccounts } from "./accounts.ts";
 import { openAlerters } from "./alerting.ts";
 import { createClusterApi } from "./api.ts";
 import { checkClusterId } from "./cluster-id.ts";
 import { openDetectors } from "./detection.ts";
+import { openMetricStoring } from "./metric-storing.ts";
 import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./parts.ts";
 
 export type Role = "collector" | "resolver" | "writer" | "detector" | "alerter" | "api";
@@ -45,7 +47,7 @@ export interface RunningRoles {
 export const roleSummaries: Readonly<Record<Role, string>> = {
   collector: "takes OTLP into Kafka",
   resolver: "makes records of spans: identity, dialect, role, price",
-  writer: "writes records into ClickHouse, and keeps its tables",
+  writer: "writes records and metrics into ClickHouse, and keeps its tables",
   detector: "says what is unusual in the records",
   alerter: "makes alerts of it, with causes from ClickHouse, and tells the channels: one works, others stand by",
   api: "answers the console and whoever else asks",
@@ -67,6 +69,9 @@ export function rolesOf(text: string | undefined, config: Config): ReadonlySet<R
     );
   }
   const names = text.split(",").map((name) => name.trim());
+  // A word of the design that nobody should take for a slip of the pen.
+  if (names.includes("budgets"))
+    throw new ConfigError(`--role: budgets are not part of Burnwatch yet: no role guards them; there are ${known}`);
   for (const name of names)
     if (!(name in roleSummaries)) throw new ConfigError(`--role: expected some of ${known}, got "${name}"`);
   if (config.kafkaBrokers === null) throw new ConfigError("--role: the parts of a cluster need kafka.brokers");
@@ -99,8 +104,15 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
     }
     const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
     const isAsked = roles.has("api") && store !== null;
-    const api = isAsked ? createClusterApi({ ...part, store, version: options.version }) : pulse(metrics);
-    return { roles, ...ports, apiPort: await listenHttp(config.api, "api", api, undo), stop };
+    if (isAsked) {
+      const accounts = openAccounts(part);
+      undo.push(() => accounts.stop());
+      await accounts.start();
+    }
+    const api = isAsked ? createClusterApi({ ...part, store, version: options.version }) : null;
+    const apiPort = await listenHttp(config.api, "api", api?.server ?? pulse(metrics), undo);
+    if (api !== null) undo.push(() => api.close());
+    return { roles, ...ports, apiPort, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -130,6 +142,9 @@ async function startWorkers(
     const writers = openWriters({ ...part, store });
     undo.push(() => writers.stop());
     await writers.start();
+    const storing = openMetricStoring({ ...part, store });
+    undo.push(() => storing.stop());
+    await storing.start();
   }
   if (roles.has("resolver")) {
     const prices = openPrices({ config, log });

@@ -31,6 +31,41 @@ export interface EntryCodec {
   readonly encode: (entry: WatchedEntry) => Uint8Array;
 }
 
+interface Saved extends SavedClaimant {
+  /** Snapshots of older versions do not have it. */
+  readonly measured?: readonly string[];
+}
+
+/** More than are told of at once; beyond them, the one that was silent longest is summed with all others again. */
+const instancesMax = 10_000;
+
+/** Instances whose energy is measured, those heard of last at the end. */
+class MeasuredInstances {
+  readonly #names: Set<string>;
+
+  constructor(saved: readonly string[] = []) {
+    this.#names = new Set(saved);
+  }
+
+  has(instance: string): boolean {
+    return this.#names.has(instance);
+  }
+
+  heard(instance: string): void {
+    this.#names.delete(instance);
+    this.#names.add(instance);
+    if (this.#names.size <= instancesMax) return;
+    for (const silent of this.#names) {
+      this.#names.delete(silent);
+      break;
+    }
+  }
+
+  names(): readonly string[] {
+    return [...this.#names];
+  }
+}
+
 /** A judge in this thread. */
 export function claimHere(options: ClaimOptions, { decode, encode }: EntryCodec): OpenJudge<Claimed> {
   const { choices, seriesMax, stage, partitions } = options;
@@ -40,14 +75,19 @@ export function claimHere(options: ClaimOptions, { decode, encode }: EntryCodec)
     ticketsPerWeek: defaultBudget.ticketsPerWeek / partitions,
   };
   return (snapshot) => {
-    const saved = snapshot === undefined ? undefined : (deserialize(snapshot) as SavedClaimant);
+    const saved = snapshot === undefined ? undefined : (deserialize(snapshot) as Saved);
     const limits = { seriesMax, passingMax: seriesMax };
     const claimant = new Claimant({ detectors, choices, limits, budget, runs: runsIn(stage) }, saved);
-    const judgeEntry = ({ arrivedAtMs, records: all }: WatchedEntry): Claimed => {
+    const instances = new MeasuredInstances(saved?.measured);
+    const judgeEntry = ({ arrivedAtMs, records: all, relearnt = [], readings = [] }: WatchedEntry): Claimed => {
+      for (const name of relearnt) claimant.accept(name);
       const records = differences(all);
-      const claims = all.length === 0 ? [...claimant.tick(arrivedAtMs)] : [];
+      const claims = readings.flatMap((reading) => claimant.measure(reading, arrivedAtMs));
+      for (const { instance } of readings) instances.heard(instance);
+      if (all.length === 0) claims.push(...claimant.tick(arrivedAtMs));
       for (const record of records) for (const claim of claimant.observe(record, arrivedAtMs)) claims.push(claim);
-      const deltas = stage === "parts" ? encode({ arrivedAtMs, records: deltasOf(records, arrivedAtMs) }) : null;
+      const sums = () => deltasOf(records, arrivedAtMs, (instance) => instances.has(instance));
+      const deltas = stage === "parts" ? encode({ arrivedAtMs, records: sums() }) : null;
       return { atMs: arrivedAtMs, claims, deltas };
     };
     // Writers put aside what no version has written; here it says nothing.
@@ -61,7 +101,7 @@ export function claimHere(options: ClaimOptions, { decode, encode }: EntryCodec)
     };
     return {
       judge: async (entries) => entries.map(({ payload }) => [judgeReadable(payload)]),
-      snapshot: async () => serialize(claimant.saved()),
+      snapshot: async () => serialize({ ...claimant.saved(), measured: instances.names() } satisfies Saved),
       seriesCount: () => claimant.seriesCount,
       close: async () => {},
     };

@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type CellStore, newCellStore } from "../../detectors/cells.ts";
 import type { Context, Detector, Observation, Scope, Verdict } from "../../detectors/detector.ts";
 import type { EnergyReading } from "../model/energy-reading.ts";
-import type { FoldedClaim } from "../model/finding.ts";
+import type { ClaimName } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import { type AlertBudget, alarmLevel, defaultBudget, spendWeight } from "./alert-budget.ts";
 import { type DetectorChoices, type PlannedDetector, planDetectors } from "./detector-plan.ts";
@@ -205,7 +205,7 @@ export class Claimant {
   }
 
   /** "This is the new normal" of a claim: its detector ends it without a word, and learns that series anew. */
-  accept({ detector: name, kind, series }: Pick<FoldedClaim, "detector" | "kind" | "series">): void {
+  accept({ detector: name, kind, series }: ClaimName): void {
     for (const node of this.#tree.nodes()) {
       if (!isDeepStrictEqual(node.series, series)) continue;
       const planned = this.#plan.get(node.scope)?.find(({ detector }) => detector.name === name);

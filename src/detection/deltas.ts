@@ -20,7 +20,6 @@ const unnamed = {
   promptVersion: "",
   promptHash: "",
   release: "",
-  instance: "",
   parentSpanId: "",
   operation: "chat",
   requestModel: "",
@@ -45,21 +44,26 @@ type Sum = { -readonly [Key in keyof UsageRecord]: UsageRecord[Key] };
 
 /**
  * The sums of records that arrived together at `arrivedAtMs`, in the order of their minutes. Ids are those of the last
- * record of each, as an example.
+ * record of each, as an example. @param isMeasured whose tokens are held against joules: they are summed by instance.
  */
-export function deltasOf(records: readonly UsageRecord[], arrivedAtMs: number): readonly UsageRecord[] {
+export function deltasOf(
+  records: readonly UsageRecord[],
+  arrivedAtMs: number,
+  isMeasured: (instance: string) => boolean,
+): readonly UsageRecord[] {
   const sums = new Map<string, Sum>();
   for (const record of records) {
     const endUs = Math.floor(timeOf(record, arrivedAtMs) * 1000);
-    const key = keyOf(record, endUs);
+    const instance = isMeasured(record.instance) ? record.instance : "";
+    const key = `${keyOf(record, endUs)}\0${instance}`;
     const known = sums.get(key);
-    if (known === undefined) sums.set(key, begun(record, endUs));
+    if (known === undefined) sums.set(key, { ...begun(record, endUs), instance });
     else add(known, record, endUs);
   }
   return [...sums.values()].sort((a, b) => a.endUs - b.endUs);
 }
 
-function begun(record: UsageRecord, endUs: number): Sum {
+function begun(record: UsageRecord, endUs: number): Omit<Sum, "instance"> {
   const { tenant, feature, provider, model, traceId, spanId, usage } = record;
   const { calls, costNanoUsd, costStatus, reportedNanoUsd } = record;
   return {

@@ -3,7 +3,7 @@
 import { Worker } from "node:worker_threads";
 import { detectors } from "../../detectors/detectors.ts";
 import type { EnergyReading } from "../model/energy-reading.ts";
-import type { Finding, IncidentName } from "../model/finding.ts";
+import type { ClaimName, Finding, IncidentName } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { DetectorChoices } from "./detector-plan.ts";
 import { differences } from "./differences.ts";
@@ -14,6 +14,8 @@ export interface WatchedEntry {
   readonly arrivedAtMs: number;
   readonly records: readonly UsageRecord[];
   readonly accepted?: readonly IncidentName[];
+  /** In a cluster, what such incidents were made of. */
+  readonly relearnt?: readonly ClaimName[];
   readonly readings?: readonly EnergyReading[];
 }
 

@@ -96,7 +96,7 @@ async function cluster(arrivals: readonly Arrival[], partitions: number, lateMs 
   const told = await foldClaims(undefined).judge(
     claims.map(({ atMs, claims: said }, index) => ({ offset: index + 1, payload: encodeClaims(atMs, said) })),
   );
-  return opened(told.flat(2));
+  return opened(told.flat().flatMap(({ findings }) => findings));
 }
 
 const arrivals = [...arrivalsOf(traffic())];
@@ -106,7 +106,7 @@ const whole = opened([...backtest(arrivals, { detectors, choices: {}, seriesMax 
 
 it("has every detector in one stage with all of its scopes, those that only sum in the second", () => {
   const wholes = detectors.filter(runsIn("wholes")).map(({ name }) => name);
-  expect(wholes).toEqual(["spend", "request-rate", "gone-quiet", "price-drift"]);
+  expect(wholes).toEqual(["spend", "request-rate", "gone-quiet", "energy", "price-drift"]);
   for (const detector of detectors) expect(runsIn("parts")(detector)).toBe(!wholes.includes(detector.name));
 });
 
@@ -131,9 +131,62 @@ describe("the same incidents", () => {
   });
 });
 
+it("holds an instance's tokens against its joules, though its calls are spread over partitions", async () => {
+  const [hours, partitions] = [13, 4];
+  const nowOf = (minute: number) => startMs + (minute + 1) * minuteMs;
+  const minutes = Array.from({ length: hours * 60 }, (_, minute) => minute);
+  const told = (minute: number): WatchedEntry => {
+    const joules = 54_000 * (minute < 600 ? 1 : 1.4) * (minute % 2 === 0 ? 0.98 : 1.02);
+    const span = { fromUs: (nowOf(minute) - minuteMs) * 1000, toUs: nowOf(minute) * 1000 };
+    const readings = [
+      { instance: "gpu-1", ...span, joules },
+      { instance: "gpu-2", ...span, joules: 54_000 },
+    ];
+    return { arrivedAtMs: nowOf(minute), records: [], readings };
+  };
+  const called = (minute: number, partition: number): WatchedEntry => {
+    const endUs = (nowOf(minute) - 1) * 1000;
+    const records = ["gpu-1", "gpu-2", "app"].map((instance, index) => {
+      const usage = { ...noUsage, input: 20_000 / partitions, output: 40_000 / partitions };
+      const feature = `feature-${partition}`;
+      const values = { instance, feature, startUs: endUs - 900_000, endUs, usage, costNanoUsd: 250_000 };
+      return usageRecord(values, (3 * minute + index) * partitions + partition);
+    });
+    return { arrivedAtMs: nowOf(minute), records };
+  };
+  const judge = async (stage: "parts" | "wholes", entries: readonly Uint8Array[]) => {
+    const open = claimHere({ choices: {}, seriesMax, stage, partitions: stage === "parts" ? partitions : 1 }, codec);
+    // Whoever takes over in the middle knows who is measured.
+    const half = entries.length >> 1;
+    const before = open(undefined);
+    const number = (payload: Uint8Array, index: number) => ({ offset: index + 1, payload });
+    const first = await before.judge(entries.slice(0, half).map(number));
+    const second = await open(await before.snapshot()).judge(entries.slice(half).map(number));
+    return [...first, ...second].flat();
+  };
+  const deltas: { atMs: number; payload: Uint8Array }[] = [];
+  for (let partition = 0; partition < partitions; partition++) {
+    const entries = minutes.flatMap((minute) => [told(minute), called(minute, partition)].map(codec.encode));
+    for (const { atMs, deltas: payload } of await judge("parts", entries))
+      deltas.push({ atMs, payload: payload ?? new Uint8Array() });
+  }
+  const readings = minutes.map((minute) => ({ atMs: nowOf(minute), payload: codec.encode(told(minute)) }));
+  const inOrder = [...readings, ...deltas].sort((a, b) => a.atMs - b.atMs);
+  const claims = (
+    await judge(
+      "wholes",
+      inOrder.map(({ payload }) => payload),
+    )
+  ).flatMap((one) => one.claims);
+  const energy = claims.filter(({ detector }) => detector === "energy");
+  expect(new Set(energy.map(({ series }) => series.instance))).toEqual(new Set(["gpu-1"]));
+  expect(energy[0]?.onsetMs).toBeGreaterThanOrEqual(nowOf(590));
+  expect(energy[0]?.onsetMs).toBeLessThanOrEqual(nowOf(615));
+});
+
 describe("sums", () => {
   const at = (secondsUs: number) => ({ startUs: startMs * 1000, endUs: startMs * 1000 + secondsUs * 1e6 });
-  const sumsOf = (records: readonly UsageRecord[]) => deltasOf(records, endMs);
+  const sumsOf = (records: readonly UsageRecord[]) => deltasOf(records, endMs, () => false);
 
   it("keep tokens, calls and dollars, by minute and series, and nothing of who called", () => {
     const usage = { ...noUsage, input: 10, output: 5 };
@@ -176,7 +229,7 @@ describe("sums", () => {
   });
 
   it("are dated by their arrival where a clock runs ahead, as single calls are", () => {
-    const [sum] = deltasOf([usageRecord({ startUs: endMs * 2000, endUs: endMs * 2000 }, 1)], endMs);
+    const [sum] = deltasOf([usageRecord({ startUs: endMs * 2000, endUs: endMs * 2000 }, 1)], endMs, () => false);
     expect(sum?.endUs).toBe(endMs * 1000);
   });
 });

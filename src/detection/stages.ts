@@ -9,7 +9,7 @@ import type { Detector, Scope } from "../../detectors/detector.ts";
 
 export type Stage = "parts" | "wholes";
 
-const wide: ReadonlySet<Scope> = new Set<Scope>(["fleet", "provider", "tenant", "user", "session"]);
+const wide: ReadonlySet<Scope> = new Set<Scope>(["fleet", "provider", "tenant", "user", "session", "instance"]);
 
 /** Which detectors run in a stage. */
 export function runsIn(stage: Stage): (detector: Detector) => boolean {

@@ -24,21 +24,31 @@ export async function groupLag(client: KafkaClient, group: string, topic: string
 }
 
 const fetchBytesMax = 65_536;
+/** Entries that only tell the time are small and many; who is behind by more of them is behind. */
+const lookedAtMax = 4096;
 
-/** The first record that a group has not read, undefined where nothing is there but ends of transactions. */
-export async function firstUnread(
+/**
+ * What `tell` says of the first record that a group has not read and that it says anything of; undefined where nothing is
+ * there but ends of transactions and what it passes over.
+ */
+export async function findUnread<Told>(
   client: KafkaClient,
   topic: string,
   { partition, offset, endOffset }: PartitionLag,
-): Promise<Uint8Array | undefined> {
+  tell: (record: Uint8Array) => Told | undefined,
+): Promise<Told | undefined> {
   const reader = await client.reader(topic, partition);
   try {
     // What is no longer kept cannot be read.
-    const start = await client.startOffset(topic, partition);
-    for (let at = Math.max(offset ?? 0, start); at < endOffset; ) {
+    let at = Math.max(offset ?? 0, await client.startOffset(topic, partition));
+    for (let lookedAt = 0; at < endOffset && lookedAt < lookedAtMax; ) {
       const { records, nextOffset } = await reader.fetch({ offset: at, bytesMax: fetchBytesMax, waitMs: 0 });
-      if (records.length > 0) return records[0]?.value;
+      for (const { value } of records) {
+        const told = tell(value);
+        if (told !== undefined) return told;
+      }
       if (nextOffset <= at) return undefined;
+      lookedAt += records.length;
       at = nextOffset;
     }
     return undefined;

@@ -52,6 +52,7 @@ export class KafkaResolverLog implements ResolverLog {
   readonly partitions: number;
   readonly clockOf: readonly number[];
   readonly parks = true;
+  readonly accounts = false;
   readonly #options: KafkaResolverOptions;
   readonly #transactions: KafkaTransactions;
   readonly #copy: RootDatabase;
@@ -109,7 +110,8 @@ export class KafkaResolverLog implements ResolverLog {
     const { inputArrivedAtMs = step.arrivedAtMs } = step;
     const lastArrival = step.inputOffset > this.#inputOffset ? String(inputArrivedAtMs) : this.#lastArrival;
     const memory = this.#teaches(step) ? [{ topic: topics.memory, partition, value: encodeStep(step) }] : [];
-    const offsets = await this.#transactions.commit([...entries, ...letters, ...memory], {
+    const numbers = step.numbers == null ? [] : [{ topic: topics.numbers, partition: 0, value: step.numbers }];
+    const offsets = await this.#transactions.commit([...entries, ...letters, ...numbers, ...memory], {
       group: `${prefix}.${resolverGroup}`,
       topic: topics.spans,
       partition,

@@ -15,7 +15,11 @@ export interface KafkaTopics {
   readonly deltas: string;
   /** What detectors claim: one partition. */
   readonly claims: string;
-  /** The latest snapshots of detectors and alerter. */
+  /** Points of OTLP metrics by instance. */
+  readonly metrics: string;
+  /** What producers numbered, as resolvers met it: one partition. */
+  readonly numbers: string;
+  /** The latest snapshots of detectors, alerter and accounts. */
   readonly snapshots: string;
   /** Where `burnwatch doctor` tries what it may, and asks brokers the time. */
   readonly probe: string;
@@ -78,6 +82,8 @@ export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
     deadLetters: named("dead-letter"),
     deltas: named("deltas"),
     claims: named("claims"),
+    metrics: named("metrics"),
+    numbers: named("numbers"),
     snapshots: named("snapshots"),
     probe: named("probe"),
   };
@@ -98,6 +104,8 @@ export function groupsOf(layout: Pick<KafkaLayout, "prefix">): readonly KafkaGro
     group("detector", topics.usage),
     group("detector-wholes", topics.deltas, "detector"),
     group("alerter", topics.claims),
+    group("metrics", topics.metrics, "writer"),
+    group("completeness", topics.numbers, "api"),
   ];
 }
 
@@ -129,6 +137,8 @@ export function topicSpecs(layout: KafkaLayout, { horizonMs }: KafkaRetention): 
     },
     { topic: topics.deltas, partitions: 1, replicas, settings: settings(usageKeptMs) },
     { topic: topics.claims, partitions: 1, replicas, settings: settings(usageKeptMs) },
+    { topic: topics.metrics, partitions, replicas, settings: settings(spansKeptMs) },
+    { topic: topics.numbers, partitions: 1, replicas, settings: settings(usageKeptMs) },
     { topic: topics.snapshots, partitions, replicas, settings: { ...settings(usageKeptMs), ...lastOfEachKey } },
   ];
 }

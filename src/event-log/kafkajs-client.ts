@@ -119,29 +119,43 @@ class KafkajsClient implements KafkaClient {
     }
   }
 
-  startOffset(topic: string, partition: number, sinceMs?: number): Promise<number> {
+  async startOffset(topic: string, partition: number, sinceMs?: number): Promise<number> {
+    const found =
+      sinceMs === undefined
+        ? (await this.#offsets(topic, { fromBeginning: true })).get(partition)
+        : await this.#offsetSince(topic, partition, sinceMs);
+    if (found === undefined) throw new Error(`there is no partition ${partition} of ${topic}`);
+    return found;
+  }
+
+  #offsetSince(topic: string, partition: number, sinceMs: number): Promise<number | undefined> {
     return this.#ask(`find the start of ${topic}/${partition}`, async (admin) => {
-      const of = await (sinceMs === undefined
-        ? admin.fetchTopicOffsets(topic)
-        : admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, Math.floor(sinceMs))));
+      const of = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, Math.floor(sinceMs)));
       const found = of.find((one) => one.partition === partition);
-      if (found === undefined) throw new Error(`there is no partition ${partition} of ${topic}`);
-      return Number("low" in found ? found.low : found.offset);
+      return found === undefined ? undefined : Number(found.offset);
     });
   }
 
-  async endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+  endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#offsets(topic, { fromBeginning: false });
+  }
+
+  /** The library's admin does not wait for the leaders of a topic that was just made. */
+  async #offsets(
+    topic: string,
+    { fromBeginning }: { readonly fromBeginning: boolean },
+  ): Promise<ReadonlyMap<number, number>> {
     const count = await this.partitions(topic);
     const cluster = openCluster(this.#config);
     try {
       await cluster.connect();
       await cluster.addTargetTopic(topic);
       const partitions = Array.from({ length: count }, (_, partition) => ({ partition }));
-      const ends = () => cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
-      const [found] = await untilLed(cluster, ends);
+      const offsets = () => cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+      const [found] = await untilLed(cluster, offsets);
       return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
     } catch (error) {
-      throw kafkaError(error, `find the end of ${topic}`);
+      throw kafkaError(error, `find the ${fromBeginning ? "start" : "end"} of ${topic}`);
     } finally {
       await cluster.disconnect();
     }

@@ -9,6 +9,7 @@ export class LmdbUsageLog implements UsageLog {
   readonly partitions = 1;
   readonly clockOf = [0];
   readonly parks = false;
+  readonly accounts = true;
   readonly entries: LmdbLog;
   readonly memory: LmdbResolverState;
   #inputOffset: number;

@@ -106,6 +106,8 @@ export interface ResolverStep {
   readonly state: Readonly<Record<string, unknown>>;
   /** Entries of the spans log that cannot be read, put aside in the same transaction; only where the log `parks`. */
   readonly parked?: readonly ParkedEntry[];
+  /** What producers numbered among what was read, encoded, for whoever accounts for it; only where the log does not. */
+  readonly numbers?: Uint8Array | null;
 }
 
 /** What a resolver remembers, as of its last step. */
@@ -131,6 +133,8 @@ export interface ResolverLog {
   readonly clockOf: readonly number[];
   /** Whether entries that cannot be read may be put aside; where not, whoever reads stops at them. */
   readonly parks: boolean;
+  /** Whether this resolver sees all that producers number, and accounts for it; where not, it is handed on. */
+  readonly accounts: boolean;
   /**
    * Appends the entries and moves index, state and input offset in one transaction. Steps are not concurrent. After an
    * error it is unknown whether the step was made, and this object is of no more use: opened anew, it knows.

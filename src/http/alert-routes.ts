@@ -4,15 +4,15 @@ import { z } from "zod";
 import { formatAmount } from "../model/amount.ts";
 import type { Alert } from "../model/finding.ts";
 import { formatUsd } from "../model/money.ts";
-import { notInCluster, RequestError, sendJson } from "./answer.ts";
+import { RequestError, sendJson } from "./answer.ts";
 import type { Quality } from "./quality.ts";
 import type { Route } from "./router.ts";
 
 export interface AlertRoutesOptions {
   readonly alerts: () => readonly Alert[] | Promise<readonly Alert[]>;
   readonly quality: () => Promise<Quality>;
-  /** Says that a firing alert is the new normal; resolves when that is certain to be heard. Null in a cluster. */
-  readonly accept: ((alert: Alert) => Promise<void>) | null;
+  /** Says that a firing alert is the new normal; resolves when that is certain to be heard. */
+  readonly accept: (alert: Alert) => Promise<void>;
 }
 
 export function alertRoutes({ alerts, quality, accept }: AlertRoutesOptions): Route[] {
@@ -33,8 +33,6 @@ export function alertRoutes({ alerts, quality, accept }: AlertRoutesOptions): Ro
       summary: "Says that a firing alert is the new normal: it ends, and its baselines begin anew.",
       body: z.strictObject({}),
       serve: async ({ response, segments }) => {
-        if (accept === null)
-          return notInCluster("saying what is the new normal", "silence it where alerts are received");
         const fingerprint = segments["fingerprint"] ?? "";
         const alert = (await alerts()).find((each) => each.fingerprint === fingerprint);
         if (alert === undefined)

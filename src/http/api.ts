@@ -1,8 +1,8 @@
 /** The HTTP API: the only way to ask, since the engine locks its directory. */
 
+import type { ServerResponse } from "node:http";
 import { z } from "zod";
 import type { TokenComparison } from "../ingest/metrics/token-check.ts";
-import type { UsageRecord } from "../model/usage-record.ts";
 import { askSql } from "../query/ask-sql.ts";
 import { type CostRequest, cost } from "../query/cost.ts";
 import { dimensions } from "../query/dimensions.ts";
@@ -14,7 +14,6 @@ import { instrumentationRoute } from "./instrumentation-package.ts";
 import type { Metrics } from "./metrics.ts";
 import { type PriceRoutesOptions, priceRoutes } from "./price-routes.ts";
 import { openApi, type Route } from "./router.ts";
-import type { TailHub } from "./tail-hub.ts";
 
 export interface Check {
   readonly name: string;
@@ -26,8 +25,8 @@ export interface Check {
 export interface ApiOptions extends PriceRoutesOptions, AlertRoutesOptions {
   readonly version: string;
   readonly metrics: Metrics;
-  /** Null in a cluster, as are others below: what no process of it knows is answered as such. */
-  readonly tail: TailHub<UsageRecord> | null;
+  /** Shows calls to one more. @throws RequestError where they cannot be followed. */
+  readonly follow: (response: ServerResponse) => void | Promise<void>;
   readonly rawRetentionDays: number;
   readonly status: () => Promise<Record<string, unknown>>;
   readonly ready: () => string | null;
@@ -35,6 +34,7 @@ export interface ApiOptions extends PriceRoutesOptions, AlertRoutesOptions {
   readonly tokens: () => Promise<readonly TokenComparison[]>;
   /** Resolves once everything acknowledged before the call can be queried and was judged; rejects after the time. */
   readonly settle: (timeoutMs: number) => Promise<void>;
+  /** Null in a cluster: what no process of it knows is answered as such. */
   readonly producer:
     | ((id: string) => { readonly rejected: number; readonly reasons: Readonly<Record<string, number>> })
     | null;
@@ -115,7 +115,7 @@ function operateRoutes({ ready, metrics, status, checks, quality, tokens }: ApiO
 }
 
 function askRoutes(options: ApiOptions): Route[] {
-  const { store, now, quality, tail } = options;
+  const { store, now, quality, follow } = options;
   return [
     {
       method: "GET",
@@ -164,10 +164,7 @@ function askRoutes(options: ApiOptions): Route[] {
       method: "GET",
       path: "/api/v1/tail",
       summary: "Calls as they are resolved, one JSON object a line, until the connection is closed.",
-      serve: async ({ response }) =>
-        tail === null
-          ? notInCluster("following calls", "ask /api/v1/sql for the latest of the table usage")
-          : tail.follow(response),
+      serve: async ({ response }) => follow(response),
     },
   ];
 }

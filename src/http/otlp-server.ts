@@ -20,8 +20,7 @@ import { traceSignal } from "./trace-signal.ts";
 
 export interface OtlpFrontsOptions {
   readonly acceptor: Pick<Acceptor, "accept">;
-  /** Null where metrics are not taken. */
-  readonly metricAcceptor: MetricAcceptor | null;
+  readonly metricAcceptor: Pick<MetricAcceptor, "accept">;
   readonly prepare: Prepare;
   readonly now: () => number;
   readonly metrics: Metrics;
@@ -56,9 +55,8 @@ export function createOtlpFronts({
     report,
   });
   const observe = (event: OtlpRequestEvent) => count(metrics, event);
-  const signals: { traces: OtlpSignal; metrics?: OtlpSignal } = { traces };
-  if (metricAcceptor !== null)
-    signals.metrics = metricSignal({ accept: (decoded) => metricAcceptor.accept(decoded), keeps: keepsMetric, report });
+  const points = metricSignal({ accept: (decoded) => metricAcceptor.accept(decoded), keeps: keepsMetric, report });
+  const signals: Readonly<Record<"traces" | "metrics", OtlpSignal>> = { traces, metrics: points };
   const handlers = new Map(
     Object.entries(signals).map(([name, signal]) => [`/v1/${name}`, createOtlpHandler({ signal, intake, observe })]),
   );

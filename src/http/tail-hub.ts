@@ -10,6 +10,8 @@ interface Follower {
 export interface TailHubOptions<Item> {
   readonly line: (item: Item) => Record<string, unknown>;
   readonly followersMax: number;
+  /** Told of each follower that went, and how many are left. */
+  readonly left?: (followers: number) => void;
 }
 
 export class TailHub<Item> {
@@ -30,7 +32,14 @@ export class TailHub<Item> {
     response.flushHeaders();
     const follower = { response, skipped: 0 };
     this.#followers.add(follower);
-    response.on("close", () => this.#followers.delete(follower));
+    response.on("close", () => {
+      this.#followers.delete(follower);
+      this.#options.left?.(this.#followers.size);
+    });
+  }
+
+  followers(): number {
+    return this.#followers.size;
   }
 
   publish(items: readonly Item[]): void {

@@ -131,6 +131,16 @@ describe("an entry of the usage log", () => {
     expect(decodeUsageEntry(encodeUsageEntry(entry))).toEqual(entry);
   });
 
+  it("keeps what is learnt anew, under a version of its own: who reads the one before reads everything else", () => {
+    const relearnt = [
+      { detector: "spend", kind: "spend_above_baseline", series: { tenant: "acme", feature: "søk" } },
+      { detector: "gone-quiet", kind: "gone_quiet", series: {} },
+    ];
+    const entry = { arrivedAtMs: 5, records: [], relearnt };
+    expect(decodeUsageEntry(encodeUsageEntry(entry))).toEqual(entry);
+    expect([encodeUsageEntry(entry)[0], encodeUsageEntry({ ...entry, relearnt: [] })[0]]).toEqual([4, 3]);
+  });
+
   const records = [...sampleRecords({ count: 3000, startMs: 1_763_625_600_000, spanMs: 86_400_000 })];
 
   it("gives back thousands of records as they were, in a fifth of the bytes of their JSON", () => {

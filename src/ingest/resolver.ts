@@ -18,6 +18,7 @@ import { decideRoles } from "./decide-roles.ts";
 import { arrivedAtMsOf } from "./entry-bytes.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { type HeldLimits, HeldTraces, heldBatchMax, heldLimitsDefault } from "./held-traces.ts";
+import { ProducerNumbers } from "./producer-numbers.ts";
 import { parkedMax, readEntry } from "./read-entry.ts";
 import { seenSpanOf } from "./seen-span.ts";
 import { decodeSpansEntry } from "./spans-codec.ts";
@@ -69,6 +70,7 @@ const storeRetryMs = 1000;
 export class Resolver {
   readonly #options: ResolverOptions;
   readonly #completeness: Completeness;
+  readonly #numbers = new ProducerNumbers();
   readonly #stopping = new AbortController();
   readonly #held: HeldTraces;
   readonly #between = new BetweenSteps();
@@ -117,7 +119,7 @@ export class Resolver {
     return this.#held.sizes();
   }
 
-  /** Share of the numbered records that arrived, null where no producer numbers them. */
+  /** Share of the numbered records that arrived, null where no producer numbers them, or another accounts for them. */
   completeness(): number | null {
     return this.#completeness.share();
   }
@@ -310,10 +312,11 @@ export class Resolver {
   #number(span: Span): void {
     const producer = span.resource[completenessKeys.producer];
     if (typeof producer !== "string") return;
+    const account = this.#options.usage.accounts ? this.#completeness : this.#numbers;
     const sequence = span.attributes[completenessKeys.sequence];
-    if (isCount(sequence)) this.#completeness.received(producer, sequence);
+    if (isCount(sequence)) account.received(producer, sequence);
     const final = span.attributes[completenessKeys.finalSequence];
-    if (isCount(final)) this.#completeness.final(producer, final);
+    if (isCount(final)) account.final(producer, final);
   }
 
   async #commit(draft: StepDraft, inputOffset: number, arrivedAtMs: number): Promise<void> {
@@ -333,7 +336,11 @@ export class Resolver {
       entries: encoded,
       traces: draft.traces,
       wrappers: draft.wrappers,
-      state: { completeness: this.#completeness.state(), last_record_at_ms: this.#lastRecordAtMs },
+      state: {
+        ...(usage.accounts ? { completeness: this.#completeness.state() } : {}),
+        last_record_at_ms: this.#lastRecordAtMs,
+      },
+      numbers: this.#numbers.take(),
       parked: draft.parked,
     });
     for (const [index, { entry }] of entries.entries()) this.#options.freshUsage?.put(offsets[index] ?? 0, entry);

@@ -1,7 +1,7 @@
 /** What an entry of the usage log says beside records: to the detectors, in an entry of its own. */
 
 import type { EnergyReading } from "../model/energy-reading.ts";
-import type { IncidentName } from "../model/finding.ts";
+import type { ClaimName, IncidentName } from "../model/finding.ts";
 import type { EntryReader, EntryWriter } from "./entry-bytes.ts";
 
 /** Lists that are empty are left out. */
@@ -10,6 +10,8 @@ export interface Said {
   readonly readings?: readonly EnergyReading[];
   /** Incidents that somebody calls the new normal. */
   readonly accepted?: readonly IncidentName[];
+  /** What such an incident was made of: in a cluster who folds claims into incidents is not who makes them. */
+  readonly relearnt?: readonly ClaimName[];
 }
 
 const readingBytesMax = 40;
@@ -18,9 +20,10 @@ const acceptedBytesMax = 128;
 /** Places of texts, apart from those of a record's names. */
 const [instancePlace, acceptedPlace] = [30, 31];
 
-/** Writes it after the records. */
-export function writeSaid(writer: EntryWriter, { readings = [], accepted = [] }: Said): void {
-  writer.reserve((1 + readings.length) * readingBytesMax + (1 + accepted.length) * acceptedBytesMax);
+/** Writes it after the records; `relearnt` only where there is some, which is the version after. */
+export function writeSaid(writer: EntryWriter, { readings = [], accepted = [], relearnt = [] }: Said): void {
+  const names = accepted.length + relearnt.length;
+  writer.reserve((1 + readings.length) * readingBytesMax + (2 + names) * acceptedBytesMax);
   writer.count(readings.length);
   for (const { instance, fromUs, toUs, joules } of readings) {
     writer.text(instance, instancePlace);
@@ -29,25 +32,43 @@ export function writeSaid(writer: EntryWriter, { readings = [], accepted = [] }:
     writer.double(joules);
   }
   writer.count(accepted.length);
-  for (const { kind, series } of accepted) {
-    const names = Object.entries(series);
-    writer.text(kind, acceptedPlace);
-    writer.count(names.length);
-    for (const text of names.flat()) writer.text(text, acceptedPlace);
+  for (const name of accepted) writeName(writer, name);
+  if (relearnt.length === 0) return;
+  writer.count(relearnt.length);
+  for (const { detector, ...name } of relearnt) {
+    writer.text(detector, acceptedPlace);
+    writeName(writer, name);
   }
 }
 
-/** Reads what `writeSaid` has written. */
-export function readSaid(reader: EntryReader): Said {
+function writeName(writer: EntryWriter, { kind, series }: IncidentName): void {
+  const names = Object.entries(series);
+  writer.text(kind, acceptedPlace);
+  writer.count(names.length);
+  for (const text of names.flat()) writer.text(text, acceptedPlace);
+}
+
+/** Reads what `writeSaid` has written. @param relearns whether the entry's version has `relearnt`. */
+export function readSaid(reader: EntryReader, relearns: boolean): Said {
   const readings = Array.from({ length: reader.length() }, () => {
     const instance = reader.text();
     const fromUs = reader.count();
     return { instance, fromUs, toUs: fromUs + reader.count(), joules: reader.double() };
   });
-  const accepted = Array.from({ length: reader.length() }, () => {
-    const kind = reader.text();
-    const names = Array.from({ length: reader.length() }, () => [reader.text(), reader.text()] as const);
-    return { kind, series: Object.fromEntries(names) };
-  });
-  return { ...(readings.length === 0 ? {} : { readings }), ...(accepted.length === 0 ? {} : { accepted }) };
+  const accepted = Array.from({ length: reader.length() }, () => readName(reader));
+  const relearnt = Array.from({ length: relearns ? reader.length() : 0 }, () => ({
+    detector: reader.text(),
+    ...readName(reader),
+  }));
+  return {
+    ...(readings.length === 0 ? {} : { readings }),
+    ...(accepted.length === 0 ? {} : { accepted }),
+    ...(relearnt.length === 0 ? {} : { relearnt }),
+  };
+}
+
+function readName(reader: EntryReader): IncidentName {
+  const kind = reader.text();
+  const names = Array.from({ length: reader.length() }, () => [reader.text(), reader.text()] as const);
+  return { kind, series: Object.fromEntries(names) };
 }

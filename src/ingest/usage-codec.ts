@@ -14,8 +14,11 @@ export interface UsageEntry extends Said {
   readonly records: readonly UsageRecord[];
 }
 
-/** Version 2 had no hash of prompts, and nothing that is said beside records: its entries read as having neither. */
-const versions = { oldest: 2, newest: 3 } as const;
+/**
+ * Version 2 had no hash of prompts, and nothing that is said beside records: its entries read as having neither. Version
+ * 4 has what is learnt anew, and is written only for that: whatever reads version 3 reads everything else.
+ */
+const versions = { oldest: 2, usual: 3, newest: 4 } as const;
 const recordBytesMax = 384;
 const flagsSeparator = "\n";
 
@@ -60,7 +63,7 @@ const writer = new EntryWriter();
 
 /** An entry as it is written into the log. Equal entries give equal bytes. */
 export function encodeUsageEntry({ arrivedAtMs, records, ...said }: UsageEntry): Uint8Array<ArrayBuffer> {
-  writer.begin(versions.newest, arrivedAtMs);
+  writer.begin((said.relearnt ?? []).length === 0 ? versions.usual : versions.newest, arrivedAtMs);
   writer.count(records.length);
   let before: string[] = [];
   let names: string[] = [];
@@ -148,7 +151,8 @@ function writeChanged(names: readonly string[], before: readonly string[]): void
 export function decodeUsageEntry(payload: Uint8Array): UsageEntry {
   return readWhole(payload, versions, "usage", (reader, arrivedAtMs) => {
     const records = readRecords(reader);
-    return payload[0] === versions.oldest ? { arrivedAtMs, records } : { arrivedAtMs, records, ...readSaid(reader) };
+    if (payload[0] === versions.oldest) return { arrivedAtMs, records };
+    return { arrivedAtMs, records, ...readSaid(reader, payload[0] === versions.newest) };
   });
 }
 

@@ -78,6 +78,9 @@ export type IncidentName = Pick<Finding, "kind" | "series">;
 /** A claim that is not told on its own. */
 export interface FoldedClaim extends Pick<Finding, "detector" | "kind" | "series" | "effect" | "onsetMs"> {}
 
+/** What names the series of one detector. */
+export type ClaimName = Pick<FoldedClaim, "detector" | "kind" | "series">;
+
 /** What on-call sees. Labels name the incident and hold no values and no times; annotations say the rest. */
 export interface Alert {
   /** 16 hex digits over kind and labels: equal for the same incident, for ever. */

@@ -1,6 +1,6 @@
 /**
- * Takes decoded metrics into the store: durable before the answer. Requests that come together share an insert. There is
- * no log before it: rows are keyed by series and time, so that a repeat, which any failure makes the producer send,
+ * Takes decoded metrics into the store: durable before the answer. Requests that come together share an insert. On one
+ * machine there is no log before it: rows are keyed by series and time, so that a repeat, which any failure makes the producer send,
  * replaces itself.
  */
 
@@ -13,6 +13,7 @@ import { EnergyReadings } from "./energy-readings.ts";
 import { metricRows, type StreamTotal, type StreamTotals } from "./metric-rows.ts";
 import { SeriesLimits, type SeriesMax } from "./series-limits.ts";
 import { readStreamTotals } from "./stream-totals.ts";
+import { untimely } from "./untimely.ts";
 
 export interface MetricAcceptorOptions {
   readonly store: Pick<Store, "insertMetrics" | "query">;
@@ -36,8 +37,6 @@ interface Waiting {
 
 /** Space comes back by hand: there is no hurry. */
 const shortageSeconds = 10;
-/** A producer's clock may run ahead by this much. */
-const aheadMaxMs = 3_600_000;
 /** A stream that was silent for longer begins as if it were new. */
 const streamsKnownMs = 86_400_000;
 
@@ -62,7 +61,7 @@ export class MetricAcceptor {
     const nowMs = this.#options.now();
     const rejected: RejectedPoint[] = [];
     const points = decoded.points.filter((point) => {
-      const reason = this.#untimely(point, nowMs) ?? this.#limits.refuses(point, nowMs);
+      const reason = untimely(point, nowMs, this.#options.oldestMs) ?? this.#limits.refuses(point, nowMs);
       if (reason !== undefined) rejected.push({ index: point.index, reason });
       return reason === undefined;
     });
@@ -121,15 +120,6 @@ export class MetricAcceptor {
       this.#totals = undefined;
       return { kind: "unavailable", retryAfterSeconds: 5, message: `store of metrics: ${(error as Error).message}` };
     }
-  }
-
-  #untimely({ timeUs }: MetricPoint, nowMs: number): string | undefined {
-    const atMs = timeUs / 1000;
-    if (atMs > nowMs + aheadMaxMs)
-      return `its time ${new Date(atMs).toISOString()} is in the future: check the producer's clock`;
-    if (atMs >= nowMs - this.#options.oldestMs) return undefined;
-    const days = Math.round(this.#options.oldestMs / 86_400_000);
-    return `its time ${new Date(atMs).toISOString()} is before the ${days} days that metrics are kept`;
   }
 }
 
