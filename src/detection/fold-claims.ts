@@ -4,10 +4,12 @@
  */
 
 import { deserialize, serialize } from "node:v8";
-import { OtherVersionEntry } from "../event-log/unreadable-entry.ts";
+import { CorruptEntry, checkVersion } from "../event-log/unreadable-entry.ts";
 import type { Finding } from "../model/finding.ts";
 import { defaultFold, type IncidentState, newIncidents, passTime, type RaisedClaim, raise } from "./incidents.ts";
-import type { OpenJudge } from "./judge.ts";
+import { type OpenJudge, readable, type UnreadableEntry } from "./judge.ts";
+
+const version = 1;
 
 /** An entry of the log of claims; without claims it only tells the time. */
 export interface ClaimsEntry {
@@ -27,16 +29,31 @@ export function encodeClaims(atMs: number, claims: readonly RaisedClaim[]): Uint
   return Buffer.from(JSON.stringify({ version: 1, atMs, claims } satisfies ClaimsEntry));
 }
 
-function decodeClaims(payload: Uint8Array): ClaimsEntry {
-  const entry = JSON.parse(Buffer.from(payload).toString()) as ClaimsEntry;
-  if (entry.version === 1) return entry;
-  throw new OtherVersionEntry(
-    `claims of version ${entry.version}, and this process reads version 1: start the alerter of the version that the detectors have`,
-  );
+/** An entry of the log of claims. @throws OtherVersionEntry, CorruptEntry. */
+export function decodeClaims(payload: Uint8Array): ClaimsEntry {
+  const entry = jsonOf(payload) as Partial<ClaimsEntry> | null;
+  checkVersion("claims", entry?.version, version);
+  if (typeof entry?.atMs === "number" && Array.isArray(entry.claims)) return entry as ClaimsEntry;
+  throw new CorruptEntry("claims: neither a time nor a list");
 }
 
-/** A judge of the log of claims in this thread. It tells the findings of each entry as one, also where there are none. */
-export const foldClaims: OpenJudge<readonly Finding[]> = (snapshot) => {
+function jsonOf(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(payload).toString());
+  } catch (error) {
+    throw new CorruptEntry(`claims: a corrupt entry of ${payload.length} bytes: no JSON`, { cause: error });
+  }
+}
+
+/** What is told of one entry, also where there are no findings. */
+export interface Folded {
+  readonly findings: readonly Finding[];
+  /** What no version can have written: to be put aside. */
+  readonly unreadable: UnreadableEntry | null;
+}
+
+/** A judge of the log of claims in this thread. */
+export const foldClaims: OpenJudge<Folded> = (snapshot) => {
   const saved = snapshot === undefined ? undefined : (deserialize(snapshot) as Saved);
   const incidents = saved?.incidents ?? newIncidents();
   // Detectors write side by side: the clock is the furthest of theirs.
@@ -47,8 +64,14 @@ export const foldClaims: OpenJudge<readonly Finding[]> = (snapshot) => {
     for (const claim of claims) findings.push(...raise(incidents, claim, clockMs, defaultFold));
     return findings;
   };
+  const foldReadable = (payload: Uint8Array): Folded =>
+    readable<Folded>(
+      payload,
+      () => ({ findings: judgeEntry(decodeClaims(payload)), unreadable: null }),
+      (unreadable) => ({ findings: [], unreadable }),
+    );
   return {
-    judge: async (entries) => entries.map(({ payload }) => [judgeEntry(decodeClaims(payload))]),
+    judge: async (entries) => entries.map(({ payload }) => [foldReadable(payload)]),
     snapshot: async () => serialize({ incidents, clockMs } satisfies Saved),
     seriesCount: () => 0,
     close: async () => {},

@@ -96,7 +96,7 @@ async function cluster(arrivals: readonly Arrival[], partitions: number, lateMs 
   const told = await foldClaims(undefined).judge(
     claims.map(({ atMs, claims: said }, index) => ({ offset: index + 1, payload: encodeClaims(atMs, said) })),
   );
-  return opened(told.flat(2));
+  return opened(told.flat().flatMap(({ findings }) => findings));
 }
 
 const arrivals = [...arrivalsOf(traffic())];
