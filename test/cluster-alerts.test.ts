@@ -6,21 +6,12 @@
 
 import { createServer } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { AlertBook } from "../src/alerting/alert-book.ts";
-import { savedAlerts } from "../src/cluster/alerting.ts";
-import { readConfig } from "../src/config.ts";
-import { type Claimed, claimHere } from "../src/detection/claim-judge.ts";
-import { type ClaimsEntry, foldClaims } from "../src/detection/fold-claims.ts";
-import type { RaisedClaim } from "../src/detection/incidents.ts";
-import type { LoggedEntry } from "../src/detection/judge.ts";
-import type { Stage } from "../src/detection/stages.ts";
-import { decodeUsageEntry, encodeUsageEntry } from "../src/ingest/usage-codec.ts";
-import { choicesOf } from "../src/pipeline.ts";
 import { type Burnwatch, burnwatch, freePort, settle } from "./support/burnwatch.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
 import { kafkaMissing } from "./support/kafka-broker.ts";
 import { postUntilAcked } from "./support/load.ts";
 import { minuteOfCalls } from "./support/shop-calls.ts";
+import { differencesToUndisturbed } from "./support/undisturbed.ts";
 
 interface Posted {
   readonly alerts: readonly {
@@ -113,7 +104,7 @@ describe.skipIf(missing !== undefined)("alerts of a cluster over a real broker",
     expect(await intake.stop()).toBe(0);
     await cluster.judged(60_000);
     expect([await fourth.stop(), await alerter.stop()]).toEqual([0, 0]);
-    await expectUndisturbed(cluster);
+    expect(await differencesToUndisturbed(cluster)).toEqual({ deltas: [], claims: [], alerts: [] });
   });
 });
 
@@ -185,66 +176,4 @@ async function expectAnswers(apiUrl: string, calls: number): Promise<void> {
     const { status, body: refusal } = await answer(path);
     expect([status, (refusal["error"] as { message: string }).message]).toEqual([501, expect.stringContaining(what)]);
   }
-}
-
-/** Judges everything anew, and compares what stands in the topics with what should. */
-async function expectUndisturbed({ client, topics, prefix, environment }: TestCluster): Promise<void> {
-  const config = { ...readConfig(undefined, environment), kafkaPrefix: prefix };
-  const judgeStage = async (stage: Stage, entries: readonly LoggedEntry[]) => {
-    const options = {
-      choices: choicesOf(config),
-      seriesMax: 1000,
-      stage,
-      partitions: stage === "parts" ? partitions : 1,
-    };
-    const judge = claimHere(options, { decode: decodeUsageEntry, encode: encodeUsageEntry })(undefined);
-    return (await judge.judge(entries)).flat();
-  };
-  const all = async (topic: string, count: number) =>
-    Promise.all(Array.from({ length: count }, (_, partition) => entriesOf(cluster, topic, partition)));
-  const cluster = { client };
-  const parts: Claimed[] = [];
-  for (const entries of await all(topics.usage, partitions)) parts.push(...(await judgeStage("parts", entries)));
-  const [deltas = []] = await all(topics.deltas, 1);
-  const hex = (payload: Uint8Array | null) => Buffer.from(payload ?? []).toString("hex");
-  // What is accepted stands among the sums as well, by the alerter.
-  const sums = deltas.filter(({ payload }) => decodeUsageEntry(payload).relearnt === undefined);
-  expect(sums.map(({ payload }) => hex(payload)).sort()).toEqual(parts.map((claimed) => hex(claimed.deltas)).sort());
-
-  const wholes = await judgeStage("wholes", deltas);
-  const [claims = []] = await all(topics.claims, 1);
-  const toldClaims = claims.flatMap(
-    ({ payload }) => (JSON.parse(Buffer.from(payload).toString()) as ClaimsEntry).claims,
-  );
-  const asText = (of: readonly RaisedClaim[]) => of.map((claim) => JSON.stringify(claim)).sort();
-  expect(asText(toldClaims)).toEqual(asText([...parts, ...wholes].flatMap(({ claims: said }) => said)));
-  expect(toldClaims.length).toBeGreaterThan(0);
-  expect(deltas.length - sums.length).toBe(1);
-
-  const book = new AlertBook(undefined);
-  const findings = (await foldClaims(undefined).judge(claims)).flat().map(({ findings: told }) => told);
-  for (const [index, found] of findings.entries()) book.apply(found, index + 1);
-  const known = (alerts: ReturnType<AlertBook["alerts"]>) =>
-    alerts
-      .map(({ annotations: _annotations, ...alert }) => alert)
-      .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
-  expect(known(await savedAlerts({ config, client }))).toEqual(known(book.alerts()));
-}
-
-async function entriesOf(
-  { client }: Pick<TestCluster, "client">,
-  topic: string,
-  partition: number,
-): Promise<readonly LoggedEntry[]> {
-  const end = (await client.endOffsets(topic)).get(partition) ?? 0;
-  const reader = await client.reader(topic, partition);
-  const found: LoggedEntry[] = [];
-  for (let offset = 0; offset < end; ) {
-    const { records, nextOffset } = await reader.fetch({ offset, bytesMax: 8 * 1024 * 1024, waitMs: 200 });
-    found.push(...records.map(({ offset: at, value }) => ({ offset: at + 1, payload: value })));
-    if (nextOffset === offset) break;
-    offset = nextOffset;
-  }
-  await reader.close();
-  return found;
 }

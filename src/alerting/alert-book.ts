@@ -3,6 +3,7 @@
  * offset of the log it came from, so that findings told again after a restart change nothing.
  */
 
+import { checkVersion } from "../event-log/unreadable-entry.ts";
 import type { Alert, Finding } from "../model/finding.ts";
 import { alertAnnotations, alertLabels } from "./explain.ts";
 import { type Cause, type CauseQuestion, hasCause } from "./find-cause.ts";
@@ -18,8 +19,10 @@ export interface AlertEntry {
   readonly cause?: Cause;
 }
 
+const version = 1;
+
 export interface AlertBookState {
-  readonly version: 1;
+  readonly version: typeof version;
   readonly appliedOffset: number;
   /** Oldest change first. */
   readonly entries: readonly AlertEntry[];
@@ -32,7 +35,9 @@ export class AlertBook {
   #appliedOffset: number;
   readonly #entries = new Map<string, AlertEntry>();
 
+  /** @throws OtherVersionEntry where a newer version has kept it. */
   constructor(state: AlertBookState | undefined) {
+    if (state !== undefined) checkVersion("the book of alerts", state.version, version);
     this.#appliedOffset = state?.appliedOffset ?? 0;
     for (const entry of state?.entries ?? []) this.#entries.set(entry.alert.fingerprint, entry);
   }
@@ -85,7 +90,7 @@ export class AlertBook {
   }
 
   state(): AlertBookState {
-    return { version: 1, appliedOffset: this.#appliedOffset, entries: [...this.#entries.values()] };
+    return { version, appliedOffset: this.#appliedOffset, entries: [...this.#entries.values()] };
   }
 
   #applyOne(finding: Finding): void {

@@ -79,6 +79,16 @@ export class Alerter {
     this.#wakeAll();
   }
 
+  /**
+   * Takes findings that were told long ago, for a book that is made again: `report` goes on after them. What is over by then
+   * is not told again; what is not is told once more, since nobody knows whom it reached.
+   */
+  recall(findings: readonly Finding[], offset: number): void {
+    if (!this.#book.apply(findings, offset) || findings.length === 0) return;
+    for (const { name } of this.#options.channels)
+      for (const alert of this.#book.untold(name)) if (alert.status === "resolved") this.#book.told(name, alert);
+  }
+
   alerts(): readonly Alert[] {
     return this.#book.alerts();
   }

@@ -7,11 +7,13 @@ import type { StoredSpend } from "../alerting/find-cause.ts";
 import type { Terminal } from "../channels/terminal.ts";
 import { DetectionWorker } from "../detection/detection-worker.ts";
 import { encodeAccepted, type Folded, foldClaims } from "../detection/fold-claims.ts";
+import type { LogReader } from "../event-log/event-log.ts";
 import type { KafkaClient, KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog, savedMark } from "../event-log/kafka-stage-log.ts";
 import { topicsOf } from "../event-log/kafka-topics.ts";
 import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
 import { untilConsumed } from "../event-log/until-consumed.ts";
+import type { Marks } from "../event-log/usage-log.ts";
 import { RequestError } from "../http/answer.ts";
 import { encodeUsageEntry } from "../ingest/usage-codec.ts";
 import type { Alert, ClaimName } from "../model/finding.ts";
@@ -19,6 +21,7 @@ import { channelsOf, noteDelivery } from "../pipeline.ts";
 import { lastCallMs, spendChange } from "../query/spend-change.ts";
 import type { Store } from "../store/store.ts";
 import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions, writerGroup } from "./parts.ts";
+import { lettersOf, snapshotUnreadable } from "./unreadable.ts";
 
 /** The group of the alerters, without its prefix. */
 export const alerterGroup = "alerter";
@@ -54,22 +57,33 @@ async function openAlerter(options: AlerterPart, partition: number): Promise<Par
     paceNow: null,
     lingerMs,
     fetchFailed: fetchFailed(log),
+    unreadable: snapshotUnreadable(alerterGroup, log),
   });
+  // A book that cannot be read is made again of the claims, from the first that are kept.
+  const isAnew = stageLog.lost.has(alertsMark);
+  const pastOffset = isAnew ? stageLog.toldOffset() : 0;
+  let isRecalling = isAnew;
   const alerter = new Alerter({
     marks: stageLog,
     channels: channelsOf(options),
     store: spendIn(options),
     observe: (event) => noteDelivery(event, metrics, log),
   });
+  const letters = lettersOf(options, stageLog, { topic: topicsOf(layoutOf(config)).claims, partition });
   const worker = new DetectionWorker<Folded>({
-    usage: stageLog,
+    usage: isAnew ? withoutMarks(stageLog) : stageLog,
     judge: foldClaims,
     saveEveryMs,
     now,
     report: async ([folded], offset) => {
-      const { findings, relearnt } = folded ?? { findings: [], relearnt: [] };
-      if (findings.length > 0) await alerter.report(findings, offset);
-      await stageLog.tell(relearntIn(options, relearnt), { offset, atMs: 0 });
+      const { findings = [], relearnt = [], unreadable = null } = folded ?? {};
+      if (offset < pastOffset) alerter.recall(findings, offset);
+      else if (findings.length > 0 || isRecalling) {
+        isRecalling = false;
+        await alerter.report(findings, offset);
+      }
+      const messages = [...letters(unreadable, offset), ...relearntIn(options, relearnt)];
+      await stageLog.tell(messages, { offset, atMs: 0 });
     },
   });
   log.info({ from: worker.offset(), webhook: config.webhook !== null }, "alerting");
@@ -82,6 +96,12 @@ async function openAlerter(options: AlerterPart, partition: number): Promise<Par
       await stageLog.close();
     },
   };
+}
+
+/** The same log for a reader that begins with its first entry. */
+function withoutMarks(stageLog: KafkaStageLog): Marks & { readonly entries: LogReader } {
+  const { entries } = stageLog;
+  return { entries, mark: () => undefined, saveMark: (name, value) => stageLog.saveMark(name, value) };
 }
 
 /** The alerts as the alerter has saved them, newest first. Takes nothing from it. */

@@ -11,6 +11,7 @@ import { type KafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
 import type { PartitionWorker } from "../event-log/owned-partitions.ts";
 import { choicesOf, seriesMax } from "../pipeline.ts";
 import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
+import { lettersOf, snapshotUnreadable } from "./unreadable.ts";
 
 /** The groups of the stages, without their prefix. */
 export const detectorGroups: Readonly<Record<Stage, string>> = { parts: "detector", wholes: "detector-wholes" };
@@ -49,10 +50,8 @@ interface StagePart {
   readonly partition: number;
 }
 
-async function openStage(
-  { config, log, client }: PartOptions,
-  { stage, topics, partition }: StagePart,
-): Promise<PartitionWorker> {
+async function openStage(part: PartOptions, { stage, topics, partition }: StagePart): Promise<PartitionWorker> {
+  const { config, log, client } = part;
   const group = `${config.kafkaPrefix}.${detectorGroups[stage]}`;
   const stageLog = await KafkaStageLog.open({
     client,
@@ -63,17 +62,22 @@ async function openStage(
     paceNow: stage === "parts" ? now : null,
     lingerMs,
     fetchFailed: fetchFailed(log),
+    unreadable: snapshotUnreadable(detectorGroups[stage], log),
   });
   const partitions = stage === "parts" ? config.kafkaPartitions : 1;
   const options: ClaimOptions = { choices: choicesOf(config), seriesMax, stage, partitions };
   const told = stage === "parts" ? tellParts(topics) : tellWholes(topics);
+  // Of the usage topic writers put aside what cannot be read.
+  const letters = lettersOf(part, stageLog, { topic: topics.deltas, partition });
   const worker = new DetectionWorker<Claimed>({
     usage: stageLog,
     judge: judgeInThread<Claimed>(options, new URL("../judge-thread.ts", import.meta.url)),
     saveEveryMs,
     now,
     report: async ([claimed], offset) => {
-      if (claimed !== undefined) await stageLog.tell(told(claimed), { offset, atMs: claimed.atMs });
+      if (claimed === undefined) return;
+      const aside = stage === "parts" ? [] : letters(claimed.unreadable, offset);
+      await stageLog.tell([...told(claimed), ...aside], { offset, atMs: claimed.atMs });
     },
   });
   log.info({ stage, partition, from: worker.offset(), told: stageLog.toldOffset() }, "detecting");

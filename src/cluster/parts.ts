@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
 import { keepsAttribute, keepsSpan } from "../dialects/dialects.ts";
-import type { ParkedEntry } from "../event-log/dead-letter.ts";
 import { DiskSpace } from "../event-log/disk-space.ts";
 import type { KafkaClient } from "../event-log/kafka-client.ts";
 import { KafkaConsumedLog } from "../event-log/kafka-consumed-log.ts";
@@ -28,6 +27,7 @@ import { findInTable } from "../ingest/stored-records.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import type { Store } from "../store/store.ts";
+import { entryParked } from "./unreadable.ts";
 
 /** What every part of a cluster is given. */
 export interface PartOptions {
@@ -131,6 +131,11 @@ async function openResolver(
     directory: join(config.data, `memory-${partition}`),
     identities: { horizonMs: config.identityHours * 3_600_000, entriesMax: config.identityEntriesMax },
     parked: entryParked(metrics, log),
+    forgotten: (error) =>
+      log.error(
+        { partition, error: error.message },
+        "a part of the memory cannot be read: its spans are resolved again",
+      ),
     now,
   });
   const spans = await KafkaLog.open({ client, topic: topics.spans, partition, failed: fetchFailed(log) });
@@ -235,17 +240,6 @@ export function failedIn(role: string, log: Logger) {
     const about = { role, partition, error: error.message, retry_in_ms: retryInMs };
     if (error instanceof OtherVersionEntry) log.warn(about, "a partition waits for another version of Burnwatch");
     else log.error(about, "a partition stopped, opened again");
-  };
-}
-
-function entryParked(metrics: Metrics, log: Logger) {
-  return (
-    { topic, partition }: { readonly topic: string; readonly partition: number },
-    parked: readonly ParkedEntry[],
-  ) => {
-    metrics.deadLetters.inc({ topic }, parked.length);
-    for (const { offset, reason } of parked)
-      log.error({ topic, partition, offset: offset - 1, reason }, "an entry was put aside: see burnwatch dead-letter");
   };
 }
 

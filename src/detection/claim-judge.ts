@@ -2,13 +2,12 @@
 
 import { deserialize, serialize } from "node:v8";
 import { detectors } from "../../detectors/detectors.ts";
-import { CorruptEntry } from "../event-log/unreadable-entry.ts";
 import { defaultBudget } from "./alert-budget.ts";
 import { Claimant, type SavedClaimant } from "./claimant.ts";
 import { deltasOf } from "./deltas.ts";
 import { differences } from "./differences.ts";
 import type { RaisedClaim } from "./incidents.ts";
-import type { JudgeOptions, OpenJudge, WatchedEntry } from "./judge.ts";
+import { type JudgeOptions, type OpenJudge, readable, type UnreadableEntry, type WatchedEntry } from "./judge.ts";
 import { runsIn, type Stage } from "./stages.ts";
 
 /** What is told of one entry, also of one in which nothing is unusual. */
@@ -18,6 +17,8 @@ export interface Claimed {
   readonly claims: readonly RaisedClaim[];
   /** For the next stage, encoded; null of the last. */
   readonly deltas: Uint8Array | null;
+  /** What no version can have written: of sums it is to be put aside, of records their writer does that. */
+  readonly unreadable: UnreadableEntry | null;
 }
 
 export interface ClaimOptions extends JudgeOptions {
@@ -88,17 +89,14 @@ export function claimHere(options: ClaimOptions, { decode, encode }: EntryCodec)
       for (const record of records) for (const claim of claimant.observe(record, arrivedAtMs)) claims.push(claim);
       const sums = () => deltasOf(records, arrivedAtMs, (instance) => instances.has(instance));
       const deltas = stage === "parts" ? encode({ arrivedAtMs, records: sums() }) : null;
-      return { atMs: arrivedAtMs, claims, deltas };
+      return { atMs: arrivedAtMs, claims, deltas, unreadable: null };
     };
-    // Writers put aside what no version has written; here it says nothing.
-    const judgeReadable = (payload: Uint8Array): Claimed => {
-      try {
-        return judgeEntry(decode(payload));
-      } catch (error) {
-        if (error instanceof CorruptEntry) return { atMs: 0, claims: [], deltas: null };
-        throw error;
-      }
-    };
+    const judgeReadable = (payload: Uint8Array): Claimed =>
+      readable(
+        payload,
+        () => judgeEntry(decode(payload)),
+        (unreadable) => ({ atMs: 0, claims: [], deltas: null, unreadable }),
+      );
     return {
       judge: async (entries) => entries.map(({ payload }) => [judgeReadable(payload)]),
       snapshot: async () => serialize({ ...claimant.saved(), measured: instances.names() } satisfies Saved),

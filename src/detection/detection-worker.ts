@@ -4,6 +4,7 @@
  */
 
 import type { LogEntry, LogReader } from "../event-log/event-log.ts";
+import { checkVersion } from "../event-log/unreadable-entry.ts";
 import type { Marks } from "../event-log/usage-log.ts";
 import type { Finding } from "../model/finding.ts";
 import type { Judge, OpenJudge } from "./judge.ts";
@@ -17,8 +18,10 @@ export interface DetectionOptions<Told = Finding> {
   readonly report: (told: readonly Told[], offset: number) => Promise<void>;
 }
 
+const version = 4;
+
 interface DetectionState {
-  readonly version: 4;
+  readonly version: typeof version;
   readonly offset: number;
   /** A watcher's snapshot. */
   readonly watcher: Uint8Array;
@@ -38,11 +41,13 @@ export class DetectionWorker<Told = Finding> {
   #nextSaveMs = 0;
   #running: Promise<void> | undefined;
 
+  /** @throws OtherVersionEntry where a newer version has kept the state: baselines are not forgotten for one that goes back. */
   constructor(options: DetectionOptions<Told>) {
     this.#options = options;
     const mark = options.usage.mark(markName) as DetectionState | undefined;
+    if (mark !== undefined) checkVersion("the state of the detectors", mark.version, version);
     // A state of an older version is not read: its baselines begin anew with what the log still has.
-    const saved = mark?.version === 4 ? mark : undefined;
+    const saved = mark?.version === version ? mark : undefined;
     this.#offset = saved?.offset ?? 0;
     this.#savedOffset = this.#offset;
     this.#judge = options.judge(saved?.watcher);
@@ -98,7 +103,7 @@ export class DetectionWorker<Told = Finding> {
     if (this.#offset === this.#savedOffset) return;
     const { now, saveEveryMs, usage } = this.#options;
     const startedMs = now();
-    const state: DetectionState = { version: 4, offset: this.#offset, watcher: await this.#judge.snapshot() };
+    const state: DetectionState = { version, offset: this.#offset, watcher: await this.#judge.snapshot() };
     await usage.saveMark(markName, state);
     this.#savedOffset = state.offset;
     this.#nextSaveMs = now() + Math.max(saveEveryMs, (now() - startedMs) / savingShareMax);

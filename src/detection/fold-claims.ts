@@ -4,7 +4,7 @@
  */
 
 import { deserialize, serialize } from "node:v8";
-import { OtherVersionEntry } from "../event-log/unreadable-entry.ts";
+import { CorruptEntry, checkVersion } from "../event-log/unreadable-entry.ts";
 import type { ClaimName, Finding, IncidentName } from "../model/finding.ts";
 import {
   accept,
@@ -15,7 +15,9 @@ import {
   type RaisedClaim,
   raise,
 } from "./incidents.ts";
-import type { OpenJudge } from "./judge.ts";
+import { type OpenJudge, readable, type UnreadableEntry } from "./judge.ts";
+
+const version = 2;
 
 /** An entry of the log of claims; without claims it only tells the time. */
 export interface ClaimsEntry {
@@ -33,6 +35,8 @@ export interface Folded {
   readonly findings: readonly Finding[];
   /** What detectors are to learn anew. */
   readonly relearnt: readonly ClaimName[];
+  /** What no version can have written: to be put aside. */
+  readonly unreadable: UnreadableEntry | null;
 }
 
 /** A claim of an accepted incident. Its detector may claim it again before it hears of that. */
@@ -58,20 +62,27 @@ export function encodeClaims(atMs: number, claims: readonly RaisedClaim[]): Uint
 
 /** Somebody's word that an incident is the new normal, as it is written among the claims. */
 export function encodeAccepted(atMs: number, name: IncidentName): Uint8Array {
-  return encode({ version: 2, atMs, claims: [], accepted: [name] });
+  return encode({ version, atMs, claims: [], accepted: [name] });
 }
 
 function encode(entry: ClaimsEntry): Uint8Array {
   return Buffer.from(JSON.stringify(entry));
 }
 
-/** An entry of the log of claims. @throws OtherVersionEntry. */
+/** An entry of the log of claims. @throws OtherVersionEntry, CorruptEntry. */
 export function decodeClaims(payload: Uint8Array): ClaimsEntry {
-  const entry = JSON.parse(Buffer.from(payload).toString()) as ClaimsEntry;
-  if (entry.version === 1 || entry.version === 2) return entry;
-  throw new OtherVersionEntry(
-    `claims of version ${entry.version}, and this process reads versions 1 and 2: start the alerter of the version that the detectors have`,
-  );
+  const entry = jsonOf(payload) as Partial<ClaimsEntry> | null;
+  checkVersion("claims", entry?.version, version);
+  if (typeof entry?.atMs === "number" && Array.isArray(entry.claims)) return entry as ClaimsEntry;
+  throw new CorruptEntry("claims: neither a time nor a list");
+}
+
+function jsonOf(payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(payload).toString());
+  } catch (error) {
+    throw new CorruptEntry(`claims: a corrupt entry of ${payload.length} bytes: no JSON`, { cause: error });
+  }
 }
 
 /** A judge of the log of claims in this thread. It tells what follows from each entry as one, also where that is nothing. */
@@ -97,10 +108,16 @@ export const foldClaims: OpenJudge<Folded> = (snapshot) => {
     ];
     for (const claim of claims)
       if (!isUnheard(accepted, claim)) findings.push(...raise(incidents, claim, clockMs, defaultFold));
-    return { findings, relearnt };
+    return { findings, relearnt, unreadable: null };
   };
+  const foldReadable = (payload: Uint8Array): Folded =>
+    readable<Folded>(
+      payload,
+      () => judgeEntry(decodeClaims(payload)),
+      (unreadable) => ({ findings: [], relearnt: [], unreadable }),
+    );
   return {
-    judge: async (entries) => entries.map(({ payload }) => [judgeEntry(decodeClaims(payload))]),
+    judge: async (entries) => entries.map(({ payload }) => [foldReadable(payload)]),
     snapshot: async () => serialize({ incidents, clockMs, accepted } satisfies Saved),
     seriesCount: () => 0,
     close: async () => {},

@@ -2,6 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { detectors } from "../../detectors/detectors.ts";
+import { CorruptEntry, OtherVersionEntry } from "../event-log/unreadable-entry.ts";
 import type { EnergyReading } from "../model/energy-reading.ts";
 import type { ClaimName, Finding, IncidentName } from "../model/finding.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
@@ -44,6 +45,26 @@ export interface Judge<Told = Finding> {
 /** Opens a judge where a snapshot left off. */
 export type OpenJudge<Told = Finding> = (snapshot: Uint8Array | undefined) => Judge<Told>;
 
+/** An entry that no version can have written. */
+export interface UnreadableEntry {
+  readonly payload: Uint8Array;
+  readonly reason: string;
+}
+
+/** What is told of an entry: by `read`, or by `otherwise` where nobody can read it. What a newer version wrote is thrown on. */
+export function readable<Told>(
+  payload: Uint8Array,
+  read: () => Told,
+  otherwise: (unreadable: UnreadableEntry) => Told,
+): Told {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CorruptEntry) return otherwise({ payload, reason: error.message });
+    throw error;
+  }
+}
+
 /** A judge in this thread. */
 export function judgeHere(
   { choices, seriesMax }: JudgeOptions,
@@ -69,13 +90,14 @@ export function judgeHere(
   };
 }
 
-/** What is said to a thread, and what it says; the same number of answers as of questions, in their order. */
+/** What is said to a thread, and what it says; the same number of answers as of questions, in their order. Errors lose their kind on the way, so it is said. */
 export type ToJudge =
   | { readonly kind: "judge"; readonly entries: readonly LoggedEntry[] }
   | { readonly kind: "snapshot" };
 export type FromJudge<Told = unknown> =
   | { readonly kind: "judged"; readonly told: readonly (readonly Told[])[]; readonly seriesCount: number }
-  | { readonly kind: "snapshot"; readonly snapshot: Uint8Array };
+  | { readonly kind: "snapshot"; readonly snapshot: Uint8Array }
+  | { readonly kind: "failed"; readonly message: string; readonly isOtherVersion: boolean };
 
 /** What a thread is started with. */
 export interface JudgeThreadData extends JudgeOptions {
@@ -97,7 +119,11 @@ export function judgeInThread<Told = Finding>(options: JudgeOptions, script: URL
     };
     thread.on("error", end);
     thread.on("exit", (code) => end(new Error(`the thread of the detectors ended with code ${code}`)));
-    thread.on("message", (answer: FromJudge<Told>) => asked?.resolve(answer));
+    thread.on("message", (answer: FromJudge<Told>) => {
+      if (answer.kind === "failed")
+        end(answer.isOtherVersion ? new OtherVersionEntry(answer.message) : new Error(answer.message));
+      else asked?.resolve(answer);
+    });
     const ask = (question: ToJudge): Promise<FromJudge<Told>> => {
       if (ended !== undefined) return Promise.reject(ended);
       asked = Promise.withResolvers<FromJudge<Told>>();

@@ -9,6 +9,7 @@ import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-
 import type { KafkaClient, KafkaTransactions } from "./kafka-client.ts";
 import { KafkaLog } from "./kafka-log.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
+import { checkVersion, OtherVersionEntry } from "./unreadable-entry.ts";
 import type { ConsumedLog, ConsumerMark } from "./usage-log.ts";
 
 export interface KafkaConsumedOptions {
@@ -24,7 +25,11 @@ export interface KafkaConsumedOptions {
   readonly parked?: (at: Omit<LetterSource, "offset">, entries: readonly ParkedEntry[]) => void;
 }
 
+const version = 1;
+
+/** Before versions differ none is written. */
 interface Metadata {
+  readonly version?: number;
   readonly log: string;
   readonly mark: ConsumerMark;
 }
@@ -61,7 +66,7 @@ export class KafkaConsumedLog implements ConsumedLog {
     const transactions = await client.transactions(`${group}.${partition}`);
     try {
       const commit = (await client.committed(group, topics.usage)).get(partition);
-      const known = commit === undefined ? undefined : metadataOf(commit.metadata, `${group} at ${partition}`);
+      const known = commit === undefined ? undefined : consumedMetadataOf(commit.metadata, `${group} at ${partition}`);
       const told = failed === undefined ? {} : { failed };
       const entries = await KafkaLog.open({ client, topic: topics.usage, partition, ...told });
       return new KafkaConsumedLog(options, transactions, entries, known);
@@ -100,12 +105,17 @@ export class KafkaConsumedLog implements ConsumedLog {
   }
 }
 
-/** @throws Error where somebody else has moved the group: what is written is known by the metadata alone. */
-function metadataOf(text: string, where: string): Metadata {
+/**
+ * What a consumer's place says beside its number.
+ * @throws OtherVersionEntry; Error where somebody else has moved the group: what is written is known by the metadata alone.
+ */
+export function consumedMetadataOf(text: string, where: string): Metadata {
   try {
-    const { log, mark } = JSON.parse(text) as Metadata;
+    const { version: found = version, log, mark } = JSON.parse(text) as Metadata;
+    checkVersion(`the place of group ${where}`, found, version);
     if (typeof log === "string" && Number.isSafeInteger(mark.offset)) return { log, mark };
-  } catch {
+  } catch (error) {
+    if (error instanceof OtherVersionEntry) throw error;
     // Told below, as whatever else it may be.
   }
   throw new Error(

@@ -10,11 +10,12 @@
 import { rmSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
 import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
-import type { Commit, KafkaClient, KafkaReader, KafkaTransactions } from "./kafka-client.ts";
+import type { Commit, KafkaClient, KafkaReader, KafkaRecord, KafkaTransactions } from "./kafka-client.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
-import { LmdbResolverState } from "./lmdb-resolver-state.ts";
+import { type Hole, holeName, LmdbResolverState } from "./lmdb-resolver-state.ts";
 import { decodeStep, encodeStep, type RememberedStep } from "./memory-codec.ts";
 import type { TraceIndexOptions } from "./trace-index.ts";
+import { CorruptEntry, OtherVersionEntry } from "./unreadable-entry.ts";
 import { type ResolverLog, type ResolverStep, type SeenSpan, type SeenTrace, spansPerTraceMax } from "./usage-log.ts";
 
 export interface KafkaResolverOptions {
@@ -30,6 +31,8 @@ export interface KafkaResolverOptions {
   readonly identities: TraceIndexOptions;
   /** Told of entries that were put aside. */
   readonly parked?: (at: Omit<LetterSource, "offset">, entries: readonly ParkedEntry[]) => void;
+  /** Told of each step of the memory that cannot be read: its spans are resolved once more (`Hole`). */
+  readonly forgotten?: (error: Error) => void;
   readonly now: () => number;
   /** Where the copy stands; by default lmdb in the directory. */
   readonly copy?: CopyPlace;
@@ -43,6 +46,8 @@ export interface CopyPlace {
 
 /** Name of the resolvers' group, without its prefix. */
 export const resolverGroup = "resolver";
+/** A hole that was found and not mended yet, in the copy alone. */
+const pendingName = "memory.hole.pending";
 /** The copy holds the memory topic up to here. */
 const copiedName = "memory.copied";
 const fetchBytesMax = 8 * 1024 * 1024;
@@ -60,12 +65,14 @@ export class KafkaResolverLog implements ResolverLog {
   #inputOffset: number;
   /** When the newest span up to there had arrived, as the group's place says it; "" where it does not. */
   #lastArrival: string;
+  /** To be written into the memory with the next step, which begins to mend it. */
+  #hole: Hole | null;
 
   private constructor(
     options: KafkaResolverOptions,
     transactions: KafkaTransactions,
     copy: Copy,
-    { offset, metadata }: Commit,
+    { offset, metadata, hole }: Place,
   ) {
     this.#options = options;
     this.#transactions = transactions;
@@ -73,6 +80,7 @@ export class KafkaResolverLog implements ResolverLog {
     this.memory = copy.state;
     this.#inputOffset = offset;
     this.#lastArrival = metadata;
+    this.#hole = hole;
     this.partitions = options.partitions;
     this.clockOf = [options.partition];
   }
@@ -87,10 +95,10 @@ export class KafkaResolverLog implements ResolverLog {
       const group = await client.committed(`${prefix}.${resolverGroup}`, topics.spans);
       const place = group.get(partition) ?? { offset: 0, metadata: "" };
       copy = await openCopy(options, place.metadata);
-      await remember(options, copy);
+      const hole = await remember(options, copy);
       // The memory may be older than it is kept; the group's place moves in the same transactions.
-      const offset = Math.max(copy.state.inputOffset(), place.offset);
-      return new KafkaResolverLog(options, transactions, copy, { ...place, offset });
+      const offset = hole?.inputOffset ?? Math.max(copy.state.inputOffset(), place.offset);
+      return new KafkaResolverLog(options, transactions, copy, { ...place, offset, hole });
     } catch (error) {
       await copy?.environment.close();
       await transactions.close();
@@ -98,7 +106,8 @@ export class KafkaResolverLog implements ResolverLog {
     }
   }
 
-  async commit(step: ResolverStep): Promise<readonly number[]> {
+  async commit(said: ResolverStep): Promise<readonly number[]> {
+    const step = this.#hole === null ? said : { ...said, state: { ...said.state, [holeName]: this.#hole } };
     const { prefix, topics, partition } = this.#options;
     const entries = step.entries.map(({ partition: to, payload }) => ({
       topic: topics.usage,
@@ -120,6 +129,7 @@ export class KafkaResolverLog implements ResolverLog {
     });
     if (memory.length > 0) await putStep(this.#copy, this.memory, step, (offsets.at(-1) ?? 0) + 1);
     this.#inputOffset = step.inputOffset;
+    this.#hole = null;
     if (letters.length > 0) this.#options.parked?.(source, step.parked ?? []);
     this.#lastArrival = lastArrival;
     return offsets.slice(0, entries.length).map((offset) => offset + 1);
@@ -140,6 +150,10 @@ export class KafkaResolverLog implements ResolverLog {
   }
 }
 
+interface Place extends Commit {
+  readonly hole: Hole | null;
+}
+
 interface Copy {
   readonly environment: RootDatabase;
   readonly state: LmdbResolverState;
@@ -155,15 +169,23 @@ interface Copy {
  */
 async function openCopy(options: KafkaResolverOptions, lastArrival: string): Promise<Copy> {
   const { client, topics, partition, identities, now, copy: place = lmdbIn(options.directory) } = options;
-  const fromMs = (lastArrival === "" ? now() : Math.min(Number(lastArrival), now())) - identities.horizonMs;
+  const fromMs = (lastArrival === "" ? now() : Math.min(arrivalOf(lastArrival), now())) - identities.horizonMs;
   const start = await client.startOffset(topics.memory, partition, fromMs);
   const end = (await client.endOffsets(topics.memory)).get(partition) ?? 0;
-  const known = copyIn(place, identities);
-  const copied = (known.state.state(copiedName) as number | undefined) ?? 0;
-  if (copied >= start && copied <= end) return { ...known, from: copied };
-  await known.environment.close();
+  const known = await knownCopyIn(place, identities);
+  const copied = (known?.state.state(copiedName) as number | undefined) ?? 0;
+  if (known !== null && copied >= start && copied <= end) return { ...known, from: copied };
+  await known?.environment.close();
   place.remove();
   return { ...copyIn(place, identities), from: start };
+}
+
+/** @throws OtherVersionEntry where it is no time: this version has written no other. */
+export function arrivalOf(metadata: string): number {
+  if (/^\d{1,16}$/.test(metadata)) return Number(metadata);
+  throw new OtherVersionEntry(
+    `the place of the resolvers' group says ${JSON.stringify(metadata.slice(0, 100))}, and this Burnwatch reads a time: start the version that wrote it`,
+  );
 }
 
 function lmdbIn(directory: string): CopyPlace {
@@ -173,24 +195,71 @@ function lmdbIn(directory: string): CopyPlace {
   };
 }
 
+/** Null where a newer version has left one that cannot be read here: it is no more than a copy. */
+async function knownCopyIn(place: CopyPlace, identities: TraceIndexOptions): Promise<Omit<Copy, "from"> | null> {
+  const environment = place.open();
+  try {
+    return { environment, state: new LmdbResolverState(environment, identities) };
+  } catch (error) {
+    await environment.close();
+    if (error instanceof OtherVersionEntry) return null;
+    throw error;
+  }
+}
+
 function copyIn(place: CopyPlace, identities: TraceIndexOptions): Omit<Copy, "from"> {
   const environment = place.open();
   return { environment, state: new LmdbResolverState(environment, identities) };
 }
 
-/** Brings the copy up to date. */
-async function remember({ client, topics, partition }: KafkaResolverOptions, copy: Copy): Promise<void> {
+/** Brings the copy up to date. @returns a hole that nobody has begun to mend. */
+async function remember(options: KafkaResolverOptions, copy: Copy): Promise<Hole | null> {
+  const { client, topics, partition } = options;
   const end = (await client.endOffsets(topics.memory)).get(partition) ?? 0;
-  if (copy.from >= end) return;
+  const holes = copy.from < end ? await rememberUpTo(end, options, copy) : [];
+  const mended = (copy.state.state(holeName) as Hole | undefined)?.offset ?? -1;
+  // Found by a process that ended before it had mended it: the copy has gone past it.
+  const pending = copy.state.state(pendingName) as Hole | undefined;
+  const [first, ...more] = [pending ?? [], holes].flat().filter(({ offset }) => offset > mended);
+  if (first === undefined) return null;
+  const start = await client.startOffset(topics.spans, partition);
+  const hole = { ...(more.at(-1) ?? first), inputOffset: Math.max(first.inputOffset, start) };
+  await copy.state.putState(pendingName, hole);
+  copy.state.forget(hole);
+  return hole;
+}
+
+async function rememberUpTo(end: number, options: KafkaResolverOptions, copy: Copy): Promise<readonly Hole[]> {
+  const { client, topics, partition } = options;
+  const holes: Hole[] = [];
   const reader: KafkaReader = await client.reader(topics.memory, partition);
   try {
     for (let offset = copy.from; offset < end; ) {
       const { records, nextOffset } = await reader.fetch({ offset, bytesMax: fetchBytesMax, waitMs });
-      for (const { offset: at, value } of records) await putRemembered(copy, decodeStep(value), at + 1);
+      for (const { offset: at, value } of records) {
+        const found = await rememberOne(options, copy, { offset: at, value });
+        if (found !== null) holes.push(found);
+      }
       offset = nextOffset;
     }
   } finally {
     await reader.close();
+  }
+  return holes;
+}
+
+async function rememberOne(
+  { forgotten, now, topics, partition }: KafkaResolverOptions,
+  copy: Copy,
+  { offset, value }: KafkaRecord,
+): Promise<Hole | null> {
+  try {
+    await putRemembered(copy, decodeStep(value), offset + 1);
+    return null;
+  } catch (error) {
+    if (!(error instanceof CorruptEntry)) throw error;
+    forgotten?.(new CorruptEntry(`${topics.memory}/${partition} at ${offset}: ${error.message}`));
+    return { offset, untilMs: now(), inputOffset: copy.state.inputOffset() };
   }
 }
 

@@ -5,7 +5,9 @@
 
 import { randomBytes } from "node:crypto";
 import { deserialize, serialize } from "node:v8";
-import { type KafkaClient, type KafkaMessage, KafkaUnavailable } from "./kafka-client.ts";
+import { crc32 } from "node:zlib";
+import type { KafkaClient, KafkaMessage } from "./kafka-client.ts";
+import { CorruptEntry } from "./unreadable-entry.ts";
 
 export interface SnapshotPlace {
   /** Of its chunks, in hex. */
@@ -16,6 +18,8 @@ export interface SnapshotPlace {
   readonly chunks: number;
   /** Which of the two places it has. */
   readonly turn: 0 | 1;
+  /** CRC-32 of all of its bytes; those of before have none. */
+  readonly crc?: number;
 }
 
 export interface SnapshotTopic {
@@ -29,6 +33,7 @@ const chunkBytes = 1024 * 1024;
 const chunksPerCommit = 8;
 const fetchBytesMax = 8 * 1024 * 1024;
 const waitMs = 200;
+const endWithinMs = 5000;
 
 /**
  * Writes a value under a name. @param commit appends messages, whole or not at all, and gives their offsets.
@@ -56,28 +61,47 @@ export async function writeSnapshot(
     if (first === -1) first = offsets[0] ?? -1;
     last = offsets.at(-1) ?? -1;
   }
-  return { id: id.toString("hex"), first, last, chunks, turn };
+  return { id: id.toString("hex"), first, last, chunks, turn, crc: crc32(bytes) };
 }
 
-/** The value at a place. @throws Error where it is not there whole. */
+/**
+ * The value at a place.
+ * @throws CorruptEntry where what is there is not what was written, or was overwritten meanwhile: whoever asks again learns
+ * where it is then.
+ */
 export async function readSnapshot(
   { client, topic, partition }: SnapshotTopic,
   place: SnapshotPlace,
 ): Promise<unknown> {
+  const where = `a snapshot of ${topic}/${partition} at ${place.first}`;
+  const chunks = await chunksOf({ client, topic, partition }, place);
+  if (chunks.length < place.chunks)
+    throw new CorruptEntry(`${where}: ${chunks.length} of ${place.chunks} chunks are there`);
+  const bytes = Buffer.concat(chunks.slice(0, place.chunks));
+  if (place.crc !== undefined && crc32(bytes) !== place.crc) throw new CorruptEntry(`${where}: its checksum is wrong`);
+  try {
+    return deserialize(bytes);
+  } catch (error) {
+    throw new CorruptEntry(`${where}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function chunksOf({ client, topic, partition }: SnapshotTopic, place: SnapshotPlace): Promise<Uint8Array[]> {
   const id = Buffer.from(place.id, "hex");
   const chunks: Uint8Array[] = [];
+  const start = await client.startOffset(topic, partition);
   const reader = await client.reader(topic, partition);
+  const deadline = performance.now() + endWithinMs;
   try {
-    for (let offset = place.first; offset <= place.last; ) {
+    for (let offset = Math.max(start, place.first); offset <= place.last; ) {
       const { records, nextOffset, endOffset } = await reader.fetch({ offset, bytesMax: fetchBytesMax, waitMs });
       for (const { value } of records) if (id.equals(value.subarray(0, idBytes))) chunks.push(value.subarray(idBytes));
-      if (nextOffset === offset && offset >= endOffset) break;
+      // The end may be marked a moment after the commit; in a topic that was made anew it never will.
+      if (nextOffset === offset && offset >= endOffset && performance.now() > deadline) break;
       offset = nextOffset;
     }
   } finally {
     await reader.close();
   }
-  if (chunks.length >= place.chunks) return deserialize(Buffer.concat(chunks.slice(0, place.chunks)));
-  // Another may have overwritten it by now: whoever asks again learns where it is.
-  throw new KafkaUnavailable(`${topic}/${partition} holds ${chunks.length} of ${place.chunks} chunks of a snapshot`);
+  return chunks;
 }

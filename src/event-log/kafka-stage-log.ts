@@ -10,6 +10,7 @@ import type { KafkaClient, KafkaMessage, KafkaTransactions } from "./kafka-clien
 import { KafkaLog } from "./kafka-log.ts";
 import { KafkaPace } from "./kafka-pace.ts";
 import { readSnapshot, type SnapshotPlace, type SnapshotTopic, writeSnapshot } from "./kafka-snapshots.ts";
+import { CorruptEntry, checkVersion, OtherVersionEntry } from "./unreadable-entry.ts";
 import type { Marks } from "./usage-log.ts";
 
 export interface KafkaStageOptions {
@@ -27,10 +28,14 @@ export interface KafkaStageOptions {
   readonly lingerMs: number;
   /** Told of each failed fetch; it is tried again until it succeeds. */
   readonly fetchFailed?: (error: Error) => void;
+  /** Told of each snapshot that cannot be read: its mark is taken for one that was never saved. */
+  readonly unreadable?: (name: string, error: Error) => void;
 }
 
+const version = 1;
+
 interface Metadata {
-  readonly version: 1;
+  readonly version: typeof version;
   readonly marks: Readonly<Record<string, SnapshotPlace>>;
   /** When what was told last had arrived. */
   readonly atMs: number;
@@ -40,6 +45,8 @@ const pendingBytesMax = 4 * 1024 * 1024;
 
 export class KafkaStageLog implements Marks {
   readonly entries: LogReader;
+  /** Marks that were saved and cannot be read. */
+  readonly lost: ReadonlySet<string>;
   /** Rejects when what was told cannot be appended: then this object is of no more use. */
   readonly failed: Promise<never>;
   readonly #fail: (error: Error) => void;
@@ -71,6 +78,7 @@ export class KafkaStageLog implements Marks {
     this.#committed = Math.max(known.committed, known.start);
     this.#pendingOffset = this.#committed;
     this.#values = known.values;
+    this.lost = new Set([...known.places.keys()].filter((name) => !known.values.has(name)));
     this.#toldMs = known.atMs;
     const { paceNow } = options;
     this.#pace = paceNow === null ? null : new KafkaPace({ others: () => othersOf(options), now: paceNow });
@@ -85,7 +93,7 @@ export class KafkaStageLog implements Marks {
     try {
       const { committed, places, atMs } = await placesOf(options);
       const values = new Map<string, unknown>();
-      for (const [name, place] of places) values.set(name, await readSnapshot(snapshotTopic(options), place));
+      for (const [name, place] of places) await readInto(values, name, { ...options, place });
       const start = await client.startOffset(topic, partition);
       const told = fetchFailed === undefined ? {} : { failed: fetchFailed };
       const log = await KafkaLog.open({ client, topic, partition, ...told });
@@ -161,7 +169,7 @@ export class KafkaStageLog implements Marks {
     const committing = this.#last.then(async () => {
       const place = offset ?? this.#committed;
       const marks = Object.fromEntries(this.#places);
-      const metadata = JSON.stringify({ version: 1, marks, atMs: this.#toldMs } satisfies Metadata);
+      const metadata = JSON.stringify({ version, marks, atMs: this.#toldMs } satisfies Metadata);
       const offsets = await this.#transactions.commit(messages, { group, topic, partition, offset: place, metadata });
       this.#committed = place;
       return offsets;
@@ -169,6 +177,20 @@ export class KafkaStageLog implements Marks {
     this.#last = committing;
     committing.catch((error: Error) => this.#fail(error));
     return committing;
+  }
+}
+
+/** A value that cannot be read is said, and left out. */
+async function readInto(
+  values: Map<string, unknown>,
+  name: string,
+  { place, ...options }: KafkaStageOptions & { readonly place: SnapshotPlace },
+): Promise<void> {
+  try {
+    values.set(name, await readSnapshot(snapshotTopic(options), place));
+  } catch (error) {
+    if (!(error instanceof CorruptEntry)) throw error;
+    options.unreadable?.(name, error);
   }
 }
 
@@ -224,12 +246,17 @@ function snapshotTopic({
   return { client, topic: snapshots, partition } satisfies SnapshotTopic;
 }
 
-/** @throws Error where somebody else has moved the group: what was told is known by its place alone. */
-function metadataOf(text: string, where: string): Metadata {
+/**
+ * What a stage's place says beside its number.
+ * @throws OtherVersionEntry; Error where somebody else has moved the group: what was told is known by its place alone.
+ */
+export function metadataOf(text: string, where: string): Metadata {
   try {
     const known = JSON.parse(text) as Metadata;
-    if (known.version === 1 && typeof known.marks === "object") return known;
-  } catch {
+    checkVersion(`the place of group ${where}`, known.version, version);
+    if (typeof known.marks === "object") return known;
+  } catch (error) {
+    if (error instanceof OtherVersionEntry) throw error;
     // Told below, as whatever else it may be.
   }
   throw new Error(

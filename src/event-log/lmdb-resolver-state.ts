@@ -2,19 +2,44 @@
 
 import type { Database, RootDatabase } from "lmdb";
 import { TraceIndex, type TraceIndexOptions } from "./trace-index.ts";
+import { checkVersion } from "./unreadable-entry.ts";
 import type { IdentityStats, ResolverMemory, ResolverStep, SeenSpan, SeenTrace, TraceKey } from "./usage-log.ts";
 
 const inputOffsetName = "input.offset";
+/** Name of the state that says of the last hole. */
+export const holeName = "memory.hole";
+const formatName = "format";
+const format = 1;
+
+/**
+ * A step of the memory that cannot be read. Its spans are resolved again, from where the step before it ended, and until a
+ * horizon has passed what began before it is looked for in the table, as if it had been forgotten by age: so nothing is
+ * billed twice, and wrappers that were only kept in there are kept again.
+ */
+export interface Hole {
+  /** In the memory topic. */
+  readonly offset: number;
+  /** Everything that arrived before may be in it; Unix milliseconds. */
+  readonly untilMs: number;
+  /** Of the spans topic, where it begins. */
+  readonly inputOffset: number;
+}
 
 export class LmdbResolverState implements ResolverMemory {
   readonly #index: TraceIndex;
   readonly #wrappers: Database<Buffer, string>;
   readonly #state: Database<unknown, string>;
+  #hole: Hole | undefined;
+  /** When the newest span of the last step had arrived. */
+  #lastArrivalMs = 0;
 
+  /** @throws OtherVersionEntry where a newer version has written it: none is said before formats differ. */
   constructor(environment: RootDatabase, identities: TraceIndexOptions) {
     this.#index = new TraceIndex(environment, identities);
     this.#wrappers = environment.openDB({ name: "wrappers", encoding: "binary" });
     this.#state = environment.openDB({ name: "state" });
+    checkVersion("the resolver's memory on disk", this.state(formatName) ?? format, format);
+    this.#hole = this.state(holeName) as Hole | undefined;
   }
 
   /** Puts a step into the transaction that is being collected. Call it inside the environment's batch. */
@@ -22,11 +47,13 @@ export class LmdbResolverState implements ResolverMemory {
     this.#index.save(step.traces, step.arrivedAtMs);
     for (const [key, entry] of step.wrappers) this.#keepWrapper(key, entry);
     for (const [name, value] of Object.entries(step.state)) this.putState(name, value);
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, step.inputArrivedAtMs ?? 0);
     this.putState(inputOffsetName, step.inputOffset);
   }
 
   /** Like `put`, a single value; resolves once it is committed. */
   putState(name: string, value: unknown): Promise<boolean> {
+    if (name === holeName) this.#hole = value as Hole;
     return this.#state.put(name, value);
   }
 
@@ -59,7 +86,16 @@ export class LmdbResolverState implements ResolverMemory {
     return this.#state.get(name);
   }
 
+  /** Takes what arrived before this hole for forgotten, from now on. */
+  forget(hole: Hole): void {
+    this.#hole = hole;
+  }
+
+  /** Of what arrives next: what arrived before a hole is not known, which shortens the horizon. */
   identityStats(nowMs: number): IdentityStats {
-    return this.#index.stats(nowMs);
+    const stats = this.#index.stats(nowMs);
+    if (this.#hole === undefined) return stats;
+    const sinceMs = Math.max(0, this.#lastArrivalMs - this.#hole.untilMs);
+    return sinceMs >= stats.horizonMs ? stats : { ...stats, horizonMs: sinceMs, shortened: true };
   }
 }

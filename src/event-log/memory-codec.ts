@@ -2,6 +2,7 @@
 
 import { pack, unpack } from "msgpackr";
 import { decodeSeenSpan, encodeSeenSpans, seenSpanBytes } from "./seen-span-codec.ts";
+import { CorruptEntry, checkVersion, OtherVersionEntry } from "./unreadable-entry.ts";
 import type { ResolverStep, SeenSpan, TraceKey } from "./usage-log.ts";
 
 export interface RememberedStep extends Pick<ResolverStep, "inputOffset" | "arrivedAtMs" | "wrappers" | "state"> {
@@ -35,15 +36,22 @@ export function encodeStep(step: Omit<ResolverStep, "entries">): Uint8Array {
   return pack(message);
 }
 
-/** @throws Error when another version wrote it. */
+/** @throws OtherVersionEntry when a newer version wrote it, CorruptEntry when none can have. */
 export function decodeStep(payload: Uint8Array): RememberedStep {
-  const message = unpack(payload) as Message;
-  const [written, inputOffset, arrivedAtMs, traces, wrappers, state] = message;
-  if (written !== version) {
-    throw new Error(
-      `a step in the resolver's memory has version ${written}, this program reads ${version}: run the newer one`,
-    );
+  try {
+    return readStep(unpack(payload) as Message);
+  } catch (error) {
+    if (error instanceof OtherVersionEntry) throw error;
+    const reason = `a corrupt step of ${payload.length} bytes in a resolver's memory: ${(error as Error).message}`;
+    throw new CorruptEntry(reason, { cause: error });
   }
+}
+
+function readStep(message: Message): RememberedStep {
+  if (!Array.isArray(message)) throw new CorruptEntry("it is no list");
+  const [written, inputOffset, arrivedAtMs, traces, wrappers, state] = message;
+  checkVersion("a step in a resolver's memory", written, version);
+  if (!Number.isSafeInteger(inputOffset) || typeof state !== "object") throw new CorruptEntry("it says no place");
   return {
     inputOffset,
     arrivedAtMs,
@@ -57,6 +65,7 @@ export function decodeStep(payload: Uint8Array): RememberedStep {
 }
 
 function decodeSpans(bytes: Buffer): SeenSpan[] {
+  if (bytes.length % seenSpanBytes !== 0) throw new CorruptEntry("a span ends too early");
   return Array.from({ length: bytes.length / seenSpanBytes }, (_, index) =>
     decodeSeenSpan(bytes, index * seenSpanBytes),
   );

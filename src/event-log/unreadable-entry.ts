@@ -9,3 +9,13 @@ export class CorruptEntry extends Error {
 export class OtherVersionEntry extends Error {
   override name = "OtherVersionEntry";
 }
+
+/** What is known here of a version that was found. @param what is read, and `known` the newest of it that can be. */
+export function checkVersion(what: string, found: unknown, known: number): void {
+  if (typeof found !== "number" || !Number.isSafeInteger(found) || found < 1)
+    throw new CorruptEntry(`${what}: it has no version`);
+  if (found > known)
+    throw new OtherVersionEntry(
+      `${what}: version ${found}, this Burnwatch reads version ${known}: start the version that wrote it`,
+    );
+}

@@ -14,6 +14,8 @@ export interface FleetOptions {
   readonly pauseMsMax?: number;
   /** Spans of one request, at most. */
   readonly spansMax?: number;
+  /** What a call takes, by a recorded trace for example; by default little. */
+  readonly tokens?: (random: Random) => { readonly input: number; readonly output: number };
 }
 
 const retryMs = 25;
@@ -41,7 +43,7 @@ export class Fleet {
   #repeats = 0;
 
   constructor(options: FleetOptions) {
-    this.#options = { pauseMsMax: 30, spansMax: 40, ...options };
+    this.#options = { pauseMsMax: 30, spansMax: 40, tokens: fewTokens, ...options };
   }
 
   start(): void {
@@ -150,8 +152,7 @@ export class Fleet {
           tenant: `tenant-${random(4)}`,
           feature: `feature-${random(7)}`,
           atMs: Date.now() - ago(random),
-          input: 1 + random(400),
-          output: 1 + random(40),
+          ...this.#options.tokens(random),
           ...(random(25) === 0 ? { model: "nobody-knows-1" as const } : {}),
           wrapped: random(6) === 0,
         },
@@ -173,6 +174,10 @@ export class Fleet {
       (span) => span !== undefined,
     );
   }
+}
+
+function fewTokens(random: Random) {
+  return { input: 1 + random(400), output: 1 + random(40) };
 }
 
 /** Most calls are of now, some of the last hours, a few of the days before: several partitions in one batch. */

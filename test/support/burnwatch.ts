@@ -19,8 +19,8 @@ export interface Burnwatch {
   readonly grpcUrl: string;
   /** Everything the process wrote so far. */
   output(): string;
-  /** Starts the process again on the same directory and ports. */
-  start(): Promise<void>;
+  /** Starts the process again on the same directory and ports, of another version where its `main` is named. */
+  start(version?: string): Promise<void>;
   /** SIGTERM; resolves with the exit code once it is gone. */
   stop(): Promise<number | null>;
   /** kill -9; resolves once it is gone. */
@@ -32,6 +32,8 @@ export interface Burnwatch {
 export interface BurnwatchOptions {
   readonly words?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** The `main.ts` of another version. */
+  readonly version?: string;
 }
 
 const readyWithinMs = 60_000;
@@ -54,8 +56,8 @@ export async function startBurnwatch(options: BurnwatchOptions = {}): Promise<Bu
     tracesUrl: `http://127.0.0.1:${otlp}/v1/traces`,
     grpcUrl: `http://127.0.0.1:${grpc}`,
     output: () => output,
-    async start() {
-      child = spawn(process.execPath, [...nodeFlags, main, "serve", "--data", directory, ...(options.words ?? [])], {
+    async start(version = options.version ?? main) {
+      child = spawn(process.execPath, [...nodeFlags, version, "serve", "--data", directory, ...(options.words ?? [])], {
         env: {
           ...process.env,
           UV_THREADPOOL_SIZE: threadPoolSize,

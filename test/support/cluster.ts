@@ -28,8 +28,11 @@ export interface TestCluster {
   readonly environment: Readonly<Record<string, string>>;
   /** What the writers have written. */
   readonly store: Store;
-  /** Starts a process with these roles, and its own environment beside that of all. It is stopped with the cluster. */
-  start(roles: string, environment?: Readonly<Record<string, string>>): Promise<Burnwatch>;
+  /**
+   * Starts a process with these roles, and its own environment beside that of all. It is stopped with the cluster.
+   * @param version the `main.ts` of another one.
+   */
+  start(roles: string, environment?: Readonly<Record<string, string>>, version?: string): Promise<Burnwatch>;
   /** Waits until everything acknowledged before the call is in the store. */
   settle(withinMs: number): Promise<void>;
   /** Waits until everything acknowledged before the call was judged, and what follows is in the alerter's book. */
@@ -87,8 +90,13 @@ export async function startCluster({ partitions, proxiedBrokers }: ClusterOption
     topics,
     environment,
     store,
-    async start(roles, own = {}) {
-      const started = await startBurnwatch({ words: ["--role", roles], environment: { ...environment, ...own } });
+    async start(roles, own = {}, version) {
+      const of = version === undefined ? {} : { version };
+      const started = await startBurnwatch({
+        words: ["--role", roles],
+        environment: { ...environment, ...own },
+        ...of,
+      });
       processes.push(started);
       return started;
     },
