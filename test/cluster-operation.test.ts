@@ -75,7 +75,7 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     ).toEqual([
       [`${prefix()}.spans`, 2, 1, 72, []],
       [`${prefix()}.usage`, 2, 1, 120, []],
-      [`${prefix()}.memory`, 2, 1, 73, []],
+      [`${prefix()}.memory`, 2, 1, 75, []],
       [`${prefix()}.dead-letter`, 1, 1, 720, []],
       [`${prefix()}.probe`, 1, 1, 1, []],
       [`${prefix()}.deltas`, 1, 1, 120, []],
@@ -180,7 +180,12 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
 });
 
 describe("a topic", () => {
-  const settings = { "retention.ms": "432000000", "cleanup.policy": "delete", "max.message.bytes": "1000" };
+  const settings = {
+    "retention.ms": "432000000",
+    "segment.ms": "3600000",
+    "cleanup.policy": "delete",
+    "max.message.bytes": "1000",
+  };
   const spec = { topic: "burnwatch.usage", partitions: 1, replicas: 3, settings };
   const state = (more: Record<string, string>, inSync = [1, 2, 3]) => ({
     topic: "burnwatch.usage",
@@ -196,6 +201,10 @@ describe("a topic", () => {
   it("is kept too briefly or too long, compacted, or of copies that are behind", () => {
     expect(told({ "retention.ms": "3600000" })).toEqual(["retention.ms is 3600000, expected 432000000"]);
     expect(told({ "retention.ms": "-1" })[0]).toContain("brokers forget an absent group's place after seven days");
+    expect(told({ "segment.ms": "60000" })).toEqual([]);
+    expect(told({ "segment.ms": "604800000" })[0]).toContain(
+      "segment.ms is 604800000, expected 3600000 (brokers forget",
+    );
     expect(told({ "cleanup.policy": "compact" })).toEqual(["cleanup.policy is compact, expected delete"]);
     expect(told({}, [1, 2])).toEqual(["copies of partition 0 are not in sync"]);
   });

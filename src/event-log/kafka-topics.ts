@@ -51,11 +51,17 @@ export interface KafkaRetention {
 export const messageBytesMax = 16 * 1024 * 1024;
 /** A part of an export that is larger is divided. */
 export const spansEntryBytesMax = 1024 * 1024;
+/**
+ * What is too old goes by whole segments, and brokers begin one after a gigabyte or seven days unless they are told: a
+ * partition with little in it would keep its records for a week longer than it says.
+ */
+const segmentMs = 3_600_000;
 /** Time for resolvers to be down. */
 const spansKeptMs = 3 * 86_400_000;
 /**
- * Time for ClickHouse to be down; shorter than the seven days after which brokers forget how far an absent group had come,
- * so that a writer that finds no place finds nothing in the log either that it has written.
+ * Time for ClickHouse to be down; shorter than the seven days after which brokers forget how far an absent group had come
+ * (`offsets.retention.minutes`, which the doctor compares), so that a writer that finds no place finds nothing in the log
+ * either that it has written.
  */
 const usageKeptMs = 5 * 86_400_000;
 
@@ -119,14 +125,15 @@ export function topicSpecs(layout: KafkaLayout, { horizonMs }: KafkaRetention): 
     "max.message.bytes": String(bytesMax),
     "min.insync.replicas": String(Math.max(1, replicas - 1)),
     "retention.ms": String(keptMs),
+    "segment.ms": String(segmentMs),
     "unclean.leader.election.enable": "false",
   });
   const letters = settings(deadLettersKeptMs, messageBytesMax + letterHeadBytesMax);
   return [
     { topic: topics.spans, partitions, replicas, settings: settings(spansKeptMs) },
     { topic: topics.usage, partitions, replicas, settings: settings(usageKeptMs) },
-    // Segments go whole, and a resolver may be away for as long as the spans are kept.
-    { topic: topics.memory, partitions, replicas, settings: settings(horizonMs + spansKeptMs) },
+    // A resolver may be away for as long as the spans are kept, and the oldest of these share a segment with younger ones.
+    { topic: topics.memory, partitions, replicas, settings: settings(horizonMs + spansKeptMs + 2 * segmentMs) },
     { topic: topics.deadLetters, partitions: 1, replicas, settings: letters },
     // Times of its records are the brokers', and they are needed for a moment.
     {

@@ -13,8 +13,15 @@ export interface TopicFault {
 
 /** How the settings that hold numbers may differ: more is no harm, or less is none. */
 const atLeast = new Set(["max.message.bytes", "min.insync.replicas", "retention.ms"]);
+const atMost = new Set(["segment.ms"]);
 /** Of the log of what is stored, more is harm too: see `usageKeptMs`. */
-const severeSettings = new Set(["cleanup.policy", "max.message.bytes", "unclean.leader.election.enable"]);
+const severeSettings = new Set([
+  "cleanup.policy",
+  "max.message.bytes",
+  "retention.ms",
+  "segment.ms",
+  "unclean.leader.election.enable",
+]);
 
 /** In the order in which they should be mended; none where all is well. @param state undefined where there is no topic. */
 export function topicFaults(spec: TopicSpec, state: TopicState | undefined): readonly TopicFault[] {
@@ -70,18 +77,21 @@ function settingFaults(
     const is = found[name];
     if (is === undefined || is === value) return [];
     // -1 is without end.
-    const enough = atLeast.has(name) && (Number(is) >= Number(value) || (name === "retention.ms" && is === "-1"));
+    const enough =
+      (atLeast.has(name) && (Number(is) >= Number(value) || (name === "retention.ms" && is === "-1"))) ||
+      (atMost.has(name) && Number(is) <= Number(value));
     const tooLong = name === "retention.ms" && topic.endsWith(".usage") && enough;
     if (enough && !tooLong) return [];
-    const why = tooLong
-      ? " (brokers forget an absent group's place after seven days: a log that is kept longer is stored twice)"
-      : "";
+    const why =
+      tooLong || (name === "segment.ms" && topic.endsWith(".usage"))
+        ? " (brokers forget an absent group's place after seven days: a log that is kept longer is stored twice)"
+        : "";
     const advice = `kafka-configs --alter --entity-type topics --entity-name ${topic} --add-config ${name}=${value}`;
     return [
       {
         fault: `${name} is ${is}, expected ${value}${why}`,
         advice,
-        severe: severeSettings.has(name) || name === "retention.ms",
+        severe: severeSettings.has(name),
       },
     ];
   });
