@@ -2,8 +2,10 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { topicFaults } from "../src/event-log/topic-faults.ts";
+import { placesCheck } from "../src/cluster/checks.ts";
+import { keptMsMost, topicFaults } from "../src/event-log/topic-faults.ts";
 import { openRemoteStore } from "../src/store/remote.ts";
 import { type Burnwatch, burnwatch, startBurnwatch } from "./support/burnwatch.ts";
 import { startCluster, type TestCluster } from "./support/cluster.ts";
@@ -124,6 +126,9 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     const well = await command(["doctor"]);
     for (const line of ["brokers: 1 answer", "topics: 10, as they should be", "permissions: this user may append"])
       expect(well.stdout).toContain(`ok    ${line}`);
+    expect(well.stdout).toContain(
+      "ok    places: brokers know for 7.0 days where an absent group is, and topics are kept for at most 5.0 days",
+    );
     expect(well.stdout).toContain("ok    clock of the broker: goes with this machine's");
     expect(well.stdout).toContain("ok    clock of ClickHouse: goes with this machine's");
     expect(well.stdout).toContain("ok    resolver: 1 at work");
@@ -152,6 +157,38 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     expect(away.stdout).toMatch(/fail {2}clickhouse: .*\n {6}-> correct clickhouse\.url/);
   });
 
+  it("stores nothing twice where the brokers have forgotten how far a writer was, and goes on once what is stored is gone", {
+    timeout: 180_000,
+  }, async () => {
+    await send(4);
+    const first = await cluster.start("resolver,writer");
+    await cluster.settle(60_000);
+    await first.stop();
+    const calls = async () => (await cluster.store.query("SELECT toString(sum(calls)) AS calls FROM usage"))[0];
+    const before = await calls();
+    const [group, topic] = [`${prefix()}.writer`, `${prefix()}.usage`];
+    const admin = new kafkajs.Kafka({
+      brokers: (cluster.environment["BURNWATCH_KAFKA_BROKERS"] ?? "").split(","),
+      logLevel: kafkajs.logLevel.NOTHING,
+    }).admin();
+    await admin.connect();
+    await admin.deleteGroups([group]);
+    const writer = await cluster.start("writer");
+    const refusals = () =>
+      [...writer.output().matchAll(/usage\/(\d) was, and what is in there is stored already, up to offset (\d+)/g)].map(
+        ([, partition, offset]) => ({ partition: Number(partition), offset: offset ?? "" }),
+      );
+    await expect.poll(() => refusals().length, { timeout: 60_000 }).toBe(2);
+    expect(await calls()).toEqual(before);
+    await admin.deleteTopicRecords({ topic, partitions: refusals() });
+    await admin.disconnect();
+    await send(1);
+    const resolver = await cluster.start("resolver");
+    await cluster.settle(60_000);
+    expect(await calls()).toEqual({ calls: String(Number((before as { calls: string }).calls) + 20) });
+    expect([await writer.stop(), await resolver.stop()]).toEqual([0, 0]);
+  });
+
   it("works with one cluster of brokers: another one stops it with a line", { timeout: 60_000 }, async () => {
     const words = ["serve", "--role", "collector", "--data", collector.directory];
     await collector.stop();
@@ -176,6 +213,25 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     ]);
     const alone = await burnwatch(["topics"]);
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("name its brokers with kafka.brokers")]);
+  });
+});
+
+describe("places of groups", () => {
+  const day = 86_400_000;
+  it("must be known for longer than the logs are kept, with the segment that goes whole", () => {
+    const kept = keptMsMost([
+      { "retention.ms": "432000000", "segment.ms": "3600000" },
+      { "retention.ms": "3600000", "segment.ms": "3600000" },
+    ]);
+    expect(kept).toBe(5 * day + 3_600_000);
+    expect(placesCheck(7 * day, kept).status).toBe("ok");
+    const forgetful = placesCheck(day, kept);
+    expect([forgetful.status, forgetful.detail]).toEqual([
+      "fail",
+      expect.stringContaining("read again from its start"),
+    ]);
+    expect(forgetful.advice).toContain("set offsets.retention.minutes above 7260");
+    expect(placesCheck(7 * day, keptMsMost([{ "retention.ms": "-1", "segment.ms": "3600000" }])).status).toBe("fail");
   });
 });
 

@@ -6,7 +6,7 @@ import type { OperatedCluster } from "../console/operated-cluster.ts";
 import { groupLag } from "../event-log/group-lag.ts";
 import { KafkaDeadLetters } from "../event-log/kafka-dead-letters.ts";
 import { groupsOf } from "../event-log/kafka-topics.ts";
-import { topicFaults } from "../event-log/topic-faults.ts";
+import { keptMsMost, topicFaults } from "../event-log/topic-faults.ts";
 import { type ClickhouseState, inspectClickhouse } from "../store/inspect-clickhouse.ts";
 import { rememberedClusterId } from "./cluster-id.ts";
 
@@ -25,6 +25,7 @@ export async function checkCluster(config: Config, cluster: OperatedCluster): Pr
       ? []
       : [
           ...(await attempt("topics", "", () => checkTopics(cluster))),
+          ...(await attempt("places", "", () => checkPlaces(cluster))),
           ...(await attempt("permissions", permissionAdvice(config), () => checkAppend(cluster))),
           ...(await attempt("parts", permissionAdvice(config), () => checkParts(cluster))),
           ...(await attempt("dead letters", "", () => checkLetters(cluster))),
@@ -78,6 +79,32 @@ async function checkTopics({ operator, specs }: OperatedCluster): Promise<readon
     }),
   );
   return faults.length > 0 ? faults : [ok("topics", `${specs.length}, as they should be`)];
+}
+
+/** A group whose place was forgotten begins anew: by then nothing may be left of what it has read. */
+async function checkPlaces({ operator, specs, prefix }: OperatedCluster): Promise<readonly Check[]> {
+  const settingName = "offsets.retention.minutes";
+  const settings = await operator.brokerSetting(settingName);
+  if (settings === null) {
+    const detail = "the brokers' settings may not be read";
+    const advice = `allow the user DescribeConfigs on the cluster, or see that ${settingName} is longer than topics are kept`;
+    return [{ name: "places", status: "warn", detail, advice }];
+  }
+  const read = new Set(groupsOf({ prefix }).map(({ topic }) => topic));
+  const found = new Map((await operator.topics([...read])).map((one) => [one.topic, one.settings]));
+  const kept = specs.filter(({ topic }) => read.has(topic)).map((one) => found.get(one.topic) ?? one.settings);
+  const keptMs = keptMsMost(kept);
+  return [placesCheck(Math.min(...Array.from(settings.values(), Number)) * 60_000, keptMs)];
+}
+
+/** @param knownMs how long brokers know the place of a group without members. */
+export function placesCheck(knownMs: number, keptMs: number): Check {
+  const days = (ms: number) => (Number.isFinite(ms) ? `${(ms / 86_400_000).toFixed(1)} days` : "ever");
+  return judge("places", knownMs > keptMs, {
+    detail: `brokers know for ${days(knownMs)} where an absent group is, and topics are kept for at most ${days(keptMs)}`,
+    fault: ": a log whose reader was forgotten is read again from its start",
+    advice: `set offsets.retention.minutes above ${Number.isFinite(keptMs) ? Math.ceil(keptMs / 60_000) : "what topics are kept"} in server.properties of the brokers, or keep the topics for less (burnwatch topics)`,
+  });
 }
 
 /** A record into a topic made for it: that this user may append, and what the brokers' clock says. */

@@ -23,6 +23,7 @@ import { defaultDecodeLimits } from "../ingest/decoded-export.ts";
 import { logClock } from "../ingest/log-clock.ts";
 import { MetricDoor } from "../ingest/metrics/metric-door.ts";
 import { Resolver } from "../ingest/resolver.ts";
+import { storedAlready } from "../ingest/stored-already.ts";
 import { findInTable } from "../ingest/stored-records.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
@@ -188,6 +189,8 @@ async function openWriter(
   const prefix = config.kafkaPrefix;
   const consumer = { consumer: writerGroup, failed: fetchFailed(log), parked: entryParked(metrics, log) };
   const usage = await KafkaConsumedLog.open({ client, prefix, topics, partition, ...consumer });
+  if (usage.hasNoPlace)
+    await closingIfFailed([usage], () => refuseStored(usage, { topic: topics.usage, partition, store }));
   const writer = new Writer({
     logId: usage.logId,
     usage,
@@ -216,6 +219,31 @@ async function openWriter(
       await usage.close();
     },
   };
+}
+
+/** @throws Error where the log is in the table: the brokers have forgotten how far its writer was. */
+async function refuseStored(
+  { entries }: KafkaConsumedLog,
+  { topic, partition, store }: { readonly topic: string; readonly partition: number; readonly store: Store },
+): Promise<void> {
+  const stored = await storedAlready({ entries, partition }, store);
+  if (stored === null) return;
+  throw new Error(
+    `the brokers have forgotten how far the writer of ${topic}/${partition} was, and what is in there is stored already, up to offset ${stored.to} (batches of ${stored.logId}): it would be stored twice; let kafka-delete-records remove what lies before offset ${stored.to} of that partition, then it goes on from there`,
+  );
+}
+
+/** Does what follows an opening; where it fails, what was opened is closed again. */
+export async function closingIfFailed<Result>(
+  opened: readonly { close(): Promise<void> }[],
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    for (const one of opened) await one.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 /** Of a configuration with brokers. */

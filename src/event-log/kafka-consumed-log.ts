@@ -40,6 +40,8 @@ export class KafkaConsumedLog implements ConsumedLog {
   readonly entries: KafkaLog;
   /** Names this partition for as long as the topic exists: another topic of the same name is another log. */
   readonly logId: string;
+  /** The group has no place here: never had one, or the brokers have forgotten it. It begins with what is kept. */
+  readonly hasNoPlace: boolean;
   readonly parks = true;
   readonly #options: KafkaConsumedOptions;
   readonly #transactions: KafkaTransactions;
@@ -56,6 +58,7 @@ export class KafkaConsumedLog implements ConsumedLog {
     this.entries = entries;
     // Written with the first mark, before which nothing can have been named after it.
     this.logId = known?.log ?? `${randomBytes(5).toString("hex")}.${options.partition}`;
+    this.hasNoPlace = known === undefined;
     this.#mark = known?.mark;
   }
 
@@ -68,7 +71,9 @@ export class KafkaConsumedLog implements ConsumedLog {
       const commit = (await client.committed(group, topics.usage)).get(partition);
       const known = commit === undefined ? undefined : consumedMetadataOf(commit.metadata, `${group} at ${partition}`);
       const told = failed === undefined ? {} : { failed };
-      const entries = await KafkaLog.open({ client, topic: topics.usage, partition, ...told });
+      // Of what lies before a place that is known, nothing may be missing unnoticed.
+      const from = known === undefined ? { start: await client.startOffset(topics.usage, partition) } : {};
+      const entries = await KafkaLog.open({ client, topic: topics.usage, partition, ...told, ...from });
       return new KafkaConsumedLog(options, transactions, entries, known);
     } catch (error) {
       await transactions.close();

@@ -11,6 +11,8 @@ export interface KafkaLogOptions {
   readonly client: KafkaClient;
   readonly topic: string;
   readonly partition: number;
+  /** Kafka's offset of the first record that is kept, for who asks for what lies before it. */
+  readonly start?: number;
   /** Bytes held in memory at most, beside those of one fetch. */
   readonly heldBytesMax?: number;
   /** Told of each failed fetch; it is tried again until it succeeds. */
@@ -45,8 +47,8 @@ export class KafkaLog implements LogReader {
     return new KafkaLog(options, await client.reader(topic, partition));
   }
 
-  async read(after: number, limit: number): Promise<readonly LogEntry[]> {
-    this.#goTo(after);
+  async read(offset: number, limit: number): Promise<readonly LogEntry[]> {
+    const after = this.#goTo(offset);
     for (;;) {
       const entries = this.#heldFrom(after, limit);
       if (entries.length > 0) {
@@ -61,8 +63,8 @@ export class KafkaLog implements LogReader {
     }
   }
 
-  async waitFor(after: number, signal: AbortSignal): Promise<void> {
-    this.#goTo(after);
+  async waitFor(offset: number, signal: AbortSignal): Promise<void> {
+    const after = this.#goTo(offset);
     const aborted = Promise.withResolvers<void>();
     const abort = () => aborted.resolve();
     signal.addEventListener("abort", abort, { once: true });
@@ -86,18 +88,20 @@ export class KafkaLog implements LogReader {
     await this.#reader.close();
   }
 
-  /** Lets what is held begin after this offset, if it does not reach there. */
-  #goTo(after: number): void {
+  /** Lets what is held begin after this offset, if it does not reach there. @returns it, or the start of what is kept. */
+  #goTo(offset: number): number {
+    const after = Math.max(offset, this.#options.start ?? 0);
     if (after >= this.#heldAfter && after <= this.#nextOffset) {
       // Whoever asks has read what lies before; it is kept for asking again only while there is room.
       if (this.#isFull()) void this.trim(after);
-      return;
+      return after;
     }
     this.#held = [];
     this.#heldBytes = 0;
     this.#heldAfter = after;
     this.#nextOffset = after;
     this.#fetching = undefined;
+    return after;
   }
 
   #heldFrom(after: number, limit: number): readonly LogEntry[] {

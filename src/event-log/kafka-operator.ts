@@ -31,6 +31,8 @@ export interface KafkaOperator {
   /** Those of the names that are there. */
   topics(names: readonly string[]): Promise<readonly TopicState[]>;
   groups(names: readonly string[]): Promise<readonly GroupState[]>;
+  /** A setting of each broker, by its id; null where the user may not ask. */
+  brokerSetting(name: string): Promise<ReadonlyMap<number, string> | null>;
   /** The oldest and newest request to append that the brokers know: what tells their age. */
   protocol(): Promise<{ readonly produceMin: number; readonly produceMax: number }>;
   /**

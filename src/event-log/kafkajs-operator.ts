@@ -1,6 +1,6 @@
 /** An operator's questions by kafkajs. */
 
-import kafkajs, { type Admin } from "kafkajs";
+import kafkajs, { type Admin, type ResourceConfigQuery } from "kafkajs";
 import type { KafkaAddress } from "./kafka-client.ts";
 import type { BrokerList, GroupState, KafkaOperator, TopicState } from "./kafka-operator.ts";
 import { kafkajsConfig } from "./kafkajs-config.ts";
@@ -8,6 +8,7 @@ import { kafkaError, protocolError } from "./kafkajs-errors.ts";
 import { openCluster } from "./kafkajs-internals.ts";
 
 const topicResource = 2;
+const brokerResource = 4;
 const produceKey = 0;
 
 /** Connects to nothing before it is asked for something. */
@@ -32,6 +33,7 @@ export function kafkajsOperator(address: KafkaAddress): KafkaOperator {
     brokers: () => ask("ask who the brokers are", brokersOf),
     topics: (names) => ask("look at the topics", (admin) => topicsOf(admin, names)),
     groups: (names) => ask("look at the groups", (admin) => groupsOf(admin, names)),
+    brokerSetting: (name) => ask("look at the brokers' settings", (admin) => brokerSettingOf(admin, name)),
     async protocol() {
       const cluster = openCluster(config);
       try {
@@ -92,10 +94,23 @@ async function topicsOf(admin: Admin, names: readonly string[]): Promise<readonl
   }));
 }
 
+async function brokerSettingOf(admin: Admin, name: string): Promise<ReadonlyMap<number, string> | null> {
+  const { brokers } = await admin.describeCluster();
+  const resources = brokers.map(({ nodeId }) => ({ type: brokerResource, name: String(nodeId), configNames: [name] }));
+  const found = await describedBy(admin, resources);
+  return found && new Map(Array.from(found, ([id, settings]) => [Number(id), settings[name] ?? ""]));
+}
+
 /** Null where the user may not see them. */
-async function settingsOf(admin: Admin, names: readonly string[]) {
+function settingsOf(admin: Admin, names: readonly string[]) {
+  return describedBy(
+    admin,
+    names.map((name) => ({ type: topicResource, name })),
+  );
+}
+
+async function describedBy(admin: Admin, resources: ResourceConfigQuery[]) {
   try {
-    const resources = names.map((name) => ({ type: topicResource, name }));
     const answer = await admin.describeConfigs({ resources, includeSynonyms: false });
     return new Map(
       answer.resources.map(({ resourceName, configEntries }) => [

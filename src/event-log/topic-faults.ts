@@ -97,6 +97,17 @@ function settingFaults(
   });
 }
 
+/**
+ * How long the topic that keeps its records longest keeps them: milliseconds, with the segment that goes whole.
+ * @param settings as they are, or as they should be where that is not known.
+ */
+export function keptMsMost(settings: readonly TopicSpec["settings"][]): number {
+  const kept = settings.map(({ "retention.ms": retention, "segment.ms": segment }) =>
+    retention === "-1" ? Number.POSITIVE_INFINITY : Number(retention) + Number(segment),
+  );
+  return Math.max(...kept);
+}
+
 function partitionsText(partitions: readonly number[]): string {
   const shown = partitions.slice(0, 5).join(", ");
   return `partition ${shown}${partitions.length > 5 ? ` and ${partitions.length - 5} more` : ""}`;
