@@ -198,6 +198,8 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
       expect.stringContaining("and kafka.cluster_id says another: correct"),
     ]);
     writeFileSync(join(collector.directory, "kafka-cluster-id"), "former\n");
+    const named = await command(words, { BURNWATCH_KAFKA_CLUSTER_ID: await cluster.client.clusterId() });
+    expect([named.code, named.stderr]).toEqual([1, expect.stringContaining("has worked with former")]);
     const moved = await command(words);
     expect([moved.code, moved.stderr]).toEqual([
       1,

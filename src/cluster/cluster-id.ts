@@ -9,7 +9,7 @@ import { type Config, ConfigError } from "../config.ts";
 
 const fileName = "kafka-cluster-id";
 
-/** Compares with the configured id, or with the one that the data directory met first, and remembers it. @throws ConfigError. */
+/** Compares with the configured id and with the one that the data directory met first, and remembers it. @throws ConfigError. */
 export function checkClusterId({ data, kafkaBrokers, kafkaClusterId }: Config, found: string): void {
   const brokers = kafkaBrokers?.join(", ");
   if (kafkaClusterId !== null && kafkaClusterId !== found)
@@ -17,7 +17,7 @@ export function checkClusterId({ data, kafkaBrokers, kafkaClusterId }: Config, f
       `the brokers at ${brokers} are of cluster ${found}, and kafka.cluster_id says ${kafkaClusterId}: correct kafka.brokers or kafka.cluster_id`,
     );
   const known = rememberedClusterId(data);
-  if (known !== null && known !== found && kafkaClusterId === null)
+  if (known !== null && known !== found)
     throw new ConfigError(
       `the brokers at ${brokers} are of cluster ${found}, and ${data} has worked with ${known}: correct kafka.brokers, or choose another --data for this cluster`,
     );

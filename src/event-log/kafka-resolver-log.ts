@@ -7,6 +7,7 @@
  * topic, from where the copy ends or from one horizon before the last step.
  */
 
+import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
 import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
@@ -50,6 +51,8 @@ export const resolverGroup = "resolver";
 const pendingName = "memory.hole.pending";
 /** The copy holds the memory topic up to here. */
 const copiedName = "memory.copied";
+/** Of the last message in it: another prefix's, cluster's or recreated topic's copy ends with another. */
+const digestName = "memory.digest";
 const fetchBytesMax = 8 * 1024 * 1024;
 const waitMs = 200;
 
@@ -118,7 +121,8 @@ export class KafkaResolverLog implements ResolverLog {
     const letters = deadLetterMessages(topics.deadLetters, source, step.parked ?? []);
     const { inputArrivedAtMs = step.arrivedAtMs } = step;
     const lastArrival = step.inputOffset > this.#inputOffset ? String(inputArrivedAtMs) : this.#lastArrival;
-    const memory = this.#teaches(step) ? [{ topic: topics.memory, partition, value: encodeStep(step) }] : [];
+    const taught = this.#teaches(step) ? encodeStep(step) : null;
+    const memory = taught === null ? [] : [{ topic: topics.memory, partition, value: taught }];
     const numbers = step.numbers == null ? [] : [{ topic: topics.numbers, partition: 0, value: step.numbers }];
     const offsets = await this.#transactions.commit([...entries, ...letters, ...numbers, ...memory], {
       group: `${prefix}.${resolverGroup}`,
@@ -127,7 +131,8 @@ export class KafkaResolverLog implements ResolverLog {
       offset: step.inputOffset,
       metadata: lastArrival,
     });
-    if (memory.length > 0) await putStep(this.#copy, this.memory, step, (offsets.at(-1) ?? 0) + 1);
+    if (taught !== null)
+      await putStep({ environment: this.#copy, state: this.memory }, step, copiedTo(offsets.at(-1) ?? 0, taught));
     this.#inputOffset = step.inputOffset;
     this.#hole = null;
     if (letters.length > 0) this.#options.parked?.(source, step.parked ?? []);
@@ -162,7 +167,8 @@ interface Copy {
 }
 
 /**
- * The copy on disk where the topic goes on from there, else an empty one. The horizon is counted back from when the last
+ * The copy on disk where the topic goes on from there, else an empty one. The topic's it is if its last message is: a data
+ * directory may have served another prefix, and a topic may have been made anew. The horizon is counted back from when the last
  * step's spans had arrived, however long ago that is: what comes next in the log arrived right after them, and may repeat
  * them, though nobody resolved anything since.
  * @param lastArrival of the group's place: milliseconds; "" from before it was written there.
@@ -174,7 +180,9 @@ async function openCopy(options: KafkaResolverOptions, lastArrival: string): Pro
   const end = (await client.endOffsets(topics.memory)).get(partition) ?? 0;
   const known = await knownCopyIn(place, identities);
   const copied = (known?.state.state(copiedName) as number | undefined) ?? 0;
-  if (known !== null && copied >= start && copied <= end) return { ...known, from: copied };
+  const reaches = copied >= start && copied <= end;
+  if (known !== null && reaches && (copied === 0 || (await endsWith(options, known.state, copied))))
+    return { ...known, from: copied };
   await known?.environment.close();
   place.remove();
   return { ...copyIn(place, identities), from: start };
@@ -186,6 +194,23 @@ export function arrivalOf(metadata: string): number {
   throw new OtherVersionEntry(
     `the place of the resolvers' group says ${JSON.stringify(metadata.slice(0, 100))}, and this Burnwatch reads a time: start the version that wrote it`,
   );
+}
+
+/** Whether the message that the copy ends with is the topic's. One that is kept no longer leaves it unknown: false. */
+async function endsWith(
+  { client, topics, partition }: KafkaResolverOptions,
+  state: LmdbResolverState,
+  copied: number,
+): Promise<boolean> {
+  if ((await client.startOffset(topics.memory, partition)) >= copied) return false;
+  const reader = await client.reader(topics.memory, partition);
+  try {
+    const { records } = await reader.fetch({ offset: copied - 1, bytesMax: 1, waitMs });
+    const last = records.find(({ offset }) => offset === copied - 1);
+    return last !== undefined && copiedTo(last.offset, last.value).digest === state.state(digestName);
+  } finally {
+    await reader.close();
+  }
 }
 
 function lmdbIn(directory: string): CopyPlace {
@@ -254,7 +279,7 @@ async function rememberOne(
   { offset, value }: KafkaRecord,
 ): Promise<Hole | null> {
   try {
-    await putRemembered(copy, decodeStep(value), offset + 1);
+    await putRemembered(copy, decodeStep(value), copiedTo(offset, value));
     return null;
   } catch (error) {
     if (!(error instanceof CorruptEntry)) throw error;
@@ -264,7 +289,7 @@ async function rememberOne(
 }
 
 /** One step at a time: within a transaction its own changes cannot be read. */
-async function putRemembered({ environment, state }: Copy, step: RememberedStep, copied: number): Promise<void> {
+async function putRemembered({ environment, state }: Copy, step: RememberedStep, copied: Copied): Promise<void> {
   const traces = new Map<SeenTrace, readonly SeenSpan[]>();
   for (const { key, spans } of step.traces) {
     const trace = state.trace(key);
@@ -276,17 +301,27 @@ async function putRemembered({ environment, state }: Copy, step: RememberedStep,
     }
     traces.set(trace, spans);
   }
-  await putStep(environment, state, { ...step, traces }, copied);
+  await putStep({ environment, state }, { ...step, traces }, copied);
 }
 
 async function putStep(
-  environment: RootDatabase,
-  state: LmdbResolverState,
+  { environment, state }: Omit<Copy, "from">,
   step: Omit<ResolverStep, "entries">,
-  copied: number,
+  { copied, digest }: Copied,
 ): Promise<void> {
   await environment.batch(() => {
     state.put(step);
     state.putState(copiedName, copied);
+    state.putState(digestName, digest);
   });
+}
+
+/** Where a copy ends. */
+interface Copied {
+  readonly copied: number;
+  readonly digest: string;
+}
+
+function copiedTo(offset: number, message: Uint8Array): Copied {
+  return { copied: offset + 1, digest: createHash("sha256").update(message).digest("hex") };
 }

@@ -259,8 +259,35 @@ function contract(open: () => Promise<Logs>): void {
 
 describe("logs on lmdb", () => contract(async () => lmdbLogs()));
 
-describe("logs on the simulation's Kafka", () =>
-  contract(() => kafkaLogs(new SimulatedKafka(seededRandom(3)).client())));
+describe("logs on the simulation's Kafka", () => {
+  contract(() => kafkaLogs(new SimulatedKafka(seededRandom(3)).client()));
+
+  it("takes no copy of another prefix's or an earlier topic's memory for its own, however far it goes", async () => {
+    const client = new SimulatedKafka(seededRandom(3)).client();
+    const traceId = "5".repeat(32);
+    const open = async (prefix: string, directory: string) => {
+      const topics = topicsOf({ prefix });
+      await createKafkaTopics(client, { prefix, partitions: 1, replicas: 1 }, identities);
+      const part = { client, prefix, topics, partition: 0, partitions: 1, directory, identities, now: Date.now };
+      return KafkaResolverLog.open(part);
+    };
+    const teach = async (log: ResolverLog, spanId: string) => {
+      const traces = seenIn(log, { tenant: "acme", traceId }, spanId);
+      await log.commit({ ...nothing, inputOffset: log.inputOffset() + 1, arrivedAtMs: Date.now(), traces });
+    };
+    const [first, second] = [temporaryDirectory(), temporaryDirectory()];
+    const [one, other] = [await open("one", first), await open("other", second)];
+    await teach(one, "b7ad6b7169203331");
+    await teach(other, "b7ad6b7169203332");
+    await teach(other, "b7ad6b7169203333");
+    await one.close();
+    await other.close();
+    const moved = await open("other", first);
+    const known = moved.memory.trace({ tenant: "acme", traceId });
+    expect([...known.spans.keys()]).toEqual(["b7ad6b7169203332", "b7ad6b7169203333"]);
+    await moved.close();
+  });
+});
 
 describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("logs on Kafka with %s", (_, open) => {
   let broker: TestBroker;
