@@ -172,7 +172,12 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
       logLevel: kafkajs.logLevel.NOTHING,
     }).admin();
     await admin.connect();
-    await admin.deleteGroups([group]);
+    const forgotten = () =>
+      admin.deleteGroups([group]).then(
+        () => true,
+        () => false,
+      );
+    await expect.poll(forgotten, { timeout: 30_000 }).toBe(true);
     const writer = await cluster.start("writer");
     const refusals = () =>
       [...writer.output().matchAll(/usage\/(\d) was, and what is in there is stored already, up to offset (\d+)/g)].map(

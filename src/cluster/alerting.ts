@@ -20,7 +20,16 @@ import type { Alert, ClaimName } from "../model/finding.ts";
 import { channelsOf, noteDelivery } from "../pipeline.ts";
 import { lastCallMs, spendChange } from "../query/spend-change.ts";
 import type { Store } from "../store/store.ts";
-import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions, writerGroup } from "./parts.ts";
+import {
+  closingIfFailed,
+  failedIn,
+  fetchFailed,
+  layoutOf,
+  measured,
+  now,
+  type PartOptions,
+  writerGroup,
+} from "./parts.ts";
 import { lettersOf, snapshotUnreadable } from "./unreadable.ts";
 
 /** The group of the alerters, without its prefix. */
@@ -51,14 +60,18 @@ export function openAlerters(options: AlerterPart): OwnedPartitions {
 }
 
 async function openAlerter(options: AlerterPart, partition: number): Promise<PartitionWorker> {
-  const { config, log, metrics } = options;
   const stageLog = await KafkaStageLog.open({
     ...placeOf(options, partition),
     paceNow: null,
     lingerMs,
-    fetchFailed: fetchFailed(log),
-    unreadable: snapshotUnreadable(alerterGroup, log),
+    fetchFailed: fetchFailed(options.log),
+    unreadable: snapshotUnreadable(alerterGroup, options.log),
   });
+  return closingIfFailed([stageLog], () => alerting(options, stageLog, partition));
+}
+
+function alerting(options: AlerterPart, stageLog: KafkaStageLog, partition: number): PartitionWorker {
+  const { config, log, metrics } = options;
   // A book that cannot be read is made again of the claims, from the first that are kept.
   const isAnew = stageLog.lost.has(alertsMark);
   const pastOffset = isAnew ? stageLog.toldOffset() : 0;

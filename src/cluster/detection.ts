@@ -10,7 +10,7 @@ import { KafkaStageLog } from "../event-log/kafka-stage-log.ts";
 import { type KafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
 import type { PartitionWorker } from "../event-log/owned-partitions.ts";
 import { choicesOf, seriesMax } from "../pipeline.ts";
-import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
+import { closingIfFailed, failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
 import { lettersOf, snapshotUnreadable } from "./unreadable.ts";
 
 /** The groups of the stages, without their prefix. */
@@ -64,6 +64,14 @@ async function openStage(part: PartOptions, { stage, topics, partition }: StageP
     fetchFailed: fetchFailed(log),
     unreadable: snapshotUnreadable(detectorGroups[stage], log),
   });
+  return closingIfFailed([stageLog], () => detecting(part, { stage, topics, partition, stageLog }));
+}
+
+function detecting(
+  part: PartOptions,
+  { stage, topics, partition, stageLog }: StagePart & { readonly stageLog: KafkaStageLog },
+): PartitionWorker {
+  const { config, log } = part;
   const partitions = stage === "parts" ? config.kafkaPartitions : 1;
   const options: ClaimOptions = { choices: choicesOf(config), seriesMax, stage, partitions };
   const told = stage === "parts" ? tellParts(topics) : tellWholes(topics);

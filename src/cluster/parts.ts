@@ -121,7 +121,7 @@ async function openResolver(
   topics: KafkaTopics,
   partition: number,
 ): Promise<PartitionWorker> {
-  const { config, log, client, metrics, store, prices } = options;
+  const { config, log, client, metrics } = options;
   const { kafkaPrefix: prefix, kafkaPartitions: partitions } = config;
   const usage = await KafkaResolverLog.open({
     client,
@@ -139,7 +139,23 @@ async function openResolver(
       ),
     now,
   });
-  const spans = await KafkaLog.open({ client, topic: topics.spans, partition, failed: fetchFailed(log) });
+  return closingIfFailed([usage], async () => {
+    const spans = await KafkaLog.open({ client, topic: topics.spans, partition, failed: fetchFailed(log) });
+    return closingIfFailed([spans], () => resolving(options, { usage, spans, topics, partition }));
+  });
+}
+
+interface ResolvedPartition {
+  readonly usage: KafkaResolverLog;
+  readonly spans: KafkaLog;
+  readonly topics: KafkaTopics;
+  readonly partition: number;
+}
+
+function resolving(
+  { config, log, client, metrics, store, prices }: PartOptions & { readonly store: Store; readonly prices: PriceBook },
+  { usage, spans, topics, partition }: ResolvedPartition,
+): PartitionWorker {
   const resolver = new Resolver({
     spans,
     usage,
@@ -147,7 +163,7 @@ async function openResolver(
     prices,
     findStored: async (wanted, signal) => {
       try {
-        await untilConsumed(client, `${prefix}.${writerGroup}`, topics.usage, signal);
+        await untilConsumed(client, `${config.kafkaPrefix}.${writerGroup}`, topics.usage, signal);
         return await findInTable(wanted, store);
       } catch (error) {
         log.warn({ partition, error: (error as Error).message }, "late spans wait: cannot see what is stored");
@@ -189,8 +205,17 @@ async function openWriter(
   const prefix = config.kafkaPrefix;
   const consumer = { consumer: writerGroup, failed: fetchFailed(log), parked: entryParked(metrics, log) };
   const usage = await KafkaConsumedLog.open({ client, prefix, topics, partition, ...consumer });
-  if (usage.hasNoPlace)
-    await closingIfFailed([usage], () => refuseStored(usage, { topic: topics.usage, partition, store }));
+  return closingIfFailed([usage], async () => {
+    if (usage.hasNoPlace) await refuseStored(usage, { topic: topics.usage, partition, store });
+    return writing({ config, log, metrics, store }, usage, partition);
+  });
+}
+
+function writing(
+  { config, log, metrics, store }: Pick<PartOptions, "config" | "log" | "metrics"> & { readonly store: Store },
+  usage: KafkaConsumedLog,
+  partition: number,
+): PartitionWorker {
   const writer = new Writer({
     logId: usage.logId,
     usage,
