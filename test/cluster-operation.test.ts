@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { placesCheck } from "../src/cluster/checks.ts";
+import { placesCheck, versionCheck } from "../src/cluster/checks.ts";
 import { keptMsMost, topicFaults } from "../src/event-log/topic-faults.ts";
 import { openRemoteStore } from "../src/store/remote.ts";
 import { type Burnwatch, burnwatch, startBurnwatch } from "./support/burnwatch.ts";
@@ -129,6 +129,7 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     expect(well.stdout).toContain(
       "ok    places: brokers know for 7.0 days where an absent group is, and topics are kept for at most 5.0 days",
     );
+    expect(well.stdout).toContain("ok    kafka version: ends transactions by version 5 of that request");
     expect(well.stdout).toContain("ok    clock of the broker: goes with this machine's");
     expect(well.stdout).toContain("ok    clock of ClickHouse: goes with this machine's");
     expect(well.stdout).toContain("ok    resolver: 1 at work");
@@ -221,6 +222,11 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     const alone = await burnwatch(["topics"]);
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining("name its brokers with kafka.brokers")]);
   });
+});
+
+it("wants brokers of Kafka 4.0, which know version 5 of the request that ends a transaction; 3.9 knows 4", () => {
+  expect(versionCheck(5).status).toBe("ok");
+  expect(versionCheck(4)).toMatchObject({ status: "fail", advice: expect.stringContaining("Kafka 4.0 or newer") });
 });
 
 describe("places of groups", () => {

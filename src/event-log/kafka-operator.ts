@@ -33,8 +33,8 @@ export interface KafkaOperator {
   groups(names: readonly string[]): Promise<readonly GroupState[]>;
   /** A setting of each broker, by its id; null where the user may not ask. */
   brokerSetting(name: string): Promise<ReadonlyMap<number, string> | null>;
-  /** The oldest and newest request to append that the brokers know: what tells their age. */
-  protocol(): Promise<{ readonly produceMin: number; readonly produceMax: number }>;
+  /** The newest request to end a transaction that the brokers know: what tells their age. */
+  protocol(): Promise<{ readonly endTransactionMax: number }>;
   /**
    * Appends one small record, and tells what the broker's clock said meanwhile.
    * @returns Unix milliseconds; null where the topic does not keep the broker's time.

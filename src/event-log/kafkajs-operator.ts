@@ -9,7 +9,7 @@ import { openCluster } from "./kafkajs-internals.ts";
 
 const topicResource = 2;
 const brokerResource = 4;
-const produceKey = 0;
+const endTransactionKey = 26;
 
 /** Connects to nothing before it is asked for something. */
 export function kafkajsOperator(address: KafkaAddress): KafkaOperator {
@@ -38,8 +38,7 @@ export function kafkajsOperator(address: KafkaAddress): KafkaOperator {
       const cluster = openCluster(config);
       try {
         await cluster.connect();
-        const { minVersion, maxVersion } = cluster.brokerPool.versions[produceKey] ?? { minVersion: 0, maxVersion: 0 };
-        return { produceMin: minVersion, produceMax: maxVersion };
+        return { endTransactionMax: cluster.brokerPool.versions[endTransactionKey]?.maxVersion ?? 0 };
       } catch (error) {
         throw kafkaError(error, "ask what the brokers know");
       } finally {
