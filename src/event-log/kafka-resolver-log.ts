@@ -53,6 +53,11 @@ const pendingName = "memory.hole.pending";
 const copiedName = "memory.copied";
 /** Of the last message in it: another prefix's, cluster's or recreated topic's copy ends with another. */
 const digestName = "memory.digest";
+/**
+ * Spans arrive by the clocks of collectors, and a message of the memory has the time of the resolver that wrote it: one
+ * whose clock is behind writes, as it seems, before the spans have come. The doctor calls a minute a failure.
+ */
+const clockAllowanceMs = 5 * 60_000;
 const fetchBytesMax = 8 * 1024 * 1024;
 const waitMs = 200;
 
@@ -175,7 +180,8 @@ interface Copy {
  */
 async function openCopy(options: KafkaResolverOptions, lastArrival: string): Promise<Copy> {
   const { client, topics, partition, identities, now, copy: place = lmdbIn(options.directory) } = options;
-  const fromMs = (lastArrival === "" ? now() : Math.min(arrivalOf(lastArrival), now())) - identities.horizonMs;
+  const lastMs = lastArrival === "" ? now() : Math.min(arrivalOf(lastArrival), now());
+  const fromMs = lastMs - identities.horizonMs - clockAllowanceMs;
   const start = await client.startOffset(topics.memory, partition, fromMs);
   const end = (await client.endOffsets(topics.memory)).get(partition) ?? 0;
   const known = await knownCopyIn(place, identities);

@@ -262,6 +262,22 @@ describe("logs on lmdb", () => contract(async () => lmdbLogs()));
 describe("logs on the simulation's Kafka", () => {
   contract(() => kafkaLogs(new SimulatedKafka(seededRandom(3)).client()));
 
+  it("knows what a resolver saw whose clock was minutes behind the collectors'", async () => {
+    const logs = await kafkaLogs(new SimulatedKafka(seededRandom(3)).client());
+    const key = { tenant: "acme", traceId: "6".repeat(32) };
+    const log = await logs.resolver();
+    // By the collectors' clocks the spans come four minutes after they are remembered; the next ones just within the horizon.
+    const arrivedAtMs = Date.now() + 4 * 60_000;
+    const traces = seenIn(log, key, "b7ad6b7169203331");
+    await log.commit({ ...nothing, inputOffset: 1, arrivedAtMs, inputArrivedAtMs: arrivedAtMs, traces });
+    const laterMs = arrivedAtMs + identities.horizonMs - 1000;
+    await log.commit({ ...nothing, inputOffset: 2, arrivedAtMs: laterMs, inputArrivedAtMs: laterMs });
+    await logs.close({ disk: "lost" });
+    const again = await logs.resolver({ laterMs: 2 * identities.horizonMs });
+    expect([...again.memory.trace(key).spans.keys()]).toEqual(["b7ad6b7169203331"]);
+    await logs.close();
+  });
+
   it("takes no copy of another prefix's or an earlier topic's memory for its own, however far it goes", async () => {
     const client = new SimulatedKafka(seededRandom(3)).client();
     const traceId = "5".repeat(32);
