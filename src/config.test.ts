@@ -40,6 +40,17 @@ it("reads the file, and lets the environment win", () => {
   expect(config).toMatchObject({ otlpHttp: { port: 9000 }, rawRetentionDays: 7, api: null });
 });
 
+it("remembers spans for a day on one machine and for an hour in a cluster, unless it is told", () => {
+  const hours = (environment: Record<string, string>) => readConfig(undefined, environment).identityHours;
+  const brokers = { BURNWATCH_KAFKA_BROKERS: "127.0.0.1:9092" };
+  expect([hours({}), hours(brokers), hours({ ...brokers, BURNWATCH_IDENTITY_HOURS: "6" })]).toEqual([24, 1, 6]);
+  const help = configHelp().filter(([path]) => path.startsWith("identity."));
+  expect(help.map(([, , , doc]) => doc)).toEqual([
+    expect.stringContaining("without it 24, in a cluster 1"),
+    expect.stringContaining("in a cluster of each partition"),
+  ]);
+});
+
 it("names path, expectation and nearest name of a mistake", () => {
   expect(mistake("webook: x")).toBe("burnwatch.yaml: webook: unknown key, did you mean webhook?");
   expect(mistake("store:\n  raw_retention_day: 3")).toContain(

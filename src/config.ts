@@ -64,6 +64,12 @@ interface Key {
   readonly doc: string;
 }
 
+/**
+ * What comes later asks the table, which is near on one machine; in a cluster a resolver that takes a partition over reads
+ * all that is remembered before it begins.
+ */
+const identityHours = { alone: 24, inCluster: 1 };
+
 /** One line per key, in the order in which the help shows them. */
 const keys = {
   data: key("data", "BURNWATCH_DATA", ".burnwatch", z.string().min(1, "a directory"), "directory of logs and tables"),
@@ -251,16 +257,16 @@ const keys = {
   identityHours: key(
     "identity.hours",
     "BURNWATCH_IDENTITY_HOURS",
-    24,
-    count(1),
-    "how long a repeated span is recognised without asking the table",
+    null,
+    count(1).nullable(),
+    `how long a repeated span is recognised without asking the table; without it ${identityHours.alone}, in a cluster ${identityHours.inCluster}`,
   ),
   identityEntriesMax: key(
     "identity.entries_max",
     "BURNWATCH_IDENTITY_ENTRIES_MAX",
     50_000_000,
     count(1000),
-    "records remembered for that, about 70 bytes of disk each",
+    "records remembered for that, about 70 bytes of disk each; in a cluster of each partition, where it is worked on",
   ),
   backlogSpansMax: key(
     "ingest.backlog_spans_max",
@@ -275,7 +281,7 @@ const keys = {
     "BURNWATCH_DISK_FREE_BYTES_MIN",
     268_435_456,
     count(0),
-    "free bytes on the disk of data below which exporters are told to wait; 0 takes spans until the disk is full",
+    "free bytes on the disk of data below which exporters are told to wait, and resolvers of a cluster stop; 0 for no such limit",
   ),
   excessUsdPerMinuteMin: key(
     "detection.excess_usd_per_minute_min",
@@ -313,7 +319,9 @@ export function readConfig(
     const shown = path.endsWith("password") ? "what is not shown" : JSON.stringify(given);
     throw new ConfigError(`${source}: expected ${expected}, got ${shown}`);
   });
-  return Object.fromEntries(entries) as Config;
+  const config = Object.fromEntries(entries) as Config & { readonly identityHours: number | null };
+  const hours = config.kafkaBrokers === null ? identityHours.alone : identityHours.inCluster;
+  return { ...config, identityHours: config.identityHours ?? hours };
 }
 
 /** Every key with its override, default and meaning, for the help. */

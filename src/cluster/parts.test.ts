@@ -74,6 +74,18 @@ it("closes what a resolver has opened when its spans cannot be read, each time i
   expect(open.size).toBe(0);
 });
 
+it("opens no copy where the disk is fuller than it may be, and says so", { timeout: 20_000 }, async () => {
+  const { client, opened } = await brokenClient("");
+  const lines: string[] = [];
+  const log = pino({ level: "error" }, { write: (line) => void lines.push(line) });
+  const full = { ...config, diskFreeBytesMin: Number.MAX_SAFE_INTEGER };
+  const resolvers = openResolvers({ ...part(client), config: full, log, prices: new PriceBook() });
+  await resolvers.start();
+  await expect.poll(() => lines.join(""), { timeout: 10_000 }).toContain("not enough space for what is remembered");
+  await resolvers.stop();
+  expect(opened).toEqual([]);
+});
+
 it("closes what a writer has opened when it cannot ask what is stored", { timeout: 20_000 }, async () => {
   const { client, opened, open } = await brokenClient("");
   const records = [...sampleRecords({ count: 1, seed: 4, startMs: 0, spanMs: 1000 })];

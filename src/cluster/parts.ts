@@ -131,6 +131,7 @@ async function openResolver(
     partitions,
     directory: join(config.data, `memory-${partition}`),
     identities: { horizonMs: config.identityHours * 3_600_000, entriesMax: config.identityEntriesMax },
+    space: new DiskSpace({ directory: config.data, freeBytesMin: config.diskFreeBytesMin }),
     parked: entryParked(metrics, log),
     forgotten: (error) =>
       log.error(

@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
 import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
+import type { DiskSpace } from "./disk-space.ts";
 import type { Commit, KafkaClient, KafkaReader, KafkaRecord, KafkaTransactions } from "./kafka-client.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
 import { type Hole, holeName, LmdbResolverState } from "./lmdb-resolver-state.ts";
@@ -30,6 +31,8 @@ export interface KafkaResolverOptions {
   /** For the copy, of this partition alone. */
   readonly directory: string;
   readonly identities: TraceIndexOptions;
+  /** Of the disk with the copy. */
+  readonly space?: DiskSpace;
   /** Told of entries that were put aside. */
   readonly parked?: (at: Omit<LetterSource, "offset">, entries: readonly ParkedEntry[]) => void;
   /** Told of each step of the memory that cannot be read: its spans are resolved once more (`Hole`). */
@@ -96,6 +99,7 @@ export class KafkaResolverLog implements ResolverLog {
   /** Takes the partition over; resolves when its memory is complete. */
   static async open(options: KafkaResolverOptions): Promise<KafkaResolverLog> {
     const { client, prefix, topics, partition } = options;
+    refuseFullDisk(options);
     // First: from here on nobody else adds to the memory.
     const transactions = await client.transactions(`${prefix}.${resolverGroup}.${partition}`);
     let copy: Copy | undefined;
@@ -162,6 +166,18 @@ export class KafkaResolverLog implements ResolverLog {
 
 interface Place extends Commit {
   readonly hole: Hole | null;
+}
+
+/** lmdb does not survive a full disk (`DiskSpace`). */
+function refuseFullDisk({ space, directory }: KafkaResolverOptions): void {
+  if (space === undefined || space.freeBytes() >= space.freeBytesMin) return;
+  throw new Error(
+    `not enough space for what is remembered in ${directory}: ${megabytes(space.freeBytes())} MB free, ${megabytes(space.freeBytesMin)} MB needed (disk.free_bytes_min); free some, or lower identity.entries_max and identity.hours`,
+  );
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
 }
 
 interface Copy {
