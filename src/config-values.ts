@@ -43,10 +43,19 @@ export const choices = z.union([z.string(), z.array(z.string())]).transform((giv
   }
 });
 
+/** Whether a text names somebody before an @, as in `http://user:password@host`. */
+export function hasUserInfo(text: string): boolean {
+  return /^[^/]*\/\/[^/?#]*@/.test(text);
+}
+
 /** An address on the web, or none. */
 export const httpUrl = z
   .string()
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), "an http or https URL")
+  .refine(
+    (text) => !hasUserInfo(text),
+    "a URL without user and password, since URLs are shown (ClickHouse has clickhouse.user and clickhouse.password)",
+  )
   .nullable();
 
 /** One broker or several. */

@@ -40,6 +40,16 @@ it("reads the file, and lets the environment win", () => {
   expect(config).toMatchObject({ otlpHttp: { port: 9000 }, rawRetentionDays: 7, api: null });
 });
 
+it("takes no URL with a password in it, and does not show it", () => {
+  const refused = mistake("", { BURNWATCH_CLICKHOUSE_URL: "http://writer:secret-word@10.0.0.5:8123" });
+  expect(refused).toContain("BURNWATCH_CLICKHOUSE_URL: expected a URL without user and password");
+  expect(refused).not.toContain("secret-word");
+  expect(mistake("webhook: https://secret-word@hooks.example/x")).not.toContain("secret-word");
+  expect(readConfig(file("webhook: https://hooks.example/@x?y=a@b"), {}).webhook).toBe(
+    "https://hooks.example/@x?y=a@b",
+  );
+});
+
 it("remembers spans for a day on one machine and for an hour in a cluster, unless it is told", () => {
   const hours = (environment: Record<string, string>) => readConfig(undefined, environment).identityHours;
   const brokers = { BURNWATCH_KAFKA_BROKERS: "127.0.0.1:9092" };

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
-import { type Address, address, brokerList, choices, count, httpUrl } from "./config-values.ts";
+import { type Address, address, brokerList, choices, count, hasUserInfo, httpUrl } from "./config-values.ts";
 import type { DetectorChoices } from "./detection/detector-plan.ts";
 import { nearestName } from "./model/nearest-name.ts";
 
@@ -316,7 +316,8 @@ export function readConfig(
     const parsed = schema.safeParse(given);
     if (parsed.success) return [name, parsed.data];
     const expected = parsed.error.issues.map((issue) => issue.message).join("; ");
-    const shown = path.endsWith("password") ? "what is not shown" : JSON.stringify(given);
+    const isSecret = path.endsWith("password") || (typeof given === "string" && hasUserInfo(given));
+    const shown = isSecret ? "what is not shown" : JSON.stringify(given);
     throw new ConfigError(`${source}: expected ${expected}, got ${shown}`);
   });
   const config = Object.fromEntries(entries) as Config & { readonly identityHours: number | null };

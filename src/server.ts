@@ -77,8 +77,11 @@ function refuseNewOnFullDisk({ data, diskFreeBytesMin }: Config): void {
   throw new Error(`cannot begin in ${data}: ${shortage}; free some, or choose another directory with --data`);
 }
 
-/** The store of a configuration: a ClickHouse server where one is named, else the engine in this process. */
-export function openStore(config: Config): Promise<Store> {
+/**
+ * The store of a configuration: a ClickHouse server where one is named, else the engine in this process.
+ * @param access to a server: who only reads needs no other user than `clickhouse.read_user`.
+ */
+export function openStore(config: Config, access: "write" | "read" = "write"): Promise<Store> {
   const { rawRetentionDays, rollupRetentionMonths } = config;
   if (config.clickhouseUrl === null) {
     return openEmbeddedStore({ directory: join(config.data, "clickhouse"), rawRetentionDays, rollupRetentionMonths });
@@ -91,6 +94,7 @@ export function openStore(config: Config): Promise<Store> {
     ...(config.clickhouseReadUser === null
       ? {}
       : { reader: { username: config.clickhouseReadUser, password: config.clickhouseReadPassword } }),
+    access,
     requestTimeoutMs: config.clickhouseTimeoutSeconds * 1000,
     rawRetentionDays,
     rollupRetentionMonths,

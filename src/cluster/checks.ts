@@ -7,7 +7,7 @@ import { groupLag } from "../event-log/group-lag.ts";
 import { KafkaDeadLetters } from "../event-log/kafka-dead-letters.ts";
 import { groupsOf } from "../event-log/kafka-topics.ts";
 import { keptMsMost, topicFaults } from "../event-log/topic-faults.ts";
-import { type ClickhouseState, inspectClickhouse } from "../store/inspect-clickhouse.ts";
+import { askAsReader, type ClickhouseState, inspectClickhouse } from "../store/inspect-clickhouse.ts";
 import { rememberedClusterId } from "./cluster-id.ts";
 
 /**
@@ -34,7 +34,7 @@ export async function checkCluster(config: Config, cluster: OperatedCluster): Pr
           ...(await attempt("parts", permissionAdvice(config), () => checkParts(cluster))),
           ...(await attempt("dead letters", "", () => checkLetters(cluster))),
         ];
-  return [...brokers, ...ofKafka, ...(await checkClickhouse(config))];
+  return [...brokers, ...ofKafka, ...(await checkClickhouse(config)), ...(await checkReader(config))];
 }
 
 function brokersAdvice({ kafkaBrokers }: Config): string {
@@ -164,6 +164,17 @@ async function checkClickhouse(config: Config): Promise<readonly Check[]> {
     const credentials = { username: config.clickhouseUser, password: config.clickhousePassword };
     const state = await inspectClickhouse({ url, database, ...credentials }, Date.now);
     return clickhouseChecks(config, state);
+  });
+}
+
+/** Whoever asks questions where that is another user than who writes. */
+async function checkReader(config: Config): Promise<readonly Check[]> {
+  const { clickhouseUrl: url, clickhouseDatabase: database, clickhouseReadUser: username } = config;
+  if (url === null || username === null) return [];
+  const advice = `correct clickhouse.read_user and clickhouse.read_password; it needs SELECT ON ${database}.* and readonly = 2 or 0`;
+  return attempt("clickhouse reader", advice, async () => {
+    await askAsReader({ url, database, username, password: config.clickhouseReadPassword });
+    return [ok("clickhouse reader", `${username} may ask`)];
   });
 }
 

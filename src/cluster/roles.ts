@@ -30,7 +30,7 @@ export interface RolesOptions {
   readonly version: string;
   /** Stays open when the parts have stopped. */
   readonly client: KafkaClient;
-  readonly openStore: (config: Config) => Promise<Store>;
+  readonly openStore: (config: Config, access: "write" | "read") => Promise<Store>;
 }
 
 export interface RunningRoles {
@@ -134,7 +134,8 @@ async function startWorkers(
   undo: (() => Promise<void>)[],
 ): Promise<Store> {
   const { config, log } = part;
-  const store = await openStore(config);
+  // The others only ask: they need not know the password of who writes.
+  const store = await openStore(config, roles.has("writer") ? "write" : "read");
   undo.push(() => store.close());
   if (roles.has("writer")) {
     const migrations = await migrateInTurn(part, store);

@@ -61,6 +61,17 @@ export async function inspectClickhouse(address: ClickhouseAddress, now: () => n
   }
 }
 
+/** Asks as who only reads: with settings, which a user of `readonly = 1` may not give. @throws Error where it is refused. */
+export async function askAsReader({ url, database, username, password }: ClickhouseAddress): Promise<void> {
+  const log = { level: ClickHouseLogLevel.OFF };
+  const client = createClient({ url, database, username, password, request_timeout: timeoutMs, log });
+  try {
+    await client.command({ query: "SELECT 1 FROM usage LIMIT 1", clickhouse_settings: { max_execution_time: 10 } });
+  } finally {
+    await client.close();
+  }
+}
+
 /** By `CHECK GRANT`, which servers have since 24.11. */
 async function lackingPrivileges(
   ask: (sql: string) => Promise<readonly unknown[]>,

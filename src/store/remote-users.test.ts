@@ -33,6 +33,21 @@ it("says which keys to correct where the server refuses who writes or who reads,
   );
 });
 
+it("knows nobody but the reader with access to read: neither the writer's password nor a database of its own making", async () => {
+  const stranger = { username: "writer", password: "wrong" };
+  const reader = { username: "default", password: "" };
+  const store = await openRemoteStore({ url: server.url, database: "not_made", ...stranger, reader, access: "read" });
+  await expect(store.query("SELECT 1 AS one")).rejects.toThrow(/not_made/);
+  await store.close();
+  const made = await openRemoteStore({ url: server.url, database: "made" });
+  await made.close();
+  const asking = await openRemoteStore({ url: server.url, database: "made", ...stranger, reader, access: "read" });
+  expect(await asking.query("SELECT name FROM system.databases WHERE name LIKE '%made'")).toEqual([{ name: "made" }]);
+  await asking.close();
+  const refused = openRemoteStore({ url: server.url, database: "made", reader: stranger, access: "read" });
+  await expect(refused).rejects.toThrow(/correct clickhouse\.read_user and clickhouse\.read_password/);
+});
+
 it("asks questions as the reader, and everything that decides what is stored as the writer", async () => {
   // The interface takes "" for `default`, so that there are two names for the one user; what passes is written down.
   const asked: { readonly user: string; readonly sql: string }[] = [];

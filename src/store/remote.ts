@@ -38,6 +38,11 @@ export interface RemoteStoreOptions {
    * `readonly = 2`: settings come with each question.
    */
   readonly reader?: { readonly username: string; readonly password: string };
+  /**
+   * `write` makes the database where it is missing, and is the default. `read` knows only who asks, if there is one: what
+   * would change anything is refused by the server.
+   */
+  readonly access?: "write" | "read";
   readonly rawRetentionDays?: number;
   readonly rollupRetentionMonths?: number;
   readonly connectionsMax?: number;
@@ -45,7 +50,7 @@ export interface RemoteStoreOptions {
 }
 
 /**
- * Connects to a server and creates the database where it is missing.
+ * Connects to a server and, with access to write, creates the database where it is missing.
  * @throws Error when the server does not answer or refuses the user.
  */
 export async function openRemoteStore(options: RemoteStoreOptions): Promise<Store> {
@@ -64,6 +69,18 @@ export async function openRemoteStore(options: RemoteStoreOptions): Promise<Stor
       log: { level: ClickHouseLogLevel.OFF },
       ...(name === undefined ? {} : { database: name }),
     });
+  if (options.access === "read") {
+    const keys = options.reader === undefined ? "clickhouse.user and clickhouse.password" : readerKeys;
+    const reader = options.reader ?? writer;
+    // The database may be missing yet: a writer makes it.
+    const asked = connect(reader);
+    await asked
+      .command({ query: "SELECT 1" })
+      .catch((cause: unknown) => Promise.reject(refused(options.url, keys, cause)))
+      .finally(() => asked.close());
+    const client = connect(reader, database);
+    return new RemoteStore(options, client, client);
+  }
   const first = connect(writer);
   try {
     await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
@@ -79,7 +96,7 @@ export async function openRemoteStore(options: RemoteStoreOptions): Promise<Stor
     await reader.command({ query: "SELECT 1" });
   } catch (cause) {
     await Promise.all([client.close(), reader.close()]);
-    throw refused(options.url, "clickhouse.read_user and clickhouse.read_password", cause);
+    throw refused(options.url, readerKeys, cause);
   }
   return new RemoteStore(options, client, reader);
 }
@@ -88,6 +105,8 @@ const compress = promisify(zstdCompress);
 const fast = { [constants.ZSTD_c_compressionLevel]: 1 };
 /** Output is made in pieces of this size. */
 const pieceBytes = 256 * 1024;
+
+const readerKeys = "clickhouse.read_user and clickhouse.read_password";
 
 /** A line with what the server said; of credentials, which keys to look at. */
 function refused(url: string, keys: string, cause: unknown): Error {
