@@ -5,6 +5,8 @@ import type { DeadLetter } from "../event-log/dead-letter.ts";
 import { KafkaDeadLetters, type ListedLetter, type Replayed } from "../event-log/kafka-dead-letters.ts";
 import type { KafkaTopics } from "../event-log/kafka-topics.ts";
 import { CorruptEntry } from "../event-log/unreadable-entry.ts";
+import { decodeMetricEntry } from "../ingest/metrics/metric-entry.ts";
+import { decodeNumbers } from "../ingest/producer-numbers.ts";
 import { restoreEntry } from "../ingest/restore-entry.ts";
 import { type Command, type CommandIo, defineCommand, UsageError } from "./command.ts";
 import { ClusterError, clusterOption, type OpenCluster, withCluster } from "./operated-cluster.ts";
@@ -126,8 +128,13 @@ function restored({ topic, payload }: DeadLetter, topics: KafkaTopics): Uint8Arr
   if (topic === topics.spans) return restoreEntry("spans", payload, Date.now());
   // Sums look like records.
   if (topic === topics.usage || topic === topics.deltas) return restoreEntry("usage", payload, Date.now());
-  if (topic !== topics.claims) throw new CorruptEntry(`a letter of ${topic}, which is no log of this cluster`);
-  decodeClaims(payload);
+  const check = {
+    [topics.claims]: decodeClaims,
+    [topics.metrics]: decodeMetricEntry,
+    [topics.numbers]: decodeNumbers,
+  }[topic];
+  if (check === undefined) throw new CorruptEntry(`a letter of ${topic}, which is no log of this cluster`);
+  check(payload);
   return payload;
 }
 
