@@ -7,7 +7,7 @@ import { CorruptEntry, OtherVersionEntry } from "./event-log/unreadable-entry.ts
 import { decodeUsageEntry, encodeUsageEntry, type UsageEntry } from "./ingest/usage-codec.ts";
 
 const { snapshot, ...options } = workerData as JudgeThreadData & Partial<ClaimOptions>;
-const codec = { decode, encode: encodeUsageEntry };
+const codec = { decode: decodeUsageEntry, encode: encodeUsageEntry };
 let lastArrivedAtMs = 0;
 const judge =
   options.stage === undefined

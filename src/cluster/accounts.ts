@@ -4,15 +4,16 @@
  */
 
 import { setTimeout } from "node:timers/promises";
-import type { Logger } from "pino";
+import { readable, type UnreadableEntry } from "../detection/judge.ts";
 import type { LogEntry } from "../event-log/event-log.ts";
+import type { KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog, savedMark } from "../event-log/kafka-stage-log.ts";
 import { topicsOf } from "../event-log/kafka-topics.ts";
 import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
-import { CorruptEntry } from "../event-log/unreadable-entry.ts";
 import { Completeness, type CompletenessState, completenessLimits } from "../ingest/completeness.ts";
 import { addNumbers } from "../ingest/producer-numbers.ts";
 import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
+import { lettersOf, snapshotUnreadable } from "./unreadable.ts";
 
 interface Accounts {
   /** Entries up to here are in it. */
@@ -54,9 +55,11 @@ async function openAccount(options: PartOptions, partition: number): Promise<Par
     paceNow: null,
     lingerMs,
     fetchFailed: fetchFailed(options.log),
+    unreadable: snapshotUnreadable(groupName, options.log),
   });
+  const letters = lettersOf(options, stageLog, { topic: topicsOf(layoutOf(options.config)).numbers, partition });
   const stopping = new AbortController();
-  const running = account(stageLog, options.log, stopping.signal);
+  const running = account(stageLog, letters, stopping.signal);
   return {
     failed: Promise.race([running, stageLog.failed]),
     async stop() {
@@ -68,35 +71,44 @@ async function openAccount(options: PartOptions, partition: number): Promise<Par
 }
 
 /** The place moves once what was read can be asked for. */
-async function account(stageLog: KafkaStageLog, log: Logger, signal: AbortSignal): Promise<void> {
+async function account(
+  stageLog: KafkaStageLog,
+  letters: ReturnType<typeof lettersOf>,
+  signal: AbortSignal,
+): Promise<void> {
   const saved = stageLog.mark(accountsMark) as Accounts | undefined;
   const completeness = new Completeness(saved?.state, limits);
   let [offset, nextSaveMs] = [saved?.offset ?? 0, 0];
+  let aside: KafkaMessage[] = [];
   while (!signal.aborted) {
     await stageLog.entries.waitFor(offset, signal);
     if (signal.aborted) return;
     const read = await stageLog.entries.read(offset, entriesPerRead);
     for (const entry of read) {
-      add(completeness, entry, log);
+      aside.push(...letters(added(completeness, entry), entry.offset));
       offset = entry.offset;
     }
     if (read.length === 0 || (read.length === entriesPerRead && now() < nextSaveMs)) continue;
     const startedMs = now();
     await stageLog.saveMark(accountsMark, { offset, state: completeness.state() } satisfies Accounts);
     await stageLog.saveMark(shareMark, completeness.share());
-    await stageLog.tell([], { offset, atMs: 0 });
+    await stageLog.tell(aside, { offset, atMs: 0 });
+    aside = [];
     nextSaveMs = now() + Math.max(saveEveryMs, (now() - startedMs) / savingShareMax);
     await setTimeout(nextSaveMs - now(), undefined, { signal }).catch(() => undefined);
   }
 }
 
-function add(completeness: Completeness, { offset, payload }: LogEntry, log: Logger): void {
-  try {
-    addNumbers(completeness, payload);
-  } catch (error) {
-    if (!(error instanceof CorruptEntry)) throw error;
-    log.error({ offset: offset - 1, error: error.message }, "numbers of producers are passed over");
-  }
+/** @returns what no version can have written, else null. */
+function added(completeness: Completeness, { payload }: LogEntry): UnreadableEntry | null {
+  return readable<UnreadableEntry | null>(
+    payload,
+    () => {
+      addNumbers(completeness, payload);
+      return null;
+    },
+    (unreadable) => unreadable,
+  );
 }
 
 function placeOf({ config, client }: Pick<PartOptions, "config" | "client">, partition: number) {

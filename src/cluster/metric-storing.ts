@@ -2,6 +2,7 @@
 
 import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
+import type { UnreadableEntry } from "../detection/judge.ts";
 import type { LogEntry } from "../event-log/event-log.ts";
 import type { KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog } from "../event-log/kafka-stage-log.ts";
@@ -16,6 +17,7 @@ import { encodeUsageEntry } from "../ingest/usage-codec.ts";
 import type { EnergyReading } from "../model/energy-reading.ts";
 import type { Store } from "../store/store.ts";
 import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
+import { lettersOf } from "./unreadable.ts";
 
 const groupName = "metrics";
 const dayMs = 86_400_000;
@@ -40,10 +42,11 @@ export function openMetricStoring(options: PartOptions & { readonly store: Store
 }
 
 async function openPartition(
-  { config, log, client, metrics, store }: PartOptions & { readonly store: Store },
+  options: PartOptions & { readonly store: Store },
   topics: KafkaTopics,
   partition: number,
 ): Promise<PartitionWorker> {
+  const { config, log, client, metrics, store } = options;
   const stageLog = await KafkaStageLog.open({
     client,
     group: `${config.kafkaPrefix}.${groupName}`,
@@ -61,6 +64,7 @@ async function openPartition(
     metrics,
     oldestMs: config.rawRetentionDays * dayMs,
     told: (readings) => readingsIn(readings, topics, config.kafkaPartitions),
+    letters: lettersOf(options, stageLog, { topic: topics.metrics, partition }),
   });
   const stopping = new AbortController();
   const running = storing.run(stopping.signal);
@@ -92,6 +96,12 @@ interface MetricStoringOptions {
   readonly metrics: Metrics;
   readonly oldestMs: number;
   readonly told: (readings: readonly EnergyReading[]) => readonly KafkaMessage[];
+  readonly letters: ReturnType<typeof lettersOf>;
+}
+
+interface Decoded extends MetricEntry {
+  /** What no version can have written: to be put aside. */
+  readonly unreadable?: UnreadableEntry;
 }
 
 /**
@@ -120,7 +130,7 @@ class MetricStoring {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { stageLog, told } = this.#options;
+    const { stageLog, told, letters } = this.#options;
     for (let offset = stageLog.toldOffset(); !signal.aborted; ) {
       await stageLog.entries.waitFor(offset, signal);
       if (signal.aborted) return;
@@ -129,26 +139,27 @@ class MetricStoring {
       if (!(await this.#store(batch, signal))) return;
       offset = batch.at(-1)?.offset ?? offset;
       const readings = this.#readings.splice(0);
-      await stageLog.tell(readings.length === 0 ? [] : told(readings), { offset, atMs: this.#arrivedAtMs });
+      const aside = batch.flatMap((entry) => letters(entry.unreadable ?? null, entry.offset));
+      const said = readings.length === 0 ? [] : told(readings);
+      await stageLog.tell([...said, ...aside], { offset, atMs: this.#arrivedAtMs });
     }
   }
 
   /** The first of these entries, decoded: as many as arrived about the same time. */
-  #together(entries: readonly LogEntry[]): readonly (MetricEntry & { readonly offset: number })[] {
-    const decoded = entries.map(({ offset, payload }) => ({ offset, ...this.#decode(offset, payload) }));
+  #together(entries: readonly LogEntry[]): readonly (Decoded & { readonly offset: number })[] {
+    const decoded = entries.map(({ offset, payload }) => ({ offset, ...this.#decode(payload) }));
     const firstMs = decoded.find(({ points }) => points.length > 0)?.arrivedAtMs ?? 0;
     this.#arrivedAtMs = Math.max(this.#arrivedAtMs, firstMs);
     const later = decoded.findIndex(({ arrivedAtMs }) => arrivedAtMs > firstMs + togetherMs);
     return later <= 0 ? decoded : decoded.slice(0, later);
   }
 
-  #decode(offset: number, payload: Uint8Array): MetricEntry {
+  #decode(payload: Uint8Array): Decoded {
     try {
       return decodeMetricEntry(payload);
     } catch (error) {
       if (!(error instanceof CorruptEntry)) throw error;
-      this.#options.log.error({ offset: offset - 1, error: error.message }, "an entry of metrics is passed over");
-      return { arrivedAtMs: 0, points: [] };
+      return { arrivedAtMs: 0, points: [], unreadable: { payload, reason: error.message } };
     }
   }
 

@@ -1,8 +1,12 @@
 /** `burnwatch dead-letter`: entries that could not be read, why, and putting them back. */
 
+import { decodeClaims } from "../detection/fold-claims.ts";
 import type { DeadLetter } from "../event-log/dead-letter.ts";
 import { KafkaDeadLetters, type ListedLetter, type Replayed } from "../event-log/kafka-dead-letters.ts";
 import type { KafkaTopics } from "../event-log/kafka-topics.ts";
+import { CorruptEntry } from "../event-log/unreadable-entry.ts";
+import { decodeMetricEntry } from "../ingest/metrics/metric-entry.ts";
+import { decodeNumbers } from "../ingest/producer-numbers.ts";
 import { restoreEntry } from "../ingest/restore-entry.ts";
 import { type Command, type CommandIo, defineCommand, UsageError } from "./command.ts";
 import { ClusterError, clusterOption, type OpenCluster, withCluster } from "./operated-cluster.ts";
@@ -119,10 +123,19 @@ async function replay(
   return replayed.done.length === ids.length ? 0 : 1;
 }
 
+/** @throws CorruptEntry, OtherVersionEntry where it has to stay. */
 function restored({ topic, payload }: DeadLetter, topics: KafkaTopics): Uint8Array {
   if (topic === topics.spans) return restoreEntry("spans", payload, Date.now());
-  if (topic === topics.usage) return restoreEntry("usage", payload, Date.now());
-  throw new ClusterError(`a letter of ${topic}, which is no log of this cluster`);
+  // Sums look like records.
+  if (topic === topics.usage || topic === topics.deltas) return restoreEntry("usage", payload, Date.now());
+  const check = {
+    [topics.claims]: decodeClaims,
+    [topics.metrics]: decodeMetricEntry,
+    [topics.numbers]: decodeNumbers,
+  }[topic];
+  if (check === undefined) throw new CorruptEntry(`a letter of ${topic}, which is no log of this cluster`);
+  check(payload);
+  return payload;
 }
 
 function textOf(ids: readonly number[], { done, unreadable, takenOver }: Replayed): string {

@@ -44,11 +44,11 @@ export class KafkaDeadLetters {
     this.#options = options;
   }
 
-  /** Oldest first. Messages of the topic that are no letters are passed over. */
+  /** Oldest first. Messages of the topic that are no letters are passed over; one of a newer version says that it is. */
   async list(): Promise<readonly ListedLetter[]> {
     const letters = new Map<number, ListedLetter>();
     await this.#each(0, ({ offset: id, value }) => {
-      const found = letterIn(value);
+      const found = letterIn(value) ?? this.#newer(id, value);
       if (found === null) return true;
       if ("replayed" in found) {
         const letter = letters.get(found.replayed);
@@ -62,6 +62,25 @@ export class KafkaDeadLetters {
       return true;
     });
     return [...letters.values()];
+  }
+
+  /** A letter of a newer version, as far as it is known here; null for what is no letter. */
+  #newer(id: number, value: Uint8Array): DeadLetter | null {
+    try {
+      decodeDeadLetter(value);
+    } catch (error) {
+      if (!(error instanceof OtherVersionEntry)) return null;
+      const reason = `${error.message}: look at it with the version that wrote it`;
+      return {
+        topic: this.#options.topics.deadLetters,
+        partition: 0,
+        offset: id,
+        reason,
+        parkedAtMs: 0,
+        payload: value,
+      };
+    }
+    return null;
   }
 
   /** The letter of that id, undefined where there is none. */

@@ -10,9 +10,12 @@ export class OtherVersionEntry extends Error {
   override name = "OtherVersionEntry";
 }
 
+/** What is further ahead is taken for garbage: there is no garbage that waits for ever. */
+export const versionsAheadMax = 16;
+
 /** What is known here of a version that was found. @param what is read, and `known` the newest of it that can be. */
 export function checkVersion(what: string, found: unknown, known: number): void {
-  if (typeof found !== "number" || !Number.isSafeInteger(found) || found < 1)
+  if (typeof found !== "number" || !Number.isSafeInteger(found) || found < 1 || found > known + versionsAheadMax)
     throw new CorruptEntry(`${what}: it has no version`);
   if (found > known)
     throw new OtherVersionEntry(

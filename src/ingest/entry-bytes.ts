@@ -5,7 +5,7 @@
  */
 
 import { readHex, writeHex } from "../event-log/hex-id.ts";
-import { CorruptEntry, OtherVersionEntry } from "../event-log/unreadable-entry.ts";
+import { CorruptEntry, OtherVersionEntry, versionsAheadMax } from "../event-log/unreadable-entry.ts";
 
 /** The head: version, place of the texts, arrival. */
 const textsAt = 1;
@@ -17,8 +17,6 @@ const places = 256;
 const utf8BytesMax = 3;
 /** Scale of the last byte that a number of 53 bits has. */
 const countScaleMax = 128 ** 7;
-/** A version that is further ahead than this is none: something else stands where it should. */
-const versionsAheadMax = 16;
 
 /** Writes one entry after another into memory that it keeps. */
 export class EntryWriter {

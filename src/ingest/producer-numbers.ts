@@ -3,7 +3,7 @@
  * numbers, and handed on to who does.
  */
 
-import { CorruptEntry, OtherVersionEntry } from "../event-log/unreadable-entry.ts";
+import { CorruptEntry, checkVersion } from "../event-log/unreadable-entry.ts";
 import type { Completeness } from "./completeness.ts";
 
 interface Noted {
@@ -52,7 +52,7 @@ export class ProducerNumbers {
 
 /** Adds what a resolver has handed on. @throws OtherVersionEntry, CorruptEntry. */
 export function addNumbers(completeness: Completeness, payload: Uint8Array): void {
-  const { producers } = entryOf(payload);
+  const { producers } = decodeNumbers(payload);
   for (const [producer, ranges, final] of producers) {
     for (let at = 0; at < ranges.length; at += 2)
       completeness.receivedAll(producer, ranges[at] ?? 0, ranges[at + 1] ?? 0);
@@ -60,17 +60,17 @@ export function addNumbers(completeness: Completeness, payload: Uint8Array): voi
   }
 }
 
-function entryOf(payload: Uint8Array): NumbersEntry {
+/** What a resolver has handed on. @throws OtherVersionEntry, CorruptEntry. */
+export function decodeNumbers(payload: Uint8Array): NumbersEntry {
   let entry: NumbersEntry;
   try {
     entry = JSON.parse(Buffer.from(payload).toString()) as NumbersEntry;
   } catch (error) {
     throw new CorruptEntry(`no numbers of producers: ${(error as Error).message}`, { cause: error });
   }
-  if (entry.version === 1) return entry;
-  throw new OtherVersionEntry(
-    `numbers of version ${entry.version}, and this process reads version 1: start the api of the version that the resolvers have`,
-  );
+  checkVersion("numbers of producers", (entry as Partial<NumbersEntry> | null)?.version, 1);
+  if (!Array.isArray(entry.producers)) throw new CorruptEntry("numbers of producers: there are none");
+  return entry;
 }
 
 /** First and last of each run of numbers without a gap, one after the other. */

@@ -20,6 +20,8 @@ import { metadataOf } from "../../src/event-log/kafka-stage-log.ts";
 import { LmdbUsageLog } from "../../src/event-log/lmdb-usage-log.ts";
 import { decodeStep } from "../../src/event-log/memory-codec.ts";
 import { CorruptEntry, OtherVersionEntry } from "../../src/event-log/unreadable-entry.ts";
+import { decodeMetricEntry } from "../../src/ingest/metrics/metric-entry.ts";
+import { decodeNumbers } from "../../src/ingest/producer-numbers.ts";
 import { decodeSpansEntry } from "../../src/ingest/spans-codec.ts";
 import { decodeUsageEntry, encodeUsageEntry } from "../../src/ingest/usage-codec.ts";
 import * as said from "../fixtures/entries/contents.ts";
@@ -191,6 +193,11 @@ describe("what a newer version has written is waited for", () => {
     memory: ["a step in a resolver's memory: version 2", () => decodeStep(later("memory", 1, 2))],
     sums: ["usage log: entry of version 5", () => decodeUsageEntry(later("deltas", 0, 5))],
     claims: ["claims: version 3", () => decodeClaims(Buffer.from(laterJson("claims", 3)))],
+    metrics: ["metrics: version 2", () => decodeMetricEntry(Uint8Array.of(2, ...new Uint8Array(12)))],
+    "numbers of producers": [
+      "numbers of producers: version 2",
+      () => decodeNumbers(Buffer.from('{"version":2,"producers":[]}')),
+    ],
     "state of detectors": [
       "the state of the detectors: version 5",
       () => workerWith({ ...snapshot("snapshot-incidents"), version: 5 }),
@@ -226,6 +233,11 @@ describe("what a newer version has written is waited for", () => {
 describe("what no version can have written is said to be corrupt", () => {
   const newest = writers.toSorted().at(-1) ?? "";
   const decoders = { memory: decodeStep, claims: decodeClaims, deltas: decodeUsageEntry };
+
+  it.each(Object.entries({ metrics: decodeMetricEntry, numbers: decodeNumbers }))("of %s", (_, decode) => {
+    for (const text of ["", "not an entry", "null", "[]", "{}", '{"version":"1"}', '{"version":1}', "\u0001"])
+      expect(() => decode(Buffer.from(text))).toThrow(CorruptEntry);
+  });
 
   it.each(Object.entries(decoders))("of %s, wherever it was cut off", (name, decode) => {
     const bytes = readFileSync(new URL(`${newest}/${name}`, fixtures));

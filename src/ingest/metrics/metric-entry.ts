@@ -1,7 +1,7 @@
 /** Points of metrics on their way from who takes them to who stores them, as entries of a log. */
 
 import { deserialize, serialize } from "node:v8";
-import { CorruptEntry, OtherVersionEntry } from "../../event-log/unreadable-entry.ts";
+import { CorruptEntry, checkVersion } from "../../event-log/unreadable-entry.ts";
 import type { MetricPoint } from "./decoded-metrics.ts";
 
 export interface MetricEntry {
@@ -30,13 +30,9 @@ export function encodeMetricEntries({ arrivedAtMs, points }: MetricEntry): reado
 
 /** @throws OtherVersionEntry, CorruptEntry. */
 export function decodeMetricEntry(payload: Uint8Array): MetricEntry {
-  if ((payload[0] ?? 0) > version)
-    throw new OtherVersionEntry(
-      `metrics of version ${payload[0]}, and this process reads version ${version}: start the writer of the version that the collectors have`,
-    );
+  checkVersion("metrics", payload[0], version);
   try {
     const entry = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    if (entry[0] !== version) throw new Error("it has no version");
     return { arrivedAtMs: entry.readDoubleLE(arrivedAt), points: deserialize(entry.subarray(headBytes)) };
   } catch (error) {
     throw new CorruptEntry(`no entry of metrics: ${(error as Error).message}`, { cause: error });
