@@ -26,18 +26,29 @@ const transactionTimeoutMs = 30_000;
 
 useZstd();
 
+/** What batches are compressed with; whatever they are, they can be read. */
+export type KafkaCodec = "zstd" | "gzip" | "none";
+
+const compressions = {
+  zstd: kafkajs.CompressionTypes.ZSTD,
+  gzip: kafkajs.CompressionTypes.GZIP,
+  none: kafkajs.CompressionTypes.None,
+} as const satisfies Record<KafkaCodec, kafkajs.CompressionTypes>;
+
 /** Connects to nothing before it is asked for something. */
-export function kafkajsClient(address: KafkaAddress): KafkaClient {
-  return new KafkajsClient(kafkajsConfig(address));
+export function kafkajsClient(address: KafkaAddress, codec: KafkaCodec = "zstd"): KafkaClient {
+  return new KafkajsClient(kafkajsConfig(address), compressions[codec]);
 }
 
 class KafkajsClient implements KafkaClient {
   readonly #config: KafkajsConfig;
+  readonly #compression: kafkajs.CompressionTypes;
   readonly #kafka: Kafka;
   #admin: Promise<Admin> | undefined;
 
-  constructor(config: KafkajsConfig) {
+  constructor(config: KafkajsConfig, compression: kafkajs.CompressionTypes) {
     this.#config = config;
+    this.#compression = compression;
     this.#kafka = new kafkajs.Kafka(config);
   }
 
@@ -87,7 +98,7 @@ class KafkajsClient implements KafkaClient {
     });
     return {
       send: async (messages) => {
-        await sendEach((batch) => producer.sendBatch(batch), messages).catch((error: unknown) => {
+        await sendEach((batch) => producer.sendBatch(batch), this.#compression, messages).catch((error: unknown) => {
           throw kafkaError(error, "append");
         });
       },
@@ -104,7 +115,7 @@ class KafkajsClient implements KafkaClient {
       allowAutoTopicCreation: false,
       createPartitioner,
     });
-    return KafkajsTransactions.open(producer, transactionalId);
+    return KafkajsTransactions.open(producer, transactionalId, this.#compression);
   }
 
   async reader(topic: string, partition: number): Promise<KafkaReader> {

@@ -5,7 +5,7 @@
  * answer.
  */
 
-import kafkajs, { type ProducerBatch, type RecordMetadata } from "kafkajs";
+import type { CompressionTypes, ProducerBatch, RecordMetadata } from "kafkajs";
 import type { KafkaMessage } from "./kafka-client.ts";
 
 type SendBatch = (batch: ProducerBatch) => Promise<RecordMetadata[]>;
@@ -14,12 +14,16 @@ type SendBatch = (batch: ProducerBatch) => Promise<RecordMetadata[]>;
  * Resolves when every in-sync copy has all of them, and rejects once each partition was tried.
  * @returns the messages' offsets; those of one partition stand together, in their order.
  */
-export async function sendEach(sendBatch: SendBatch, messages: readonly KafkaMessage[]): Promise<readonly number[]> {
+export async function sendEach(
+  sendBatch: SendBatch,
+  compression: CompressionTypes,
+  messages: readonly KafkaMessage[],
+): Promise<readonly number[]> {
   const byPartition = Map.groupBy(messages, placeOf);
   const next = new Map<string, number>();
   const sent = await Promise.allSettled(
     Array.from(byPartition, async ([place, of]) => {
-      next.set(place, await sendTo(sendBatch, of));
+      next.set(place, await sendTo(sendBatch, compression, of));
     }),
   );
   for (const one of sent) if (one.status === "rejected") throw one.reason;
@@ -32,16 +36,21 @@ export async function sendEach(sendBatch: SendBatch, messages: readonly KafkaMes
 }
 
 /** Messages of one partition. @returns the offset of the first one. */
-async function sendTo(sendBatch: SendBatch, messages: readonly KafkaMessage[]): Promise<number> {
+async function sendTo(
+  sendBatch: SendBatch,
+  compression: CompressionTypes,
+  messages: readonly KafkaMessage[],
+): Promise<number> {
   const topic = messages[0]?.topic ?? "";
   const ofPartition = messages.map(({ partition, key, value }) => ({
     partition,
     key: key ?? null,
-    value: Buffer.from(value),
+    // The same bytes, not a copy.
+    value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
   }));
   const [sent] = await sendBatch({
     acks: -1,
-    compression: kafkajs.CompressionTypes.ZSTD,
+    compression,
     topicMessages: [{ topic, messages: ofPartition }],
   });
   if (sent?.baseOffset === undefined) throw new Error(`the broker did not say where it put messages of ${topic}`);

@@ -1,6 +1,6 @@
 /** Transactions with kafkajs. */
 
-import type { Producer, Transaction } from "kafkajs";
+import type { CompressionTypes, Producer, Transaction } from "kafkajs";
 import type { KafkaMessage, KafkaTransactions, PartitionCommit } from "./kafka-client.ts";
 import { kafkaError, untilPassed } from "./kafkajs-errors.ts";
 import { sendEach } from "./kafkajs-sends.ts";
@@ -8,19 +8,21 @@ import { sendEach } from "./kafkajs-sends.ts";
 export class KafkajsTransactions implements KafkaTransactions {
   readonly #producer: Producer;
   readonly #id: string;
+  readonly #compression: CompressionTypes;
   /** Begun ahead: the first one takes the id over. */
   #next: Transaction;
 
-  private constructor(producer: Producer, id: string, first: Transaction) {
+  private constructor(producer: Producer, id: string, compression: CompressionTypes, first: Transaction) {
     this.#producer = producer;
     this.#id = id;
+    this.#compression = compression;
     this.#next = first;
   }
 
-  static async open(producer: Producer, id: string): Promise<KafkajsTransactions> {
+  static async open(producer: Producer, id: string, compression: CompressionTypes): Promise<KafkajsTransactions> {
     try {
       await producer.connect();
-      return new KafkajsTransactions(producer, id, await producer.transaction());
+      return new KafkajsTransactions(producer, id, compression, await producer.transaction());
     } catch (error) {
       await producer.disconnect().catch(() => undefined);
       throw kafkaError(error, `take over transactional id ${id}`);
@@ -33,7 +35,7 @@ export class KafkajsTransactions implements KafkaTransactions {
       const offsets =
         messages.length === 0
           ? []
-          : await sendEach((batch) => untilPassed(() => transaction.sendBatch(batch)), messages);
+          : await sendEach((batch) => untilPassed(() => transaction.sendBatch(batch)), this.#compression, messages);
       const { group, topic, partition, offset, metadata } = commit;
       const partitions = [{ partition, offset: String(offset), metadata }];
       await untilPassed(() => transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic, partitions }] }));

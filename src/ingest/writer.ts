@@ -129,8 +129,10 @@ export class Writer {
   async #gather(): Promise<readonly OffsetEntry[]> {
     const { usage, rowsMax, lingerMs } = this.#options;
     const deadline = AbortSignal.any([this.#stopping.signal, this.#hurry.signal, AbortSignal.timeout(lingerMs)]);
+    // What was read while it lingers is not read once more.
+    const entries: OffsetEntry[] = [];
     for (;;) {
-      const { entries, ended } = await this.#read({ to: usage.entries.lastOffset(), rowsMax });
+      const { ended } = await this.#readOn(entries, { to: usage.entries.lastOffset(), rowsMax });
       const take = entriesToPlan(entries, { rowsMax });
       const rows = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
       if (take < entries.length || rows >= rowsMax || ended || deadline.aborted) {
@@ -141,30 +143,29 @@ export class Writer {
     }
   }
 
-  /** What cannot be read is among the entries, without records. `ended` where the batch must end before the next one. */
-  async #read({
-    to,
-    rowsMax: limit,
-  }: ReadLimits): Promise<{ readonly entries: OffsetEntry[]; readonly ended: boolean }> {
+  /**
+   * Adds what comes behind the entries found so far, which begin after the mark. What cannot be read is among them, without
+   * records. `ended` where the batch must end before the next one.
+   */
+  async #readOn(found: OffsetEntry[], { to, rowsMax: limit }: ReadLimits): Promise<{ readonly ended: boolean }> {
     const { usage, fresh, now } = this.#options;
     const rowsMax = limit ?? Number.MAX_SAFE_INTEGER;
-    const found: OffsetEntry[] = [];
-    let rows = 0;
-    let parked = 0;
-    let after = this.#mark.offset;
+    let rows = found.reduce((sum, { entry }) => sum + entry.records.length, 0);
+    let parked = parkedOf(found).length;
+    let after = found.at(-1)?.offset ?? this.#mark.offset;
     while (rows < rowsMax && after < to) {
       const entries: readonly LogEntry[] = await usage.entries.read(after, entriesPerRead);
       if (entries.length === 0) break;
       for (const { offset, payload } of entries) {
-        if (offset > to || rows >= rowsMax) return { entries: found, ended: false };
-        if (parked >= parkedMax && limit !== null) return { entries: found, ended: true };
+        if (offset > to || rows >= rowsMax) return { ended: false };
+        if (parked >= parkedMax && limit !== null) return { ended: true };
         const decode = () => fresh?.get(offset) ?? decodeUsageEntry(payload);
         const read = readEntry({ offset, payload }, decode, {
           parks: usage.parks,
           first: limit === null || found.length === 0,
           now,
         });
-        if (read === null) return { entries: found, ended: true };
+        if (read === null) return { ended: true };
         if ("parked" in read) parked++;
         const entry = "parked" in read ? { ...read, offset, entry: unreadable } : { ...read, offset };
         found.push(entry);
@@ -172,7 +173,7 @@ export class Writer {
         after = offset;
       }
     }
-    return { entries: found, ended: false };
+    return { ended: false };
   }
 
   async #plan(to: number): Promise<Plan> {
@@ -189,7 +190,8 @@ export class Writer {
   async #recover(plan: Plan): Promise<void> {
     const { store, alone } = this.#options;
     // All of it, whatever the limit is now: what is left out here would be left out for ever.
-    const { entries } = await this.#read({ to: plan.to, rowsMax: null });
+    const entries: OffsetEntry[] = [];
+    await this.#readOn(entries, { to: plan.to, rowsMax: null });
     if (!(await this.#insert(plan, entries))) return;
     const days = daysOf(entries.flatMap(({ entry }) => entry.records));
     const repaired = alone ? await this.#untilDone(() => store.repairRollups(days)) : [];

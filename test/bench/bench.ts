@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly spans: number;
   /** Records in the store that is asked. */
   readonly records: number;
+  /** How long the resolvers and writers of a cluster stand still before they catch up. */
+  readonly stopSeconds: number;
   /** Takes a line that says what is being done. */
   readonly progress: (line: string) => void;
 }

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { kafkajsClient } from "../../src/event-log/kafkajs-client.ts";
 import { kafkaMissing, startBroker } from "../support/kafka-broker.ts";
 import type { Bench, BenchOptions, Cell } from "./bench.ts";
-import { type Load, measureRound } from "./cluster.ts";
+import { type Load, measureRound } from "./cluster-parts.ts";
 import { machine } from "./process-stats.ts";
 import { median } from "./statistics.ts";
 
@@ -94,7 +94,7 @@ async function measureAll(runs: number, progress: (line: string) => void): Promi
       for (const load of loads) {
         progress(`exports of ${load.spansPerBody} spans, round ${round} of ${runs}`);
         const prefix = `capacity-${process.pid}-${round}-${load.spansPerBody}`;
-        for (const [stage, { cpuUs, seconds }] of await measureRound(client, prefix, load)) {
+        for (const [stage, { cpuUs, seconds }] of (await measureRound(client, prefix, load)).costs) {
           const key = `${stage} ${load.spansPerBody}`;
           const known = costs.get(key) ?? { load, stage, cpuUs: [], seconds: [] };
           costs.set(key, known);

@@ -13,13 +13,14 @@ import { keepResult, previousResult } from "./results.ts";
 const self = fileURLToPath(import.meta.url);
 const childVariable = "BURNWATCH_BENCH_CHILD";
 
-const help = `usage: npm run bench -- [NAME ...] [--runs N] [--spans N] [--records N] [--json]
+const help = `usage: npm run bench -- [NAME ...] [--runs N] [--spans N] [--records N] [--stop-seconds N] [--json]
 
 ${benches.map(({ name, summary, onRequest }) => `  ${name.padEnd(12)} ${summary}${onRequest === true ? " (only when named)" : ""}`).join("\n")}
 
   --runs N     repetitions that medians are taken over (3)
   --spans N    spans of one load (200000)
   --records N  records in the store that is asked (1000000)
+  --stop-seconds N  length of the stop that a cluster recovers from (600)
   --json       one JSON document instead of tables
 `;
 
@@ -27,10 +28,12 @@ const { values, positionals } = commandLine(help, {
   runs: { type: "string", default: "3" },
   spans: { type: "string", default: "200000" },
   records: { type: "string", default: "1000000" },
+  "stop-seconds": { type: "string", default: "600" },
   json: { type: "boolean", default: false },
 });
 
 const numbers = { runs: count("runs"), spans: count("spans"), records: count("records") };
+const stopSeconds = count("stop-seconds");
 
 if (process.env[childVariable] === undefined) await runChosen();
 else await runHere(chosen()[0]);
@@ -62,7 +65,10 @@ function chosen(): readonly Bench[] {
 
 /** A process each: an engine, a patched fetch or a big heap of one bench must not show in the next. */
 function runInChild(name: string): Promise<BenchResult | undefined> {
-  const words = Object.entries(numbers).flatMap(([option, value]) => [`--${option}`, String(value)]);
+  const words = Object.entries({ ...numbers, "stop-seconds": stopSeconds }).flatMap(([option, value]) => [
+    `--${option}`,
+    String(value),
+  ]);
   const child = fork(self, [name, ...words], { env: { ...process.env, [childVariable]: "1" } });
   let result: BenchResult | undefined;
   child.on("message", (message) => {
@@ -76,7 +82,7 @@ async function runHere(bench: Bench | undefined): Promise<void> {
   // Without its parent nobody takes the result.
   process.on("disconnect", () => process.exit(1));
   const progress = (line: string) => void process.stderr.write(`${bench.name}: ${line}\n`);
-  const options: BenchOptions = { ...numbers, progress };
+  const options: BenchOptions = { ...numbers, stopSeconds, progress };
   const about = { name: bench.name, machine: machine(), loadBefore: loadavg()[0] ?? 0 };
   const tables = await bench.run(options);
   const result: BenchResult = { ...about, at: new Date().toISOString(), tables };
@@ -85,7 +91,7 @@ async function runHere(bench: Bench | undefined): Promise<void> {
   process.exit(0);
 }
 
-function count(option: "runs" | "spans" | "records"): number {
+function count(option: "runs" | "spans" | "records" | "stop-seconds"): number {
   const number = Number(values[option]);
   if (!Number.isInteger(number) || number < 1) fail(`--${option} takes a whole number from 1, not "${values[option]}"`);
   return number;
