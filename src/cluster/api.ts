@@ -9,11 +9,14 @@ import { apiRoutes, type Check } from "../http/api.ts";
 import type { Quality } from "../http/quality.ts";
 import { createRouter } from "../http/router.ts";
 import { compareTokens, missingSpansText } from "../ingest/metrics/token-check.ts";
+import { listStatus, type OpenPrices } from "../pipeline.ts";
 import { check, completenessCheck, unpricedShare } from "../server-state.ts";
 import type { Store } from "../store/store.ts";
 import { savedCompleteness } from "./accounts.ts";
 import { acceptAlert, savedAlerts } from "./alerting.ts";
 import { layoutOf, now, type PartOptions } from "./parts.ts";
+import { RepriceBoard } from "./reprice-board.ts";
+import { repriceDesk } from "./reprice-desk.ts";
 import { ClusterTail } from "./tail.ts";
 
 const answersKeptMs = 2000;
@@ -30,16 +33,17 @@ export interface ClusterApi {
 
 /** The API of a process of a cluster. */
 export function createClusterApi(
-  options: PartOptions & { readonly store: Store; readonly version: string },
+  options: PartOptions & { readonly store: Store; readonly version: string; readonly prices: OpenPrices },
 ): ClusterApi {
-  const { config, log, client, metrics, store, version } = options;
+  const { config, log, client, metrics, store, version, prices } = options;
+  const topics = topicsOf(layoutOf(config));
   const startedAtMs = now();
   const lags = kept(answersKeptMs, async () => lagsByPart(await partLags(client, config.kafkaPrefix, now())));
   const completeness = kept(answersKeptMs, () => savedCompleteness(options));
   const alerts = kept(answersKeptMs, () => savedAlerts(options));
   const tail = new ClusterTail({
     client,
-    topic: topicsOf(layoutOf(config)).usage,
+    topic: topics.usage,
     failed: (error) => log.error({ error: error.message }, "calls cannot be followed any longer"),
   });
   const unpriced = kept(unpricedKeptMs, () => unpricedShare(store));
@@ -62,7 +66,18 @@ export function createClusterApi(
       alerts.forget();
     },
     producer: null,
-    pricing: null,
+    pricing: {
+      repricer: repriceDesk({
+        client,
+        prefix: config.kafkaPrefix,
+        topic: topics.reprices,
+        partitions: config.kafkaPartitions,
+        board: new RepriceBoard({ client, topic: topics.reprices, partitions: config.kafkaPartitions }),
+        store,
+        prices: prices.book,
+      }),
+      priceList: () => listStatus(prices),
+    },
     alerts: alerts.ask,
     quality,
     tokens: tokens.ask,

@@ -28,6 +28,8 @@ import { findInTable } from "../ingest/stored-records.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import type { Store } from "../store/store.ts";
+import { RepriceBoard } from "./reprice-board.ts";
+import { RepriceShare } from "./repricing.ts";
 
 /** What every part of a cluster is given. */
 export interface PartOptions {
@@ -48,6 +50,8 @@ const producersRefusedMax = 1000;
 const pendingPointsMax = 50_000;
 const dayMs = 86_400_000;
 const saidAgainMs = 60_000;
+/** So long a re-pricing waits for the writers, before it asks again. */
+const storedWithinMs = 60_000;
 /** The clock of this process, which never goes back. */
 export const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
 
@@ -106,17 +110,18 @@ export function openResolvers(
 ): OwnedPartitions {
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
+  const board = new RepriceBoard({ client, topic: topics.reprices, partitions: config.kafkaPartitions });
   return measured(options.metrics, {
     client,
     group: `${config.kafkaPrefix}.${resolverGroup}`,
     topic: topics.spans,
-    open: (partition) => openResolver(options, topics, partition),
+    open: (partition) => openResolver({ ...options, board }, topics, partition),
     failed: failedIn("resolver", log),
   });
 }
 
 async function openResolver(
-  options: PartOptions & { readonly store: Store; readonly prices: PriceBook },
+  options: PartOptions & { readonly store: Store; readonly prices: PriceBook; readonly board: RepriceBoard },
   topics: KafkaTopics,
   partition: number,
 ): Promise<PartitionWorker> {
@@ -149,13 +154,25 @@ async function openResolver(
       }
     },
     now,
-    observe: (step) => countResolved(metrics, step),
+    observe: (step) => {
+      countResolved(metrics, step);
+      repricing.resolved(step.records);
+    },
+  });
+  const repricing = new RepriceShare({
+    ...options,
+    topic: topics.reprices,
+    partition,
+    usage,
+    between: (work) => resolver.between(work),
+    untilStored: () =>
+      untilConsumed(client, `${prefix}.${writerGroup}`, topics.usage, AbortSignal.timeout(storedWithinMs)),
   });
   log.info({ partition, from: usage.inputOffset() }, "resolving");
   return {
-    failed: resolver.start().failed,
+    failed: Promise.race([resolver.start().failed, repricing.start().failed]),
     async stop() {
-      await resolver.stop();
+      await Promise.all([repricing.stop(), resolver.stop()]);
       await spans.close();
       await usage.close();
     },
