@@ -6,6 +6,7 @@ import { type PartLag, partLags } from "../console/part-lag.ts";
 import { groupsOf, topicsOf } from "../event-log/kafka-topics.ts";
 import { untilConsumed } from "../event-log/until-consumed.ts";
 import { apiRoutes, type Check } from "../http/api.ts";
+import type { Pricing } from "../http/price-routes.ts";
 import type { Quality } from "../http/quality.ts";
 import { createRouter } from "../http/router.ts";
 import { compareTokens, missingSpansText } from "../ingest/metrics/token-check.ts";
@@ -24,6 +25,12 @@ const unpricedKeptMs = 10_000;
 const tokensKeptMs = 30_000;
 const lagSecondsWarn = 30;
 
+export interface ClusterApiOptions extends PartOptions {
+  readonly store: Store;
+  readonly version: string;
+  readonly prices: OpenPrices;
+}
+
 export interface ClusterApi {
   /** Not listening yet. */
   readonly server: Server;
@@ -32,18 +39,15 @@ export interface ClusterApi {
 }
 
 /** The API of a process of a cluster. */
-export function createClusterApi(
-  options: PartOptions & { readonly store: Store; readonly version: string; readonly prices: OpenPrices },
-): ClusterApi {
-  const { config, log, client, metrics, store, version, prices } = options;
-  const topics = topicsOf(layoutOf(config));
+export function createClusterApi(options: ClusterApiOptions): ClusterApi {
+  const { config, log, client, metrics, store, version } = options;
   const startedAtMs = now();
   const lags = kept(answersKeptMs, async () => lagsByPart(await partLags(client, config.kafkaPrefix, now())));
   const completeness = kept(answersKeptMs, () => savedCompleteness(options));
   const alerts = kept(answersKeptMs, () => savedAlerts(options));
   const tail = new ClusterTail({
     client,
-    topic: topics.usage,
+    topic: topicsOf(layoutOf(config)).usage,
     failed: (error) => log.error({ error: error.message }, "calls cannot be followed any longer"),
   });
   const unpriced = kept(unpricedKeptMs, () => unpricedShare(store));
@@ -66,18 +70,7 @@ export function createClusterApi(
       alerts.forget();
     },
     producer: null,
-    pricing: {
-      repricer: repriceDesk({
-        client,
-        prefix: config.kafkaPrefix,
-        topic: topics.reprices,
-        partitions: config.kafkaPartitions,
-        board: new RepriceBoard({ client, topic: topics.reprices, partitions: config.kafkaPartitions }),
-        store,
-        prices: prices.book,
-      }),
-      priceList: () => listStatus(prices),
-    },
+    pricing: pricingOf(options),
     alerts: alerts.ask,
     quality,
     tokens: tokens.ask,
@@ -109,6 +102,16 @@ export function createClusterApi(
   return {
     server: createServer((request, response) => void route(request, response)),
     close: () => tail.close(),
+  };
+}
+
+function pricingOf({ config, client, store, prices }: ClusterApiOptions): Pricing {
+  const { kafkaPrefix: prefix, kafkaPartitions: partitions } = config;
+  const topic = topicsOf(layoutOf(config)).reprices;
+  const board = new RepriceBoard({ client, topic, partitions });
+  return {
+    repricer: repriceDesk({ client, prefix, topic, partitions, board, store, prices: prices.book }),
+    priceList: () => listStatus(prices),
   };
 }
 

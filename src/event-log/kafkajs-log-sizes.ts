@@ -39,6 +39,8 @@ export async function logSizes(
   brokers: readonly number[],
 ): Promise<ReadonlyMap<string, number> | null> {
   const sizes = new Map<string, number>();
+  // Brokers are found by what is known of topics.
+  await cluster.refreshMetadata();
   for (const nodeId of brokers) {
     const broker = await cluster.findBroker({ nodeId: String(nodeId) });
     const dirs = await broker.connectionPool.send({ request, response });
