@@ -23,6 +23,7 @@ import { apiRoutes } from "./http/api.ts";
 import { countResolved, createMetrics, type Metrics } from "./http/metrics.ts";
 import { createPreparer } from "./http/otlp-preparer.ts";
 import { createOtlpFronts, type OtlpFronts } from "./http/otlp-server.ts";
+import type { PriceListStatus } from "./http/price-routes.ts";
 import { Refusals } from "./http/refusals.ts";
 import { createRouter } from "./http/router.ts";
 import { TailHub } from "./http/tail-hub.ts";
@@ -45,6 +46,7 @@ import type { UsageRecord } from "./model/usage-record.ts";
 import { PriceFile } from "./price-file.ts";
 import { PriceBook } from "./pricing/price-book.ts";
 import { lastCallMs, spendChange } from "./query/spend-change.ts";
+import { auditOf } from "./repricing/reprice-job.ts";
 import { Repricer } from "./repricing/repricer.ts";
 import { ServerState } from "./server-state.ts";
 import type { Store } from "./store/store.ts";
@@ -178,6 +180,14 @@ export function openPrices({ config, log }: Pick<PipelineOptions, "config" | "lo
   return { book, file };
 }
 
+export type OpenPrices = ReturnType<typeof openPrices>;
+
+/** The user's list as it is now: it is read again if it has changed. */
+export function listStatus({ book, file }: OpenPrices): PriceListStatus {
+  file.refresh();
+  return { file: file.path, version: book.list()?.version ?? null, entries: book.list()?.entries.length ?? 0 };
+}
+
 function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, prices: PriceBook) {
   const { config } = options;
   const { spans, usage, freshUsage, space } = options.logs;
@@ -224,6 +234,7 @@ function createWorkers(options: PipelineOptions, { metrics, tail }: Fronts, pric
   const repricer = new Repricer({
     store: options.store,
     prices,
+    audit: (job) => options.store.recordReprice(auditOf(job)),
     log: new Corrections({
       usage,
       fresh: freshUsage,
@@ -286,7 +297,7 @@ function createWriter({ config, store, log, logs }: PipelineOptions, metrics: Me
 
 function routesOf(
   { config, store, version }: PipelineOptions,
-  parts: Fronts & Workers & ReturnType<typeof openPrices> & { readonly state: ServerState },
+  parts: Fronts & Workers & OpenPrices & { readonly state: ServerState },
 ) {
   const { state, metrics, tail, alerter, refusals, repricer, book, file, say } = parts;
   return apiRoutes({
@@ -298,10 +309,7 @@ function routesOf(
     now,
     pricing: {
       repricer,
-      priceList: () => {
-        file.refresh();
-        return { file: file.path, version: book.list()?.version ?? null, entries: book.list()?.entries.length ?? 0 };
-      },
+      priceList: () => listStatus({ book, file }),
     },
     alerts: () => alerter.alerts(),
     accept: (alert) => say({ accepted: [incidentOf(alert)] }),

@@ -169,11 +169,9 @@ async function expectAnswers(apiUrl: string, calls: number): Promise<void> {
   expect((await burnwatch(["alerts"], { BURNWATCH_URL: apiUrl })).stdout).toContain("search of tenant acme");
   const lags = (await answer("status")).body["lag_seconds_by_part"] as Record<string, number>;
   expect(Object.keys(lags)).toEqual(["resolver", "writer", "detector", "detector-wholes", "alerter"]);
-  for (const [path, what] of [
-    ["prices", "re-pricing"],
-    ["producers/any", "counting refusals"],
-  ] as const) {
-    const { status, body: refusal } = await answer(path);
-    expect([status, (refusal["error"] as { message: string }).message]).toEqual([501, expect.stringContaining(what)]);
-  }
+  const { status, body: refusal } = await answer("producers/any");
+  expect([status, refusal["error"]]).toEqual([
+    501,
+    expect.objectContaining({ message: expect.stringContaining("counting refusals by producer") }),
+  ]);
 }

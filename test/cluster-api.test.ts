@@ -1,6 +1,9 @@
 /** What the API of a cluster answers as one machine does, over a real broker and ClickHouse, through hand-overs. */
 
 import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Quality } from "../src/http/quality.ts";
 import { decodeUsageEntry } from "../src/ingest/usage-codec.ts";
@@ -14,15 +17,28 @@ const missing = await kafkaMissing();
 const partitions = 3;
 
 describe.skipIf(missing !== undefined)("the API of a cluster over a real broker", () => {
+  let directory: string;
   let cluster: TestCluster;
   let first: Burnwatch;
   let second: Burnwatch;
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), "burnwatch-test-"));
+    setPrices(1);
     cluster = await startCluster({ partitions });
-    first = await cluster.start("collector,resolver,writer,detector,alerter,api");
-    second = await cluster.start("collector,resolver,writer,api");
+    const prices = { BURNWATCH_PRICES: join(directory, "prices.yaml") };
+    first = await cluster.start("collector,resolver,writer,detector,alerter,api", prices);
+    second = await cluster.start("collector,resolver,writer,api", prices);
   }, 120_000);
-  afterAll(() => cluster?.stop());
+  afterAll(async () => {
+    await cluster?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  /** So many times what gpt-4o costs on the bundled list. */
+  const setPrices = (factor: number) =>
+    writeFileSync(
+      join(directory, "prices.yaml"),
+      `prices:\n  - { model: gpt-4o, provider: openai, per_million: { input: ${2.5 * factor}, output: ${10 * factor} } }\n`,
+    );
 
   it("stores metrics through any collector once, tells what totals grew by, and hands joules to the detectors", {
     timeout: 60_000,
@@ -83,6 +99,59 @@ describe.skipIf(missing !== undefined)("the API of a cluster over a real broker"
     });
   });
 
+  it("re-prices the past once, by whoever resolves a trace, through a kill and beside calls that come meanwhile", {
+    timeout: 120_000,
+  }, async () => {
+    let [listed, calls] = [0, 0];
+    const send = async (count: number, atMs: number) => {
+      const { body, sent } = exportRequest(count, atMs, "repriced");
+      await postUntilAcked(first.tracesUrl, body);
+      calls += count;
+      listed += sent.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0);
+    };
+    for (let hour = 0; hour < 6; hour++) await send(500, Date.now() - hour * 3_600_000);
+    await settle(first.apiUrl);
+    const [before, count] = [listed, calls];
+    const api = { BURNWATCH_URL: first.apiUrl, USER: "ada" };
+    const range = ["--since", "1d", "--where", "tenant=repriced"];
+    const same = await burnwatch(["reprice", ...range, "--dry-run"], api);
+    expect(same.stdout).toContain("nothing differs");
+    const stale = await post(first, "reprices", { since: "1d", price_version: "of yesterday" });
+    expect([stale.status, stale.text]).toEqual([409, expect.stringContaining("the prices have changed since")]);
+
+    setPrices(2);
+    const dry = await burnwatch(["reprice", ...range, "--dry-run", "--json"], api);
+    const { rows, price_version } = JSON.parse(dry.stdout);
+    expect(rows).toMatchObject([{ tenant: "repriced", model: "gpt-4o", calls, cost_after_usd: usd(2 * before) }]);
+    const where = { tenant: "repriced" };
+    const asked = await post(first, "reprices", { since: "1d", where, price_version, by: "ada" });
+    expect([asked.status, asked.text]).toEqual([200, expect.stringContaining('"finished":')]);
+    await second.kill();
+    const { id } = JSON.parse(asked.text);
+    await send(100, Date.now());
+    await second.start();
+    await expect
+      .poll(async () => (await fetch(`${second.apiUrl}/api/v1/reprices/${id}`)).text(), {
+        timeout: 60_000,
+        interval: 500,
+      })
+      .toContain('"finished":true');
+    await settle(first.apiUrl);
+    expect(await burnwatch(["reprice", ...range, "--dry-run"], api)).toMatchObject({
+      stdout: expect.stringContaining("nothing differs"),
+    });
+    const sums = "toString(toInt64(sum(cost_usd) * 1000000000)) AS nano_usd, toString(sum(calls)) AS calls";
+    for (const view of ["usage", "usage_by_15m", "usage_by_day"])
+      expect(await cluster.store.query(`SELECT ${sums} FROM ${view} WHERE tenant = 'repriced'`), view).toEqual([
+        { nano_usd: String(2 * listed), calls: String(calls) },
+      ]);
+    expect(
+      await cluster.store.query(
+        "SELECT id, by, toString(calls) AS calls, toString(toInt64(cost_before_usd * 1000000000)) AS before, toString(toInt64(cost_after_usd * 1000000000)) AS after FROM reprices FINAL",
+      ),
+    ).toEqual([{ id, by: "ada", calls: String(count), before: String(before), after: String(2 * before) }]);
+  });
+
   it("accounts for what producers numbered, over resolvers that each see some of it, and after a hand-over", {
     timeout: 60_000,
   }, async () => {
@@ -115,6 +184,20 @@ describe.skipIf(missing !== undefined)("the API of a cluster over a real broker"
     expect(shown.stdout).toContain("97.5 % accounted");
   });
 });
+
+async function post({ apiUrl }: Burnwatch, path: string, body: object) {
+  const answer = await fetch(`${apiUrl}/api/v1/${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, text: await answer.text() };
+}
+
+/** Nano-dollars as the API shows them. */
+function usd(nanoUsd: number): string {
+  return `${Math.floor(nanoUsd / 1e9)}.${String(nanoUsd % 1e9).padStart(9, "0")}`;
+}
 
 interface Totals {
   readonly startMs: number;

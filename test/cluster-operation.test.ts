@@ -83,10 +83,14 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
       [`${prefix()}.deltas`, 1, 1, 120, []],
       [`${prefix()}.claims`, 1, 1, 120, []],
       [`${prefix()}.metrics`, 2, 1, 72, []],
+      [`${prefix()}.reprices`, 1, 1, 120, []],
       [`${prefix()}.numbers`, 1, 1, 120, []],
       [`${prefix()}.snapshots`, 2, 1, 120, []],
     ]);
     expect(code).toBe(0);
+    const bytes = new Map(topics.map((one) => [one["topic"], Number(one["bytes"])]));
+    expect(bytes.get(`${prefix()}.spans`)).toBeGreaterThan(1000);
+    expect(bytes.get(`${prefix()}.claims`)).toBe(0);
     expect((await command(["topics"])).stdout).toMatch(new RegExp(`${prefix()}\\.usage +2 +1 +1 +5 d`));
   });
 
@@ -124,7 +128,7 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
   it("is well where all is as it should be, and says what to do where it is not", { timeout: 120_000 }, async () => {
     const workers = await cluster.start("resolver,writer");
     const well = await command(["doctor"]);
-    for (const line of ["brokers: 1 answer", "topics: 10, as they should be", "permissions: this user may append"])
+    for (const line of ["brokers: 1 answer", "topics: 11, as they should be", "permissions: this user may append"])
       expect(well.stdout).toContain(`ok    ${line}`);
     expect(well.stdout).toContain(
       "ok    places: brokers know for 7.0 days where an absent group is, and topics are kept for at most 5.0 days",

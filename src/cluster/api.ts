@@ -6,20 +6,30 @@ import { type PartLag, partLags } from "../console/part-lag.ts";
 import { groupsOf, topicsOf } from "../event-log/kafka-topics.ts";
 import { untilConsumed } from "../event-log/until-consumed.ts";
 import { apiRoutes, type Check } from "../http/api.ts";
+import type { Pricing } from "../http/price-routes.ts";
 import type { Quality } from "../http/quality.ts";
 import { createRouter } from "../http/router.ts";
 import { compareTokens, missingSpansText } from "../ingest/metrics/token-check.ts";
+import { listStatus, type OpenPrices } from "../pipeline.ts";
 import { check, completenessCheck, unpricedShare } from "../server-state.ts";
 import type { Store } from "../store/store.ts";
 import { savedCompleteness } from "./accounts.ts";
 import { acceptAlert, savedAlerts } from "./alerting.ts";
 import { layoutOf, now, type PartOptions } from "./parts.ts";
+import { RepriceBoard } from "./reprice-board.ts";
+import { repriceDesk } from "./reprice-desk.ts";
 import { ClusterTail } from "./tail.ts";
 
 const answersKeptMs = 2000;
 const unpricedKeptMs = 10_000;
 const tokensKeptMs = 30_000;
 const lagSecondsWarn = 30;
+
+export interface ClusterApiOptions extends PartOptions {
+  readonly store: Store;
+  readonly version: string;
+  readonly prices: OpenPrices;
+}
 
 export interface ClusterApi {
   /** Not listening yet. */
@@ -29,9 +39,7 @@ export interface ClusterApi {
 }
 
 /** The API of a process of a cluster. */
-export function createClusterApi(
-  options: PartOptions & { readonly store: Store; readonly version: string },
-): ClusterApi {
+export function createClusterApi(options: ClusterApiOptions): ClusterApi {
   const { config, log, client, metrics, store, version } = options;
   const startedAtMs = now();
   const lags = kept(answersKeptMs, async () => lagsByPart(await partLags(client, config.kafkaPrefix, now())));
@@ -62,7 +70,7 @@ export function createClusterApi(
       alerts.forget();
     },
     producer: null,
-    pricing: null,
+    pricing: pricingOf(options),
     alerts: alerts.ask,
     quality,
     tokens: tokens.ask,
@@ -94,6 +102,16 @@ export function createClusterApi(
   return {
     server: createServer((request, response) => void route(request, response)),
     close: () => tail.close(),
+  };
+}
+
+function pricingOf({ config, client, store, prices }: ClusterApiOptions): Pricing {
+  const { kafkaPrefix: prefix, kafkaPartitions: partitions } = config;
+  const topic = topicsOf(layoutOf(config)).reprices;
+  const board = new RepriceBoard({ client, topic, partitions });
+  return {
+    repricer: repriceDesk({ client, prefix, topic, partitions, board, store, prices: prices.book }),
+    priceList: () => listStatus(prices),
   };
 }
 

@@ -28,6 +28,8 @@ import { findInTable } from "../ingest/stored-records.ts";
 import { Writer } from "../ingest/writer.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import type { Store } from "../store/store.ts";
+import { RepriceBoard } from "./reprice-board.ts";
+import { RepriceShare } from "./repricing.ts";
 import { entryParked } from "./unreadable.ts";
 
 /** What every part of a cluster is given. */
@@ -49,6 +51,8 @@ const producersRefusedMax = 1000;
 const pendingPointsMax = 50_000;
 const dayMs = 86_400_000;
 const saidAgainMs = 60_000;
+/** So long a re-pricing waits for the writers, before it asks again. */
+const storedWithinMs = 60_000;
 /** The clock of this process, which never goes back. */
 export const now = logClock({ wall: () => Date.now(), steady: () => performance.now() });
 
@@ -107,20 +111,23 @@ export function openResolvers(
 ): OwnedPartitions {
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
+  const board = new RepriceBoard({ client, topic: topics.reprices, partitions: config.kafkaPartitions });
   return measured(options.metrics, {
     client,
     group: `${config.kafkaPrefix}.${resolverGroup}`,
     topic: topics.spans,
-    open: (partition) => openResolver(options, topics, partition),
+    open: (partition) => openResolver({ ...options, board }, topics, partition),
     failed: failedIn("resolver", log),
   });
 }
 
-async function openResolver(
-  options: PartOptions & { readonly store: Store; readonly prices: PriceBook },
-  topics: KafkaTopics,
-  partition: number,
-): Promise<PartitionWorker> {
+interface ResolverPart extends PartOptions {
+  readonly store: Store;
+  readonly prices: PriceBook;
+  readonly board: RepriceBoard;
+}
+
+async function openResolver(options: ResolverPart, topics: KafkaTopics, partition: number): Promise<PartitionWorker> {
   const { config, log, client, metrics } = options;
   const { kafkaPrefix: prefix, kafkaPartitions: partitions } = config;
   const usage = await KafkaResolverLog.open({
@@ -153,10 +160,9 @@ interface ResolvedPartition {
   readonly partition: number;
 }
 
-function resolving(
-  { config, log, client, metrics, store, prices }: PartOptions & { readonly store: Store; readonly prices: PriceBook },
-  { usage, spans, topics, partition }: ResolvedPartition,
-): PartitionWorker {
+function resolving(options: ResolverPart, { usage, spans, topics, partition }: ResolvedPartition): PartitionWorker {
+  const { config, log, client, metrics, store, prices } = options;
+  const writers = `${config.kafkaPrefix}.${writerGroup}`;
   const resolver = new Resolver({
     spans,
     usage,
@@ -164,7 +170,7 @@ function resolving(
     prices,
     findStored: async (wanted, signal) => {
       try {
-        await untilConsumed(client, `${config.kafkaPrefix}.${writerGroup}`, topics.usage, signal);
+        await untilConsumed(client, writers, topics.usage, signal);
         return await findInTable(wanted, store);
       } catch (error) {
         log.warn({ partition, error: (error as Error).message }, "late spans wait: cannot see what is stored");
@@ -172,13 +178,24 @@ function resolving(
       }
     },
     now,
-    observe: (step) => countResolved(metrics, step),
+    observe: (step) => {
+      countResolved(metrics, step);
+      repricing.resolved(step.records);
+    },
+  });
+  const repricing = new RepriceShare({
+    ...options,
+    topic: topics.reprices,
+    partition,
+    usage,
+    between: (work) => resolver.between(work),
+    untilStored: () => untilConsumed(client, writers, topics.usage, AbortSignal.timeout(storedWithinMs)),
   });
   log.info({ partition, from: usage.inputOffset() }, "resolving");
   return {
-    failed: resolver.start().failed,
+    failed: Promise.race([resolver.start().failed, repricing.start().failed]),
     async stop() {
-      await resolver.stop();
+      await Promise.all([repricing.stop(), resolver.stop()]);
       await spans.close();
       await usage.close();
     },

@@ -9,7 +9,7 @@ import type { KafkaClient } from "../event-log/kafka-client.ts";
 import { createKafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "../listen.ts";
-import { openPrices } from "../pipeline.ts";
+import { type OpenPrices, openPrices } from "../pipeline.ts";
 import type { Store } from "../store/store.ts";
 import { openAccounts } from "./accounts.ts";
 import { openAlerters } from "./alerting.ts";
@@ -96,20 +96,22 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
     const metrics = createMetrics(null);
     const part = { config, log, client, metrics };
     const stored = [...roles].some((role) => needStore.has(role));
-    const store = stored ? await startWorkers({ ...options, ...part }, undo) : null;
+    const prices = roles.has("resolver") || roles.has("api") ? openPrices(part) : null;
+    undo.push(async () => prices?.file.stop());
+    const store = stored ? await startWorkers({ ...options, ...part, prices }, undo) : null;
     if (roles.has("detector")) {
       const detectors = openDetectors(part);
       undo.push(() => detectors.stop());
       await detectors.start();
     }
     const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
-    const isAsked = roles.has("api") && store !== null;
+    const isAsked = roles.has("api") && store !== null && prices !== null;
     if (isAsked) {
       const accounts = openAccounts(part);
       undo.push(() => accounts.stop());
       await accounts.start();
     }
-    const api = isAsked ? createClusterApi({ ...part, store, version: options.version }) : null;
+    const api = isAsked ? createClusterApi({ ...part, store, version: options.version, prices }) : null;
     const apiPort = await listenHttp(config.api, "api", api?.server ?? pulse(metrics), undo);
     if (api !== null) undo.push(() => api.close());
     return { roles, ...ports, apiPort, stop };
@@ -130,7 +132,7 @@ function pulse({ registry }: Metrics): Server {
 }
 
 async function startWorkers(
-  { roles, openStore, terminal, ...part }: PartOptions & RolesOptions,
+  { roles, openStore, terminal, prices, ...part }: PartOptions & RolesOptions & { readonly prices: OpenPrices | null },
   undo: (() => Promise<void>)[],
 ): Promise<Store> {
   const { config, log } = part;
@@ -147,9 +149,7 @@ async function startWorkers(
     undo.push(() => storing.stop());
     await storing.start();
   }
-  if (roles.has("resolver")) {
-    const prices = openPrices({ config, log });
-    undo.push(async () => prices.file.stop());
+  if (roles.has("resolver") && prices !== null) {
     const resolvers = openResolvers({ ...part, store, prices: prices.book });
     undo.push(() => resolvers.stop());
     await resolvers.start();

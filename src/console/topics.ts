@@ -15,6 +15,8 @@ interface Row {
   /** Null where it is not known, -1 without end. */
   readonly kept_hours: number | null;
   readonly records: number;
+  /** On the brokers' disks, all copies together; null where the user may not ask. */
+  readonly bytes: number | null;
   readonly faults: readonly TopicFault[];
 }
 
@@ -25,6 +27,7 @@ const columns = [
   { title: "in sync", align: "right" },
   { title: "kept", align: "right" },
   { title: "records", align: "right" },
+  { title: "MB", align: "right" },
 ] as const;
 
 /** Over the cluster that `open` finds. */
@@ -32,7 +35,8 @@ export function topics(open: OpenCluster): Command {
   return defineCommand({
     name: "topics",
     summary: "Of a cluster: its topics, how long they are kept, and what is wrong with them.",
-    about: "Copies and those in sync are of the partition that has the fewest. Ends of transactions count as records.",
+    about: `Copies and those in sync are of the partition that has the fewest. Ends of transactions count as records. MB are what all
+copies take on the brokers' disks (compressed; a user of Kafka needs Describe on the cluster to see them).`,
     options: { json: { type: "boolean", help: "the answer as JSON" }, ...clusterOption },
     examples: ["burnwatch topics", "burnwatch topics --json"],
     run({ values }, io) {
@@ -40,7 +44,13 @@ export function topics(open: OpenCluster): Command {
         const found = new Map(
           (await operator.topics(specs.map(({ topic }) => topic))).map((state) => [state.topic, state]),
         );
-        const rows = await Promise.all(specs.map((spec) => rowOf(client, spec, found.get(spec.topic))));
+        const sizes = await operator.sizes();
+        const rows = await Promise.all(
+          specs.map(async (spec) => {
+            const bytes = sizes === null ? null : (sizes.get(spec.topic) ?? 0);
+            return { ...(await rowOf(client, spec, found.get(spec.topic))), bytes };
+          }),
+        );
         if (values.json === true) io.stdout.write(`${JSON.stringify({ topics: rows })}\n`);
         else
           io.stdout.write(renderTable(columns, rows.map(cellsOf), tableOptions(io.stdout, io.env)) + faultLines(rows));
@@ -50,7 +60,7 @@ export function topics(open: OpenCluster): Command {
   });
 }
 
-async function rowOf(client: KafkaClient, spec: TopicSpec, state: TopicState | undefined): Promise<Row> {
+async function rowOf(client: KafkaClient, spec: TopicSpec, state: TopicState | undefined) {
   const partitions = state?.partitions ?? [];
   const fewest = (of: (partition: TopicState["partitions"][number]) => readonly number[]) =>
     partitions.length === 0 ? 0 : Math.min(...partitions.map((partition) => of(partition).length));
@@ -72,8 +82,17 @@ async function recordsOf(client: KafkaClient, topic: string): Promise<number> {
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
-function cellsOf({ topic, partitions, replicas, in_sync, kept_hours, records }: Row): readonly string[] {
-  return [topic, String(partitions), String(replicas), String(in_sync), keptText(kept_hours), String(records)];
+function cellsOf({ topic, partitions, replicas, in_sync, kept_hours, records, bytes }: Row): readonly string[] {
+  const megabytes = bytes === null ? "?" : (bytes / 1e6).toFixed(1);
+  return [
+    topic,
+    String(partitions),
+    String(replicas),
+    String(in_sync),
+    keptText(kept_hours),
+    String(records),
+    megabytes,
+  ];
 }
 
 function keptText(hours: number | null): string {

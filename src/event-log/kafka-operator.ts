@@ -30,6 +30,8 @@ export interface KafkaOperator {
   brokers(): Promise<BrokerList>;
   /** Those of the names that are there. */
   topics(names: readonly string[]): Promise<readonly TopicState[]>;
+  /** Bytes on the brokers' disks by topic, all copies together; null where the user may not ask. */
+  sizes(): Promise<ReadonlyMap<string, number> | null>;
   groups(names: readonly string[]): Promise<readonly GroupState[]>;
   /** A setting of each broker, by its id; null where the user may not ask. */
   brokerSetting(name: string): Promise<ReadonlyMap<number, string> | null>;

@@ -12,8 +12,8 @@ import { rmSync } from "node:fs";
 import { open, type RootDatabase } from "lmdb";
 import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
 import type { DiskSpace } from "./disk-space.ts";
-import type { Commit, KafkaClient, KafkaReader, KafkaRecord, KafkaTransactions } from "./kafka-client.ts";
-import type { KafkaTopics } from "./kafka-topics.ts";
+import type { Commit, KafkaClient, KafkaMessage, KafkaReader, KafkaRecord, KafkaTransactions } from "./kafka-client.ts";
+import { type KafkaTopics, repriceShareKey } from "./kafka-topics.ts";
 import { type Hole, holeName, LmdbResolverState } from "./lmdb-resolver-state.ts";
 import { decodeStep, encodeStep, type RememberedStep } from "./memory-codec.ts";
 import type { TraceIndexOptions } from "./trace-index.ts";
@@ -133,7 +133,8 @@ export class KafkaResolverLog implements ResolverLog {
     const taught = this.#teaches(step) ? encodeStep(step) : null;
     const memory = taught === null ? [] : [{ topic: topics.memory, partition, value: taught }];
     const numbers = step.numbers == null ? [] : [{ topic: topics.numbers, partition: 0, value: step.numbers }];
-    const offsets = await this.#transactions.commit([...entries, ...letters, ...numbers, ...memory], {
+    const repriced = this.#repricedIn(step);
+    const offsets = await this.#transactions.commit([...entries, ...letters, ...numbers, ...repriced, ...memory], {
       group: `${prefix}.${resolverGroup}`,
       topic: topics.spans,
       partition,
@@ -147,6 +148,12 @@ export class KafkaResolverLog implements ResolverLog {
     if (letters.length > 0) this.#options.parked?.(source, step.parked ?? []);
     this.#lastArrival = lastArrival;
     return offsets.slice(0, entries.length).map((offset) => offset + 1);
+  }
+
+  #repricedIn({ repriced }: ResolverStep): readonly KafkaMessage[] {
+    const { topics, partition } = this.#options;
+    if (repriced === undefined) return [];
+    return [{ topic: topics.reprices, partition: 0, key: repriceShareKey(partition), value: repriced }];
   }
 
   /** A tick leaves nothing to remember. */

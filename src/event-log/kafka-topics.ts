@@ -17,6 +17,8 @@ export interface KafkaTopics {
   readonly claims: string;
   /** Points of OTLP metrics by instance. */
   readonly metrics: string;
+  /** The re-pricing that was asked for last, and how far each partition of `spans` is with it: one partition. */
+  readonly reprices: string;
   /** What producers numbered, as resolvers met it: one partition. */
   readonly numbers: string;
   /** The latest snapshots of detectors, alerter and accounts. */
@@ -89,10 +91,16 @@ export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
     deltas: named("deltas"),
     claims: named("claims"),
     metrics: named("metrics"),
+    reprices: named("reprices"),
     numbers: named("numbers"),
     snapshots: named("snapshots"),
     probe: named("probe"),
   };
+}
+
+/** What is kept of a partition in the topic of re-pricings. */
+export function repriceShareKey(partition: number): string {
+  return `share/${partition}`;
 }
 
 /** The groups of a cluster that come forward in a topic, by the role that has them. */
@@ -145,6 +153,12 @@ export function topicSpecs(layout: KafkaLayout, { horizonMs }: KafkaRetention): 
     { topic: topics.deltas, partitions: 1, replicas, settings: settings(usageKeptMs) },
     { topic: topics.claims, partitions: 1, replicas, settings: settings(usageKeptMs) },
     { topic: topics.metrics, partitions, replicas, settings: settings(spansKeptMs) },
+    {
+      topic: topics.reprices,
+      partitions: 1,
+      replicas,
+      settings: { ...settings(usageKeptMs), ...lastOfEachKey, "segment.bytes": String(1024 * 1024) },
+    },
     { topic: topics.numbers, partitions: 1, replicas, settings: settings(usageKeptMs) },
     { topic: topics.snapshots, partitions, replicas, settings: { ...settings(usageKeptMs), ...lastOfEachKey } },
   ];

@@ -16,6 +16,20 @@ interface PartitionData {
 }
 
 interface Broker {
+  readonly connectionPool: {
+    send<Answer>(question: {
+      readonly request: {
+        readonly apiKey: number;
+        readonly apiVersion: number;
+        readonly apiName: string;
+        readonly encode: () => Promise<unknown>;
+      };
+      readonly response: {
+        readonly decode: (bytes: Buffer) => Promise<Answer>;
+        readonly parse: (answer: Answer) => Promise<Answer>;
+      };
+    }): Promise<Answer>;
+  };
   fetch(request: {
     readonly isolationLevel: number;
     readonly maxWaitTime: number;

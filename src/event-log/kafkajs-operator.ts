@@ -5,7 +5,8 @@ import type { KafkaAddress } from "./kafka-client.ts";
 import type { BrokerList, GroupState, KafkaOperator, TopicState } from "./kafka-operator.ts";
 import { kafkajsConfig } from "./kafkajs-config.ts";
 import { kafkaError, protocolError } from "./kafkajs-errors.ts";
-import { openCluster } from "./kafkajs-internals.ts";
+import { type Cluster, openCluster } from "./kafkajs-internals.ts";
+import { logSizes } from "./kafkajs-log-sizes.ts";
 
 const topicResource = 2;
 const brokerResource = 4;
@@ -29,21 +30,31 @@ export function kafkajsOperator(address: KafkaAddress): KafkaOperator {
     await admin.connect();
     return admin;
   }
+  /** What the library's admin does not offer. */
+  async function askBehind<Answer>(what: string, question: (cluster: Cluster) => Promise<Answer>): Promise<Answer> {
+    const cluster = openCluster(config);
+    try {
+      await cluster.connect();
+      return await question(cluster);
+    } catch (error) {
+      throw kafkaError(error, what);
+    } finally {
+      await cluster.disconnect();
+    }
+  }
   return {
     brokers: () => ask("ask who the brokers are", brokersOf),
     topics: (names) => ask("look at the topics", (admin) => topicsOf(admin, names)),
     groups: (names) => ask("look at the groups", (admin) => groupsOf(admin, names)),
     brokerSetting: (name) => ask("look at the brokers' settings", (admin) => brokerSettingOf(admin, name)),
-    async protocol() {
-      const cluster = openCluster(config);
-      try {
-        await cluster.connect();
-        return { endTransactionMax: cluster.brokerPool.versions[endTransactionKey]?.maxVersion ?? 0 };
-      } catch (error) {
-        throw kafkaError(error, "ask what the brokers know");
-      } finally {
-        await cluster.disconnect();
-      }
+    protocol: () =>
+      askBehind("ask what the brokers know", async (cluster) => ({
+        endTransactionMax: cluster.brokerPool.versions[endTransactionKey]?.maxVersion ?? 0,
+      })),
+    async sizes() {
+      const { brokers } = await ask("ask who the brokers are", brokersOf);
+      const ids = brokers.map(({ id }) => id);
+      return askBehind("ask how large the topics are", (cluster) => logSizes(cluster, ids));
     },
     async appendTime(topic) {
       const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false });

@@ -108,6 +108,8 @@ export interface ResolverStep {
   readonly parked?: readonly ParkedEntry[];
   /** What producers numbered among what was read, encoded, for whoever accounts for it; only where the log does not. */
   readonly numbers?: Uint8Array | null;
+  /** In a cluster, how far a re-pricing of this resolver's records is, for whoever asks and whoever takes over. */
+  readonly repriced?: Uint8Array;
 }
 
 /** What a resolver remembers, as of its last step. */

@@ -5,10 +5,11 @@ import { formatUsd } from "../model/money.ts";
 import { PriceListError } from "../pricing/price-list-file.ts";
 import { models } from "../query/models.ts";
 import type { DifferenceRow } from "../repricing/reprice-difference.ts";
+import { RepriceConflictError, type RepriceJob } from "../repricing/reprice-job.ts";
 import { type RepriceRange, UnknownConditionError } from "../repricing/reprice-range.ts";
-import { RepriceConflictError, type RepriceJob, type Repricer } from "../repricing/repricer.ts";
+import type { Repricer } from "../repricing/repricer.ts";
 import type { Store } from "../store/store.ts";
-import { notInCluster, RequestError, sendJson } from "./answer.ts";
+import { RequestError, sendJson } from "./answer.ts";
 import { parseTime } from "./duration.ts";
 import type { Route } from "./router.ts";
 
@@ -20,17 +21,20 @@ export interface PriceListStatus {
   readonly entries: number;
 }
 
-/** What prices calls, where one process does. */
+/** What prices calls. */
 export interface Pricing {
   /** Reads the list again if it has changed, then says what it is. */
   readonly priceList: () => PriceListStatus;
-  readonly repricer: Repricer;
+  readonly repricer: Pick<Repricer, "difference" | "apply"> & {
+    /** The newest re-pricing, running or finished. */
+    job(): RepriceJob | undefined | Promise<RepriceJob | undefined>;
+  };
 }
 
 export interface PriceRoutesOptions {
   readonly store: Store;
   readonly now: () => number;
-  readonly pricing: Pricing | null;
+  readonly pricing: Pricing;
 }
 
 const time = z.string().min(1);
@@ -41,9 +45,7 @@ const range = {
 };
 
 export function priceRoutes({ store, now, pricing }: PriceRoutesOptions): Route[] {
-  const priced = () =>
-    pricing ??
-    notInCluster("re-pricing", "each resolver prices by the list it reads itself; calls of the past keep their price");
+  const { priceList, repricer } = pricing;
   const rangeOf = (body: Readonly<Record<string, unknown>>): RepriceRange => ({
     sinceUs: instant("since", String(body["since"]), now()) * 1000,
     untilUs: (body["until"] === undefined ? now() : instant("until", String(body["until"]), now())) * 1000,
@@ -65,7 +67,7 @@ export function priceRoutes({ store, now, pricing }: PriceRoutesOptions): Route[
       method: "GET",
       path: "/api/v1/prices",
       summary: "The user's own price list: its file, version and number of entries.",
-      serve: async ({ response }) => sendJson(response, priced().priceList()),
+      serve: async ({ response }) => sendJson(response, priceList()),
     },
     {
       method: "POST",
@@ -73,7 +75,6 @@ export function priceRoutes({ store, now, pricing }: PriceRoutesOptions): Route[
       summary: "What re-pricing a range would change, by tenant and model. Changes nothing.",
       body: z.strictObject(range),
       serve: async ({ response, body }) => {
-        const { priceList, repricer } = priced();
         priceList();
         const { rows, calls, priceVersion } = await repricer.difference(rangeOf(body)).catch(refused);
         sendJson(response, { price_version: priceVersion, calls, rows: rows.map(differenceJson) });
@@ -85,7 +86,6 @@ export function priceRoutes({ store, now, pricing }: PriceRoutesOptions): Route[
       summary: "Corrects the prices of a range; answers once that is certain to happen. Ask for the id how far it is.",
       body: z.strictObject({ ...range, price_version: z.string(), by: z.string().max(256).default("") }),
       serve: async ({ response, body }) => {
-        const { priceList, repricer } = priced();
         priceList();
         const asked = { by: String(body["by"]), priceVersion: String(body["price_version"]) };
         sendJson(response, jobJson(await repricer.apply(rangeOf(body), asked).catch(refused)));
@@ -96,7 +96,7 @@ export function priceRoutes({ store, now, pricing }: PriceRoutesOptions): Route[
       path: "/api/v1/reprices/{id}",
       summary: "How far a re-pricing is; those of the past are in the table `reprices`.",
       serve: async ({ response, segments }) => {
-        const job = priced().repricer.job();
+        const job = await repricer.job();
         if (job === undefined || job.id !== segments["id"])
           throw new RequestError(404, `no re-pricing ${segments["id"]} runs`, "see the table reprices");
         sendJson(response, jobJson(job));

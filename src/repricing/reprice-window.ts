@@ -21,11 +21,16 @@ export interface WindowPrices {
   readonly corrections: readonly PriceCorrection[];
 }
 
-/** Prices a window anew. */
-export async function priceWindow(window: RepriceRange, store: Store, prices: PriceBook): Promise<WindowPrices> {
+/** Prices a window anew. @param owns which of its records; all, where it is left out. */
+export async function priceWindow(
+  window: RepriceRange,
+  store: Store,
+  prices: PriceBook,
+  owns: (record: UsageRecord) => boolean = () => true,
+): Promise<WindowPrices> {
   const { sql, params } = rangeSql(window);
   const rows = await store.query<StoredRow>(`SELECT ${storedColumns} FROM usage_records WHERE ${sql}`, { params });
-  const current = standing(rows.map(recordOfRow));
+  const current = standing(rows.map(recordOfRow).filter(owns));
   const corrections = current.flatMap((previous) => {
     const corrected = { ...previous, ...priceCall(previous, prices) };
     if (isPricedAlike(previous, corrected)) return [];

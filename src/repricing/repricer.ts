@@ -6,11 +6,11 @@
 
 import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
-import { formatUsd } from "../model/money.ts";
-import { bundledVersion } from "../pricing/bundled-list.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
 import type { PriceBook } from "../pricing/price-book.ts";
 import type { Store } from "../store/store.ts";
-import { type DifferenceRow, RepriceDifference } from "./reprice-difference.ts";
+import { type Difference, priceVersionOf, rangeDifference } from "./range-difference.ts";
+import { newJob, RepriceConflictError, type RepriceJob } from "./reprice-job.ts";
 import { checkConditions, type RepriceRange, windowsOf } from "./reprice-range.ts";
 import { type PriceCorrection, priceWindow } from "./reprice-window.ts";
 
@@ -31,36 +31,13 @@ export interface RepricerOptions {
   readonly store: Store;
   readonly prices: PriceBook;
   readonly log: CorrectionLog;
+  /** Which records are this one's to correct; all, where it is left out. */
+  readonly owns?: (record: UsageRecord) => boolean;
+  /** Writes down what is done; repeating it changes nothing. */
+  readonly audit: (job: RepriceJob) => Promise<void>;
   readonly now: () => number;
   /** Told of each failure; what failed is tried again. */
   readonly failed: (error: Error, retryInMs: number) => void;
-}
-
-/** A re-pricing as it is kept in the log's state. Amounts in nano-dollars as decimals. */
-export interface RepriceJob extends RepriceRange {
-  readonly id: string;
-  readonly by: string;
-  readonly startedAtMs: number;
-  /** Null while it runs. */
-  readonly finishedAtMs: number | null;
-  readonly priceVersion: string;
-  /** Everything before is corrected. */
-  readonly cursorUs: number;
-  readonly calls: number;
-  readonly beforeNanoUsd: string;
-  readonly afterNanoUsd: string;
-}
-
-export interface Difference {
-  readonly rows: readonly DifferenceRow[];
-  /** Billed records in the range, changed or not. */
-  readonly calls: number;
-  readonly priceVersion: string;
-}
-
-/** Another re-pricing runs, or the prices are not those that the difference was shown for. */
-export class RepriceConflictError extends Error {
-  override readonly name = "RepriceConflictError";
 }
 
 const stateName = "reprice";
@@ -89,22 +66,13 @@ export class Repricer {
 
   /** Names the prices in use: equal names, equal prices. */
   priceVersion(): string {
-    return `${this.#options.prices.list()?.version ?? "no own list"}, ${bundledVersion}`;
+    return priceVersionOf(this.#options.prices);
   }
 
   /** What would change. @throws UnknownConditionError */
-  async difference(range: RepriceRange): Promise<Difference> {
-    checkConditions(range.where);
+  difference(range: RepriceRange): Promise<Difference> {
     const { store, prices } = this.#options;
-    const priceVersion = this.priceVersion();
-    const difference = new RepriceDifference();
-    let calls = 0;
-    for (const window of await windowsOf(range, store)) {
-      const priced = await priceWindow(window, store, prices);
-      calls += priced.calls;
-      for (const correction of priced.corrections) difference.add(correction);
-    }
-    return { rows: difference.rows(), calls, priceVersion };
+    return rangeDifference(range, store, prices);
   }
 
   /**
@@ -117,21 +85,15 @@ export class Repricer {
     if (running !== undefined) throw new RepriceConflictError(`re-pricing ${running.id} still runs`);
     if (asked.priceVersion !== this.priceVersion())
       throw new RepriceConflictError("the prices have changed since the difference was shown: look at it again");
-    const job: RepriceJob = {
-      ...range,
-      id: randomUUID(),
-      by: asked.by,
-      startedAtMs: this.#options.now(),
-      finishedAtMs: null,
-      priceVersion: asked.priceVersion,
-      cursorUs: range.sinceUs,
-      calls: 0,
-      beforeNanoUsd: "0",
-      afterNanoUsd: "0",
-    };
+    const job = newJob(range, { ...asked, id: randomUUID(), startedAtMs: this.#options.now() });
+    await this.begin(job);
+    return job;
+  }
+
+  /** Begins what was asked for elsewhere; none may run. Resolves once that is durable. */
+  async begin(job: RepriceJob): Promise<void> {
     await this.#save(job);
     this.#begin();
-    return job;
   }
 
   /** The newest re-pricing, running or finished. */
@@ -185,36 +147,21 @@ export class Repricer {
   }
 
   async #finish(): Promise<void> {
-    const { store, now } = this.#options;
     await this.#untilWritten();
     if (this.#stopping.signal.aborted) return;
     const job = this.#unfinished();
     if (job === undefined) return;
-    const done = { ...job, finishedAtMs: now() };
-    await store.recordReprice({
-      id: done.id,
-      startedAtUs: done.startedAtMs * 1000,
-      finishedAtUs: done.finishedAtMs * 1000,
-      by: done.by,
-      sinceUs: done.sinceUs,
-      untilUs: done.untilUs,
-      filter: Object.entries(done.where)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(" "),
-      priceVersion: done.priceVersion,
-      calls: done.calls,
-      costBeforeUsd: formatUsd(BigInt(done.beforeNanoUsd)),
-      costAfterUsd: formatUsd(BigInt(done.afterNanoUsd)),
-    });
+    const done = { ...job, finishedAtMs: this.#options.now() };
+    await this.#options.audit(done);
     await this.#save(done);
   }
 
   /** Until nothing of the window had changed meanwhile. */
   async #correct(window: RepriceRange): Promise<void> {
-    const { store, prices, log } = this.#options;
+    const { store, prices, owns, log } = this.#options;
     for (;;) {
       const readAtOffset = log.writtenOffset();
-      const { corrections } = await priceWindow(window, store, prices);
+      const { corrections } = await priceWindow(window, store, prices, owns);
       const leftOut = await log.commit({
         readAtOffset,
         corrections,
