@@ -91,6 +91,14 @@ function contract(name: string, opened: () => KafkaClient): void {
       ]),
     );
     expect(await client.startOffset(topic, 0)).toBe(0);
+    expect(await client.startOffsets(topic)).toEqual(
+      new Map([
+        [0, 0],
+        [1, 0],
+      ]),
+    );
+    expect(await client.startOffset(topic, 1, Date.now() + 60_000)).toBe(1);
+    await expect(client.startOffset(topic, 2)).rejects.toThrow();
     await producer.close();
   });
 

@@ -102,6 +102,8 @@ export interface KafkaClient {
   reader(topic: string, partition: number): Promise<KafkaReader>;
   /** Of the first record that is kept, or of the first one since that time; behind the last one where there is none. */
   startOffset(topic: string, partition: number, sinceMs?: number): Promise<number>;
+  /** Of the first record that is kept of each partition, behind the last one where there is none: one question for all. */
+  startOffsets(topic: string): Promise<ReadonlyMap<number, number>>;
   /** Behind the last committed record of each partition. */
   endOffsets(topic: string): Promise<ReadonlyMap<number, number>>;
   /** By partition, where the group has committed anything. */

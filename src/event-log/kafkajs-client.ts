@@ -31,6 +31,15 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => ({
   decompress: (buffer: Buffer) => decompress(buffer),
 });
 
+interface OffsetsQuestion {
+  /** To follow "cannot". */
+  readonly what: string;
+  readonly topic: string;
+  readonly partitions: readonly number[];
+  /** A time in Unix milliseconds: of the first record since then, -1 where there is none. */
+  readonly from: { readonly fromBeginning: boolean } | { readonly fromTimestamp: number };
+}
+
 /** Connects to nothing before it is asked for something. */
 export function kafkajsClient(address: KafkaAddress): KafkaClient {
   return new KafkajsClient(kafkajsConfig(address));
@@ -124,29 +133,51 @@ class KafkajsClient implements KafkaClient {
     }
   }
 
-  startOffset(topic: string, partition: number, sinceMs?: number): Promise<number> {
-    return this.#ask(`find the start of ${topic}/${partition}`, async (admin) => {
-      const of = await (sinceMs === undefined
-        ? admin.fetchTopicOffsets(topic)
-        : admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, Math.floor(sinceMs))));
-      const found = of.find((one) => one.partition === partition);
-      if (found === undefined) throw new Error(`there is no partition ${partition} of ${topic}`);
-      return Number("low" in found ? found.low : found.offset);
+  async startOffset(topic: string, partition: number, sinceMs?: number): Promise<number> {
+    const place = await this.#offsets({
+      what: `find the start of ${topic}/${partition}`,
+      topic,
+      partitions: [partition],
+      from: sinceMs === undefined ? { fromBeginning: true } : { fromTimestamp: Math.max(0, Math.floor(sinceMs)) },
     });
+    const offset = place.get(partition);
+    if (offset === undefined) throw new Error(`there is no partition ${partition} of ${topic}`);
+    // Of a time: there is nothing since then.
+    return offset >= 0 ? offset : await this.#endOffset(topic, partition);
+  }
+
+  async startOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    const partitions = await this.#partitionsOf(topic);
+    return this.#offsets({ what: `find the start of ${topic}`, topic, partitions, from: { fromBeginning: true } });
   }
 
   async endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
-    const count = await this.partitions(topic);
+    const partitions = await this.#partitionsOf(topic);
+    return this.#offsets({ what: `find the end of ${topic}`, topic, partitions, from: { fromBeginning: false } });
+  }
+
+  async #endOffset(topic: string, partition: number): Promise<number> {
+    const what = `find the end of ${topic}/${partition}`;
+    const ends = await this.#offsets({ what, topic, partitions: [partition], from: { fromBeginning: false } });
+    return ends.get(partition) ?? 0;
+  }
+
+  async #partitionsOf(topic: string): Promise<readonly number[]> {
+    return Array.from({ length: await this.partitions(topic) }, (_, partition) => partition);
+  }
+
+  /** Asks those who lead the partitions: as many requests as there are of them. */
+  async #offsets({ what, topic, partitions, from }: OffsetsQuestion): Promise<ReadonlyMap<number, number>> {
+    if (partitions.length === 0) return new Map();
     const cluster = openCluster(this.#config);
     try {
       await cluster.connect();
       await cluster.addTargetTopic(topic);
-      const partitions = Array.from({ length: count }, (_, partition) => ({ partition }));
-      const ends = () => cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning: false }]);
-      const [found] = await untilLed(cluster, ends);
+      const asked = partitions.map((partition) => ({ partition }));
+      const [found] = await untilLed(cluster, () => cluster.fetchTopicsOffset([{ topic, partitions: asked, ...from }]));
       return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
     } catch (error) {
-      throw kafkaError(error, `find the end of ${topic}`);
+      throw kafkaError(error, what);
     } finally {
       await cluster.disconnect();
     }

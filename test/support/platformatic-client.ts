@@ -112,9 +112,16 @@ class PlatformaticClient implements KafkaClient {
     return offset >= 0 ? offset : ((await this.endOffsets(topic)).get(partition) ?? 0);
   }
 
-  async endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
-    const options = { topics: [topic], timestamp: ListOffsetTimestamps.LATEST };
-    const found = await asked(`find the end of ${topic}`, this.#consumer.listOffsets(options));
+  startOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#offsets(topic, ListOffsetTimestamps.EARLIEST);
+  }
+
+  endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#offsets(topic, ListOffsetTimestamps.LATEST);
+  }
+
+  async #offsets(topic: string, timestamp: bigint): Promise<ReadonlyMap<number, number>> {
+    const found = await asked(`find places in ${topic}`, this.#consumer.listOffsets({ topics: [topic], timestamp }));
     return new Map((found.get(topic) ?? []).map((offset, partition) => [partition, Number(offset)]));
   }
 
