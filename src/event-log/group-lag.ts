@@ -6,7 +6,7 @@ export interface PartitionLag {
   readonly partition: number;
   /** Where the group reads on; null where it has not begun. */
   readonly offset: number | null;
-  /** Behind the last committed record. */
+  /** How far it can be read now. */
   readonly endOffset: number;
   /** From one to the other. Ends of transactions count as well, so that it is an upper bound. */
   readonly records: number;

@@ -64,7 +64,7 @@ export interface Fetched {
   readonly records: readonly KafkaRecord[];
   /** Where to read on. */
   readonly nextOffset: number;
-  /** Behind the last record that is committed. */
+  /** How far it can be read now, as of `endOffsets`. */
   readonly endOffset: number;
 }
 
@@ -104,8 +104,13 @@ export interface KafkaClient {
   startOffset(topic: string, partition: number, sinceMs?: number): Promise<number>;
   /** Of the first record that is kept of each partition, behind the last one where there is none: one question for all. */
   startOffsets(topic: string): Promise<ReadonlyMap<number, number>>;
-  /** Behind the last committed record of each partition. */
+  /**
+   * How far each partition can be read: to where the oldest transaction began that is still open. What was committed
+   * behind that is hidden until it ends.
+   */
   endOffsets(topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Behind the last record that the in-sync copies of each partition have, be its transaction open or ended. */
+  highWatermarks(topic: string): Promise<ReadonlyMap<number, number>>;
   /** By partition, where the group has committed anything. */
   committed(group: string, topic: string): Promise<ReadonlyMap<number, Commit>>;
   /** Becomes a member of a group; `assigned` is told of each new share of the topic's partitions. */

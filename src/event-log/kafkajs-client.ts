@@ -15,7 +15,7 @@ import type {
 } from "./kafka-client.ts";
 import { type KafkajsConfig, kafkajsConfig } from "./kafkajs-config.ts";
 import { kafkaError, protocolError, untilLed, untilPassed } from "./kafkajs-errors.ts";
-import { openCluster } from "./kafkajs-internals.ts";
+import { openCluster, readUncommitted } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
 import { sendEach } from "./kafkajs-sends.ts";
@@ -38,6 +38,8 @@ interface OffsetsQuestion {
   readonly partitions: readonly number[];
   /** A time in Unix milliseconds: of the first record since then, -1 where there is none. */
   readonly from: { readonly fromBeginning: boolean } | { readonly fromTimestamp: number };
+  /** By default what is committed. */
+  readonly isolation?: number;
 }
 
 /** Connects to nothing before it is asked for something. */
@@ -156,6 +158,12 @@ class KafkajsClient implements KafkaClient {
     return this.#offsets({ what: `find the end of ${topic}`, topic, partitions, from: { fromBeginning: false } });
   }
 
+  async highWatermarks(topic: string): Promise<ReadonlyMap<number, number>> {
+    const partitions = await this.#partitionsOf(topic);
+    const from = { fromBeginning: false };
+    return this.#offsets({ what: `find the end of ${topic}`, topic, partitions, from, isolation: readUncommitted });
+  }
+
   async #endOffset(topic: string, partition: number): Promise<number> {
     const what = `find the end of ${topic}/${partition}`;
     const ends = await this.#offsets({ what, topic, partitions: [partition], from: { fromBeginning: false } });
@@ -167,9 +175,10 @@ class KafkajsClient implements KafkaClient {
   }
 
   /** Asks those who lead the partitions: as many requests as there are of them. */
-  async #offsets({ what, topic, partitions, from }: OffsetsQuestion): Promise<ReadonlyMap<number, number>> {
+  async #offsets(question: OffsetsQuestion): Promise<ReadonlyMap<number, number>> {
+    const { what, topic, partitions, from, isolation } = question;
     if (partitions.length === 0) return new Map();
-    const cluster = openCluster(this.#config);
+    const cluster = openCluster(this.#config, isolation);
     try {
       await cluster.connect();
       await cluster.addTargetTopic(topic);

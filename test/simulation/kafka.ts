@@ -100,6 +100,8 @@ export class SimulatedKafka {
         ask("find starts", () => new Map(this.#topics.get(topic)?.map((one, index) => [index, startOf(one)]))),
       endOffsets: (topic) =>
         ask("find ends", () => new Map(this.#topics.get(topic)?.map((one, index) => [index, stableEnd(one)]))),
+      highWatermarks: (topic) =>
+        ask("find ends", () => new Map(this.#topics.get(topic)?.map(({ nextOffset }, index) => [index, nextOffset]))),
       committed: (group, topic) => ask("ask for places", () => new Map(this.#places.get(`${group} ${topic}`))),
       join: (group, topic, assigned) => ask("join", () => this.#join({ process, group, topic, assigned })),
       close: async () => undefined,

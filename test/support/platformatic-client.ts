@@ -4,7 +4,15 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { Admin, Consumer, findErrorBy, ListOffsetTimestamps, ProduceAcks, Producer } from "@platformatic/kafka";
+import {
+  Admin,
+  Consumer,
+  FetchIsolationLevels,
+  findErrorBy,
+  ListOffsetTimestamps,
+  ProduceAcks,
+  Producer,
+} from "@platformatic/kafka";
 import type {
   Commit,
   KafkaAddress,
@@ -120,8 +128,17 @@ class PlatformaticClient implements KafkaClient {
     return this.#offsets(topic, ListOffsetTimestamps.LATEST);
   }
 
-  async #offsets(topic: string, timestamp: bigint): Promise<ReadonlyMap<number, number>> {
-    const found = await asked(`find places in ${topic}`, this.#consumer.listOffsets({ topics: [topic], timestamp }));
+  highWatermarks(topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#offsets(topic, ListOffsetTimestamps.LATEST, FetchIsolationLevels.READ_UNCOMMITTED);
+  }
+
+  async #offsets(
+    topic: string,
+    timestamp: bigint,
+    isolationLevel: number = FetchIsolationLevels.READ_COMMITTED,
+  ): Promise<ReadonlyMap<number, number>> {
+    const options = { topics: [topic], timestamp, isolationLevel };
+    const found = await asked(`find places in ${topic}`, this.#consumer.listOffsets(options));
     return new Map((found.get(topic) ?? []).map((offset, partition) => [partition, Number(offset)]));
   }
 
