@@ -33,6 +33,7 @@ export class OwnedPartitions {
   readonly #owned = new Map<number, AbortController>();
   readonly #running = new Map<number, Promise<void>>();
   #membership: KafkaMembership | undefined;
+  #stopped = false;
 
   constructor(options: OwnedPartitionsOptions) {
     this.#options = options;
@@ -47,6 +48,7 @@ export class OwnedPartitions {
   /** Stops the workers, then leaves: others begin where these ended. */
   async stop(): Promise<void> {
     this.#own([]);
+    this.#stopped = true;
     await Promise.all(this.#running.values());
     await this.#membership?.leave();
   }
@@ -63,6 +65,8 @@ export class OwnedPartitions {
   }
 
   #own(partitions: readonly number[]): void {
+    // A group may deal anew until we have left it.
+    if (this.#stopped) return;
     for (const [partition, stopping] of this.#owned) {
       if (partitions.includes(partition)) continue;
       this.#owned.delete(partition);
