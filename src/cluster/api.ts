@@ -62,7 +62,7 @@ export function createClusterApi(options: PartOptions & { readonly store: Store;
     alerts: kept(answersKeptMs, () => savedAlerts(options)),
     quality,
     tokens,
-    ready: () => null,
+    ready: () => metrics.memberships.outside(),
     status: async () => ({
       version,
       store: await store.describe(),

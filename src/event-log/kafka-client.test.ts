@@ -206,8 +206,10 @@ function contract(name: string, opened: () => KafkaClient, hold: Hold): void {
     const topic = await newTopic(4);
     const shares: [readonly number[], readonly number[]] = [[], []];
     const join = (member: 0 | 1) =>
-      client.join(`${topic}.group`, topic, (partitions) => {
-        shares[member] = partitions;
+      client.join(`${topic}.group`, topic, {
+        assigned: (partitions) => {
+          shares[member] = partitions;
+        },
       });
     const first = await join(0);
     await expect.poll(() => shares[0].length, { timeout: 15_000 }).toBe(4);

@@ -113,8 +113,8 @@ export interface KafkaClient {
   highWatermarks(topic: string): Promise<ReadonlyMap<number, number>>;
   /** By partition, where the group has committed anything. */
   committed(group: string, topic: string): Promise<ReadonlyMap<number, Commit>>;
-  /** Becomes a member of a group; `assigned` is told of each new share of the topic's partitions. */
-  join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership>;
+  /** Becomes a member of a group, and stays one until it leaves. @throws Error where it cannot become one at first. */
+  join(group: string, topic: string, member: GroupMember): Promise<KafkaMembership>;
   /**
    * Waits for a turn among those who ask for the same group, one at a time; `leave` gives it on, as does a process that
    * dies. One that stood still for longer than a session may meet its successor: the work must bear to be done twice.
@@ -124,6 +124,13 @@ export interface KafkaClient {
   /** The id that the brokers gave their cluster when it was made. */
   clusterId(): Promise<string>;
   close(): Promise<void>;
+}
+
+export interface GroupMember {
+  /** Told of each new share of the topic's partitions. */
+  readonly assigned: (partitions: readonly number[]) => void;
+  /** Told that the brokers do not take us any more, after a share of nothing; it is tried again after that time. */
+  readonly outside?: (error: Error, retryInMs: number) => void;
 }
 
 export interface KafkaMembership {

@@ -5,6 +5,7 @@ import { zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import type {
   Commit,
+  GroupMember,
   KafkaAddress,
   KafkaClient,
   KafkaMembership,
@@ -205,8 +206,8 @@ class KafkajsClient implements KafkaClient {
     });
   }
 
-  join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership> {
-    return joinGroup(this.#kafka, group, topic, assigned);
+  join(group: string, topic: string, member: GroupMember): Promise<KafkaMembership> {
+    return joinGroup(this.#kafka, group, topic, member);
   }
 
   turn(group: string, topic: string): Promise<KafkaMembership> {

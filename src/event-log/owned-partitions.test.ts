@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { KafkaClient } from "./kafka-client.ts";
+import type { GroupMember, KafkaClient } from "./kafka-client.ts";
 import { OwnedPartitions } from "./owned-partitions.ts";
 
 /** A group that deals as it is told, and deals once more to whoever is about to leave. */
@@ -7,7 +7,7 @@ function groupThatDeals(): { readonly client: KafkaClient; deal: (partitions: re
   const group = {
     deal: (_: readonly number[]): void => undefined,
     client: {
-      join: async (_: string, __: string, assigned: (partitions: readonly number[]) => void) => {
+      join: async (_: string, __: string, { assigned }: GroupMember) => {
         group.deal = assigned;
         return { leave: async () => assigned([0, 1]) };
       },
@@ -40,4 +40,23 @@ it("opens nothing any more once it was told to stop, whatever its group deals un
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(opened).toEqual([0]);
   expect(owned.partitions()).toEqual([]);
+});
+
+it("says why its group does not take it, until it is dealt a share again", async () => {
+  let member: GroupMember | undefined;
+  const join = async (_: string, __: string, told: GroupMember) => {
+    member = told;
+    return { leave: async () => undefined };
+  };
+  const open = async () => ({ failed: new Promise(() => undefined), stop: async () => undefined });
+  const client = { join } as unknown as KafkaClient;
+  const owned = new OwnedPartitions({ client, group: "g", topic: "t", open, failed: () => undefined });
+  await owned.start();
+  expect(owned.outside()).toBeNull();
+  member?.assigned([]);
+  member?.outside?.(new Error("not allowed to you"), 1000);
+  expect(owned.outside()).toBe("not allowed to you");
+  member?.assigned([0]);
+  expect(owned.outside()).toBeNull();
+  await owned.stop();
 });

@@ -20,6 +20,8 @@ export interface OwnedPartitionsOptions {
   readonly open: (partition: number) => Promise<PartitionWorker>;
   /** Told of each failure; the partition is opened again after that time. */
   readonly failed: (partition: number, error: Error, retryInMs: number) => void;
+  /** Told that the group does not take this process any more, which owns nothing then; it joins again after that time. */
+  readonly outside?: (error: Error, retryInMs: number) => void;
 }
 
 const retryMs = 1000;
@@ -34,6 +36,7 @@ export class OwnedPartitions {
   readonly #running = new Map<number, Promise<void>>();
   #membership: KafkaMembership | undefined;
   #stopped = false;
+  #outside: string | null = null;
 
   constructor(options: OwnedPartitionsOptions) {
     this.#options = options;
@@ -42,7 +45,16 @@ export class OwnedPartitions {
   /** Joins the group; partitions are opened as they are dealt. */
   async start(): Promise<void> {
     const { client, group, topic } = this.#options;
-    this.#membership = await client.join(group, topic, (partitions) => this.#own(partitions));
+    this.#membership = await client.join(group, topic, {
+      assigned: (partitions) => {
+        this.#outside = null;
+        this.#own(partitions);
+      },
+      outside: (error, retryInMs) => {
+        this.#outside = error.message;
+        this.#options.outside?.(error, retryInMs);
+      },
+    });
   }
 
   /** Stops the workers, then leaves: others begin where these ended. */
@@ -57,6 +69,11 @@ export class OwnedPartitions {
   async lag(): Promise<readonly PartitionLag[]> {
     const { client, group, topic } = this.#options;
     return (await groupLag(client, group, topic)).filter(({ partition }) => this.#owned.has(partition));
+  }
+
+  /** Why this process is not in its group any more; null while it is. */
+  outside(): string | null {
+    return this.#outside;
   }
 
   /** Those that are ours now. */

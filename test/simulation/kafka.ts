@@ -103,7 +103,7 @@ export class SimulatedKafka {
       highWatermarks: (topic) =>
         ask("find ends", () => new Map(this.#topics.get(topic)?.map(({ nextOffset }, index) => [index, nextOffset]))),
       committed: (group, topic) => ask("ask for places", () => new Map(this.#places.get(`${group} ${topic}`))),
-      join: (group, topic, assigned) => ask("join", () => this.#join({ process, group, topic, assigned })),
+      join: (group, topic, { assigned }) => ask("join", () => this.#join({ process, group, topic, assigned })),
       close: async () => undefined,
     };
   }

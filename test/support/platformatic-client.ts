@@ -15,6 +15,7 @@ import {
 } from "@platformatic/kafka";
 import type {
   Commit,
+  GroupMember,
   KafkaAddress,
   KafkaClient,
   KafkaMembership,
@@ -160,11 +161,7 @@ class PlatformaticClient implements KafkaClient {
     );
   }
 
-  async join(
-    group: string,
-    topic: string,
-    assigned: (partitions: readonly number[]) => void,
-  ): Promise<KafkaMembership> {
+  async join(group: string, topic: string, { assigned }: GroupMember): Promise<KafkaMembership> {
     const consumer = this.#newConsumer(group);
     consumer.topics.track(topic);
     consumer.on("consumer:group:join", ({ assignments }) =>
@@ -182,7 +179,9 @@ class PlatformaticClient implements KafkaClient {
   /** Its assigner may deal the turn to a newcomer: good enough for a trial with one writer at the start. */
   async turn(group: string, topic: string): Promise<KafkaMembership> {
     const turn = Promise.withResolvers<void>();
-    const membership = await this.join(group, topic, (partitions) => partitions.includes(0) && turn.resolve());
+    const membership = await this.join(group, topic, {
+      assigned: (partitions) => partitions.includes(0) && turn.resolve(),
+    });
     await turn.promise;
     return membership;
   }
