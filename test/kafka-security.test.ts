@@ -124,6 +124,48 @@ describe.skipIf(missing !== undefined)("brokers that ask who one is", () => {
     await collector.remove();
   });
 
+  it("take a member back into its group once its password is right again, which says meanwhile that it has nothing", {
+    timeout: 120_000,
+  }, async () => {
+    const sasl = { mechanism: "scram-sha-256", ...securedUser } as const;
+    const client = kafkajsClient({ brokers: [secured.sasl], clientId: "test", security: { tls: null, sasl } });
+    await client.createTopics([{ topic: "shared", partitions: 2, replicas: 1, settings: {} }]);
+    const shares: (readonly number[])[] = [];
+    const outside: string[] = [];
+    const membership = await client.join("shared.group", "shared", {
+      assigned: (partitions) => shares.push(partitions),
+      outside: ({ message }) => outside.push(message),
+    });
+    await expect.poll(() => shares.at(-1), { timeout: 20_000 }).toEqual([0, 1]);
+    await secured.changePassword("another");
+    await secured.broker.killAndRestart();
+    const line = /group shared\.group: .*SCRAM SHA256 authentication failed.*; correct kafka\.sasl, kafka\.user/;
+    await expect.poll(() => outside.at(-1), { timeout: 40_000 }).toMatch(line);
+    expect(shares.at(-1)).toEqual([]);
+    await secured.changePassword(securedUser.password);
+    await expect.poll(() => shares.at(-1), { timeout: 40_000 }).toEqual([0, 1]);
+    await membership.leave();
+    await client.close();
+  });
+
+  it("reject whoever waits for a turn when his password has expired", { timeout: 120_000 }, async () => {
+    const sasl = { mechanism: "scram-sha-256", ...securedUser } as const;
+    const client = kafkajsClient({ brokers: [secured.sasl], clientId: "test", security: { tls: null, sasl } });
+    await client.createTopics([{ topic: "turns", partitions: 1, replicas: 1, settings: {} }]);
+    const first = await client.turn("turns.group", "turns");
+    const second = client.turn("turns.group", "turns").then(
+      () => "has the turn",
+      (error: Error) => error.message,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await secured.changePassword("another");
+    await secured.broker.killAndRestart();
+    expect(await second).toMatch(/group turns\.group: .*SCRAM SHA256 authentication failed/);
+    await secured.changePassword(securedUser.password);
+    await first.leave();
+    await client.close();
+  });
+
   it("are not asked where the configuration contradicts itself", async () => {
     expect(await refusal(secured.sasl, asAlice)).toContain("kafka.user and kafka.password need kafka.sasl");
     expect(await refusal(secured.tls, { BURNWATCH_KAFKA_TLS_CA: secured.files.ca })).toContain("need kafka.tls: on");

@@ -35,13 +35,16 @@ const lingerMs = 100;
 /** Numbers topic to accounts; one of all processes with the API has the one partition. */
 export function openAccounts(options: PartOptions): OwnedPartitions {
   const { config, log, client, metrics } = options;
-  return measured(metrics, {
-    client,
-    group: `${config.kafkaPrefix}.${groupName}`,
-    topic: topicsOf(layoutOf(config)).numbers,
-    open: (partition) => openAccount(options, partition),
-    failed: failedIn(groupName, log),
-  });
+  return measured(
+    { metrics, log },
+    {
+      client,
+      group: `${config.kafkaPrefix}.${groupName}`,
+      topic: topicsOf(layoutOf(config)).numbers,
+      open: (partition) => openAccount(options, partition),
+      failed: failedIn(groupName, log),
+    },
+  );
 }
 
 /** Share of the numbered records that arrived, as it was saved last; null where none is numbered. */

@@ -49,8 +49,8 @@ export interface AlerterPart extends PartOptions {
 
 /** Claims topic to channels; one of all alerters has the one partition. */
 export function openAlerters(options: AlerterPart): OwnedPartitions {
-  const { config, log, client, metrics } = options;
-  return measured(metrics, {
+  const { config, log, client } = options;
+  return measured(options, {
     client,
     group: `${config.kafkaPrefix}.${alerterGroup}`,
     topic: topicsOf(layoutOf(config)).claims,

@@ -74,7 +74,7 @@ export function createClusterApi(options: ClusterApiOptions): ClusterApi {
     alerts: alerts.ask,
     quality,
     tokens: tokens.ask,
-    ready: () => null,
+    ready: () => metrics.memberships.outside(),
     status: async () => ({
       version,
       store: await store.describe(),

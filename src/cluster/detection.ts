@@ -26,7 +26,7 @@ export function openDetectors(options: PartOptions) {
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
   const stages = (["parts", "wholes"] as const).map((stage) =>
-    measured(options.metrics, {
+    measured(options, {
       client,
       group: `${config.kafkaPrefix}.${detectorGroups[stage]}`,
       topic: inputOf(stage, topics),

@@ -32,13 +32,16 @@ const [retryMinMs, retryMaxMs] = [250, 30_000];
 export function openMetricStoring(options: PartOptions & { readonly store: Store }): OwnedPartitions {
   const { config, log, client, metrics } = options;
   const topics = topicsOf(layoutOf(config));
-  return measured(metrics, {
-    client,
-    group: `${config.kafkaPrefix}.${groupName}`,
-    topic: topics.metrics,
-    open: (partition) => openPartition(options, topics, partition),
-    failed: failedIn(groupName, log),
-  });
+  return measured(
+    { metrics, log },
+    {
+      client,
+      group: `${config.kafkaPrefix}.${groupName}`,
+      topic: topics.metrics,
+      open: (partition) => openPartition(options, topics, partition),
+      failed: failedIn(groupName, log),
+    },
+  );
 }
 
 async function openPartition(

@@ -112,7 +112,7 @@ export function openResolvers(
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
   const board = new RepriceBoard({ client, topic: topics.reprices, partitions: config.kafkaPartitions });
-  return measured(options.metrics, {
+  return measured(options, {
     client,
     group: `${config.kafkaPrefix}.${resolverGroup}`,
     topic: topics.spans,
@@ -206,7 +206,7 @@ function resolving(options: ResolverPart, { usage, spans, topics, partition }: R
 export function openWriters(options: PartOptions & { readonly store: Store }): OwnedPartitions {
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
-  return measured(options.metrics, {
+  return measured(options, {
     client,
     group: `${config.kafkaPrefix}.${writerGroup}`,
     topic: topics.usage,
@@ -294,10 +294,14 @@ export function layoutOf({ kafkaPrefix, kafkaPartitions, kafkaReplicas }: Config
   return { prefix: kafkaPrefix, partitions: kafkaPartitions, replicas: kafkaReplicas };
 }
 
-/** The partitions of a group, with how far it is behind in them in /metrics. */
-export function measured(metrics: Metrics, options: OwnedPartitionsOptions): OwnedPartitions {
-  const owned = new OwnedPartitions(options);
-  metrics.lag.add({ group: options.group, topic: options.topic, lag: () => owned.lag() });
+/** The partitions of a group, with how far it is behind in them in /metrics, and whether the group has us in /readyz. */
+export function measured({ metrics, log }: Pick<PartOptions, "metrics" | "log">, options: OwnedPartitionsOptions) {
+  const { group, topic } = options;
+  const outside = (error: Error, retryInMs: number) =>
+    log.error({ group, error: error.message, retry_in_ms: retryInMs }, "the brokers do not take us: nothing is done");
+  const owned = new OwnedPartitions({ outside, ...options });
+  metrics.lag.add({ group, topic, lag: () => owned.lag() });
+  metrics.memberships.add({ group, outside: () => owned.outside() });
   return owned;
 }
 

@@ -121,13 +121,17 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
   }
 }
 
-/** Of a process without the API: it listens once its parts have begun; what they wait for they say in the log. */
-function pulse({ registry }: Metrics): Server {
+/**
+ * Of a process without the API: it listens once its parts have begun, and is ready while their groups have it. What else
+ * they wait for they say in the log.
+ */
+function pulse({ registry, memberships }: Metrics): Server {
   return createServer(async (request, response) => {
     const asked = request.url === "/metrics";
+    const outside = request.url === "/readyz" ? memberships.outside() : null;
     const known = asked || request.url === "/healthz" || request.url === "/readyz";
-    response.writeHead(known ? 200 : 404, { "content-type": registry.contentType });
-    response.end(asked ? await registry.metrics() : "");
+    response.writeHead(outside !== null ? 503 : known ? 200 : 404, { "content-type": registry.contentType });
+    response.end(asked ? await registry.metrics() : outside === null ? "" : `${outside}\n`);
   });
 }
 

@@ -77,9 +77,9 @@ async function rowOf(client: KafkaClient, spec: TopicSpec, state: TopicState | u
 }
 
 async function recordsOf(client: KafkaClient, topic: string): Promise<number> {
-  const ends = await client.endOffsets(topic);
-  const counts = Array.from(ends, async ([partition, end]) => end - (await client.startOffset(topic, partition)));
-  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  const [ends, starts] = await Promise.all([client.endOffsets(topic), client.startOffsets(topic)]);
+  const counts = Array.from(ends, ([partition, end]) => end - (starts.get(partition) ?? end));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function cellsOf({ topic, partitions, replicas, in_sync, kept_hours, records, bytes }: Row): readonly string[] {

@@ -6,21 +6,22 @@ export interface PartitionLag {
   readonly partition: number;
   /** Where the group reads on; null where it has not begun. */
   readonly offset: number | null;
-  /** Behind the last committed record. */
+  /** How far it can be read now. */
   readonly endOffset: number;
   /** From one to the other. Ends of transactions count as well, so that it is an upper bound. */
   readonly records: number;
 }
 
-/** Of each partition, in their order. Two questions to the brokers, and one for each partition that was not begun. */
+/** Of each partition, in their order. Two questions to the brokers, and a third where one was not begun. */
 export async function groupLag(client: KafkaClient, group: string, topic: string): Promise<readonly PartitionLag[]> {
   const [ends, committed] = await Promise.all([client.endOffsets(topic), client.committed(group, topic)]);
-  const lags = Array.from(ends, async ([partition, endOffset]) => {
+  const begun = [...ends.keys()].every((partition) => committed.has(partition));
+  const starts: ReadonlyMap<number, number> = begun ? new Map() : await client.startOffsets(topic);
+  return Array.from(ends, ([partition, endOffset]) => {
     const offset = committed.get(partition)?.offset ?? null;
-    const from = offset ?? (await client.startOffset(topic, partition));
+    const from = offset ?? starts.get(partition) ?? 0;
     return { partition, offset, endOffset, records: Math.max(0, endOffset - from) };
-  });
-  return (await Promise.all(lags)).sort((a, b) => a.partition - b.partition);
+  }).sort((a, b) => a.partition - b.partition);
 }
 
 const fetchBytesMax = 65_536;

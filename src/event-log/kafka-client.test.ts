@@ -1,9 +1,11 @@
+import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SimulatedKafka } from "../../test/simulation/kafka.ts";
 import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
 import { kafkaClients } from "../../test/support/kafka-clients.ts";
 import { seededRandom } from "../ingest/otlp-random.ts";
-import { type KafkaClient, KafkaFenced, type KafkaMessage, type TopicSpec } from "./kafka-client.ts";
+import { type KafkaClient, KafkaFenced, type KafkaMessage, KafkaUnavailable, type TopicSpec } from "./kafka-client.ts";
+import { untilConsumed } from "./until-consumed.ts";
 
 const missing = await kafkaMissing();
 const text = (value: Uint8Array) => Buffer.from(value).toString();
@@ -20,15 +22,53 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s ov
     await broker?.stop();
   });
 
-  contract(name, () => client);
+  contract(
+    name,
+    () => client,
+    (topic) => holdOpen(broker.address, topic),
+  );
 });
 
 describe("the client of the simulation", () => {
-  const client = new SimulatedKafka(seededRandom(3)).client();
-  contract("simulated", () => client);
+  const kafka = new SimulatedKafka(seededRandom(3));
+  const client = kafka.client();
+  contract(
+    "simulated",
+    () => client,
+    (topic) => holdSimulated(kafka, topic),
+  );
 });
 
-function contract(name: string, opened: () => KafkaClient): void {
+/** Appends a record in a transaction that stays open; what it gives undoes the transaction. */
+type Hold = (topic: string) => Promise<() => Promise<void>>;
+
+/** With the library itself: our contract has no transaction that stays open. */
+async function holdOpen(address: string, topic: string): Promise<() => Promise<void>> {
+  const kafka = new kafkajs.Kafka({ brokers: [address], logLevel: kafkajs.logLevel.NOTHING });
+  const producer = kafka.producer({ transactionalId: `${topic}.held`, idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  const transaction = await producer.transaction();
+  await transaction.send({ topic, messages: [{ partition: 0, value: "never committed" }] });
+  return async () => {
+    await transaction.abort();
+    await producer.disconnect();
+  };
+}
+
+/** By a process that dies when it is about to commit, and one that takes its id over. */
+async function holdSimulated(kafka: SimulatedKafka, topic: string): Promise<() => Promise<void>> {
+  const transactions = await kafka.client().transactions(`${topic}.held`);
+  kafka.passing = (_, what) => {
+    if (what === "commit") throw new KafkaUnavailable("died");
+  };
+  const value = Buffer.from("never committed");
+  const place = { group: `${topic}.held`, topic, partition: 0, offset: 0, metadata: "" };
+  await expect(transactions.commit([{ topic, partition: 0, value }], place)).rejects.toThrow("died");
+  kafka.passing = () => undefined;
+  return async () => void (await kafka.client().transactions(`${topic}.held`));
+}
+
+function contract(name: string, opened: () => KafkaClient, hold: Hold): void {
   let client: KafkaClient;
   let topics = 0;
   beforeAll(() => {
@@ -91,6 +131,14 @@ function contract(name: string, opened: () => KafkaClient): void {
       ]),
     );
     expect(await client.startOffset(topic, 0)).toBe(0);
+    expect(await client.startOffsets(topic)).toEqual(
+      new Map([
+        [0, 0],
+        [1, 0],
+      ]),
+    );
+    expect(await client.startOffset(topic, 1, Date.now() + 60_000)).toBe(1);
+    await expect(client.startOffset(topic, 2)).rejects.toThrow();
     await producer.close();
   });
 
@@ -129,12 +177,39 @@ function contract(name: string, opened: () => KafkaClient): void {
     await Promise.all([first.close(), second.close()]);
   });
 
+  it("waits for a group to read what an open transaction of others hides for now", async () => {
+    const topic = await newTopic();
+    const release = await hold(topic);
+    const transactions = await client.transactions(`${topic}.id`);
+    const [offset = 0] = await transactions.commit([message(topic, "committed behind it")], commitOf(topic, 0));
+    expect(await client.endOffsets(topic)).toEqual(new Map([[0, 0]]));
+    expect((await client.highWatermarks(topic)).get(0)).toBeGreaterThan(offset);
+    expect(await readAll(topic)).toEqual([]);
+
+    let consumed = false;
+    const waiting = untilConsumed(client, `${topic}.group`, topic, AbortSignal.timeout(15_000)).then(() => {
+      consumed = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(consumed).toBe(false);
+    await release();
+    await expect.poll(() => readAll(topic)).toEqual(["committed behind it"]);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(consumed).toBe(false);
+    // Behind it there is nothing but the ends of transactions, where no group gets to.
+    await transactions.commit([], commitOf(topic, offset + 1));
+    await waiting;
+    await transactions.close();
+  });
+
   it("deals a topic's partitions to the members of a group, and anew when one leaves", async () => {
     const topic = await newTopic(4);
     const shares: [readonly number[], readonly number[]] = [[], []];
     const join = (member: 0 | 1) =>
-      client.join(`${topic}.group`, topic, (partitions) => {
-        shares[member] = partitions;
+      client.join(`${topic}.group`, topic, {
+        assigned: (partitions) => {
+          shares[member] = partitions;
+        },
       });
     const first = await join(0);
     await expect.poll(() => shares[0].length, { timeout: 15_000 }).toBe(4);

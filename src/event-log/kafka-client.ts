@@ -64,7 +64,7 @@ export interface Fetched {
   readonly records: readonly KafkaRecord[];
   /** Where to read on. */
   readonly nextOffset: number;
-  /** Behind the last record that is committed. */
+  /** How far it can be read now, as of `endOffsets`. */
   readonly endOffset: number;
 }
 
@@ -102,12 +102,19 @@ export interface KafkaClient {
   reader(topic: string, partition: number): Promise<KafkaReader>;
   /** Of the first record that is kept, or of the first one since that time; behind the last one where there is none. */
   startOffset(topic: string, partition: number, sinceMs?: number): Promise<number>;
-  /** Behind the last committed record of each partition. */
+  /** Of the first record that is kept of each partition, behind the last one where there is none: one question for all. */
+  startOffsets(topic: string): Promise<ReadonlyMap<number, number>>;
+  /**
+   * How far each partition can be read: to where the oldest transaction began that is still open. What was committed
+   * behind that is hidden until it ends.
+   */
   endOffsets(topic: string): Promise<ReadonlyMap<number, number>>;
+  /** Behind the last record that the in-sync copies of each partition have, be its transaction open or ended. */
+  highWatermarks(topic: string): Promise<ReadonlyMap<number, number>>;
   /** By partition, where the group has committed anything. */
   committed(group: string, topic: string): Promise<ReadonlyMap<number, Commit>>;
-  /** Becomes a member of a group; `assigned` is told of each new share of the topic's partitions. */
-  join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership>;
+  /** Becomes a member of a group, and stays one until it leaves. @throws Error where it cannot become one at first. */
+  join(group: string, topic: string, member: GroupMember): Promise<KafkaMembership>;
   /**
    * Waits for a turn among those who ask for the same group, one at a time; `leave` gives it on, as does a process that
    * dies. One that stood still for longer than a session may meet its successor: the work must bear to be done twice.
@@ -117,6 +124,13 @@ export interface KafkaClient {
   /** The id that the brokers gave their cluster when it was made. */
   clusterId(): Promise<string>;
   close(): Promise<void>;
+}
+
+export interface GroupMember {
+  /** Told of each new share of the topic's partitions. */
+  readonly assigned: (partitions: readonly number[]) => void;
+  /** Told that the brokers do not take us any more, after a share of nothing; it is tried again after that time. */
+  readonly outside?: (error: Error, retryInMs: number) => void;
 }
 
 export interface KafkaMembership {

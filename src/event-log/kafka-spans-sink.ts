@@ -32,9 +32,7 @@ export class KafkaSpansSink {
     const messages = entries.map(({ partition, payload }) => ({ topic: this.#topic, partition, value: payload }));
     return new Promise((done, fail) => {
       this.#waiting.push({ messages, done, fail });
-      this.#sending ??= this.#send().finally(() => {
-        this.#sending = undefined;
-      });
+      this.#sending ??= this.#send();
     });
   }
 
@@ -57,6 +55,8 @@ export class KafkaSpansSink {
         await failed?.then((producer) => producer.close()).catch(() => undefined);
       }
     }
+    // In the same turn as the look at what waits: whoever appends later begins anew.
+    this.#sending = undefined;
   }
 
   /** At least one, and as many as one request should hold. */

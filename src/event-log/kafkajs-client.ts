@@ -3,6 +3,7 @@
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import type {
   Commit,
+  GroupMember,
   KafkaAddress,
   KafkaClient,
   KafkaMembership,
@@ -13,7 +14,7 @@ import type {
 } from "./kafka-client.ts";
 import { type KafkajsConfig, kafkajsConfig } from "./kafkajs-config.ts";
 import { kafkaError, protocolError, untilLed, untilPassed } from "./kafkajs-errors.ts";
-import { openCluster } from "./kafkajs-internals.ts";
+import { openCluster, readUncommitted } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
 import { sendEach } from "./kafkajs-sends.ts";
@@ -34,6 +35,17 @@ const compressions = {
   gzip: kafkajs.CompressionTypes.GZIP,
   none: kafkajs.CompressionTypes.None,
 } as const satisfies Record<KafkaCodec, kafkajs.CompressionTypes>;
+
+interface OffsetsQuestion {
+  /** To follow "cannot". */
+  readonly what: string;
+  readonly topic: string;
+  readonly partitions: readonly number[];
+  /** A time in Unix milliseconds: of the first record since then, -1 where there is none. */
+  readonly from: { readonly fromBeginning: boolean } | { readonly fromTimestamp: number };
+  /** By default what is committed. */
+  readonly isolation?: number;
+}
 
 /** Connects to nothing before it is asked for something. */
 export function kafkajsClient(address: KafkaAddress, codec: KafkaCodec = "zstd"): KafkaClient {
@@ -131,42 +143,57 @@ class KafkajsClient implements KafkaClient {
   }
 
   async startOffset(topic: string, partition: number, sinceMs?: number): Promise<number> {
-    const found =
-      sinceMs === undefined
-        ? (await this.#offsets(topic, { fromBeginning: true })).get(partition)
-        : await this.#offsetSince(topic, partition, sinceMs);
-    if (found === undefined) throw new Error(`there is no partition ${partition} of ${topic}`);
-    return found;
-  }
-
-  #offsetSince(topic: string, partition: number, sinceMs: number): Promise<number | undefined> {
-    return this.#ask(`find the start of ${topic}/${partition}`, async (admin) => {
-      const of = await admin.fetchTopicOffsetsByTimestamp(topic, Math.max(0, Math.floor(sinceMs)));
-      const found = of.find((one) => one.partition === partition);
-      return found === undefined ? undefined : Number(found.offset);
+    const place = await this.#offsets({
+      what: `find the start of ${topic}/${partition}`,
+      topic,
+      partitions: [partition],
+      from: sinceMs === undefined ? { fromBeginning: true } : { fromTimestamp: Math.max(0, Math.floor(sinceMs)) },
     });
+    const offset = place.get(partition);
+    if (offset === undefined) throw new Error(`there is no partition ${partition} of ${topic}`);
+    // Of a time: there is nothing since then.
+    return offset >= 0 ? offset : await this.#endOffset(topic, partition);
   }
 
-  endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
-    return this.#offsets(topic, { fromBeginning: false });
+  async startOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    const partitions = await this.#partitionsOf(topic);
+    return this.#offsets({ what: `find the start of ${topic}`, topic, partitions, from: { fromBeginning: true } });
   }
 
-  /** The library's admin does not wait for the leaders of a topic that was just made. */
-  async #offsets(
-    topic: string,
-    { fromBeginning }: { readonly fromBeginning: boolean },
-  ): Promise<ReadonlyMap<number, number>> {
-    const count = await this.partitions(topic);
-    const cluster = openCluster(this.#config);
+  async endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    const partitions = await this.#partitionsOf(topic);
+    return this.#offsets({ what: `find the end of ${topic}`, topic, partitions, from: { fromBeginning: false } });
+  }
+
+  async highWatermarks(topic: string): Promise<ReadonlyMap<number, number>> {
+    const partitions = await this.#partitionsOf(topic);
+    const from = { fromBeginning: false };
+    return this.#offsets({ what: `find the end of ${topic}`, topic, partitions, from, isolation: readUncommitted });
+  }
+
+  async #endOffset(topic: string, partition: number): Promise<number> {
+    const what = `find the end of ${topic}/${partition}`;
+    const ends = await this.#offsets({ what, topic, partitions: [partition], from: { fromBeginning: false } });
+    return ends.get(partition) ?? 0;
+  }
+
+  async #partitionsOf(topic: string): Promise<readonly number[]> {
+    return Array.from({ length: await this.partitions(topic) }, (_, partition) => partition);
+  }
+
+  /** Asks those who lead the partitions: as many requests as there are of them. */
+  async #offsets(question: OffsetsQuestion): Promise<ReadonlyMap<number, number>> {
+    const { what, topic, partitions, from, isolation } = question;
+    if (partitions.length === 0) return new Map();
+    const cluster = openCluster(this.#config, isolation);
     try {
       await cluster.connect();
       await cluster.addTargetTopic(topic);
-      const partitions = Array.from({ length: count }, (_, partition) => ({ partition }));
-      const offsets = () => cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
-      const [found] = await untilLed(cluster, offsets);
+      const asked = partitions.map((partition) => ({ partition }));
+      const [found] = await untilLed(cluster, () => cluster.fetchTopicsOffset([{ topic, partitions: asked, ...from }]));
       return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
     } catch (error) {
-      throw kafkaError(error, `find the ${fromBeginning ? "start" : "end"} of ${topic}`);
+      throw kafkaError(error, what);
     } finally {
       await cluster.disconnect();
     }
@@ -185,8 +212,8 @@ class KafkajsClient implements KafkaClient {
     });
   }
 
-  join(group: string, topic: string, assigned: (partitions: readonly number[]) => void): Promise<KafkaMembership> {
-    return joinGroup(this.#kafka, group, topic, assigned);
+  join(group: string, topic: string, member: GroupMember): Promise<KafkaMembership> {
+    return joinGroup(this.#kafka, group, topic, member);
   }
 
   turn(group: string, topic: string): Promise<KafkaMembership> {

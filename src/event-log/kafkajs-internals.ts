@@ -89,10 +89,14 @@ queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
   if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
 };
 
+export const readUncommitted = 0;
 export const readCommitted = 1;
 
 /** A set of connections of its own. */
-export function openCluster(config: KafkaConfig & { readonly brokers: string[] }): Cluster {
+export function openCluster(
+  config: KafkaConfig & { readonly brokers: string[] },
+  isolationLevel: number = readCommitted,
+): Cluster {
   return new ClusterOf({
     ...config,
     logger: createLogger({ level: config.logLevel, logCreator: () => () => undefined }),
@@ -101,6 +105,6 @@ export function openCluster(config: KafkaConfig & { readonly brokers: string[] }
     allowAutoTopicCreation: false,
     metadataMaxAge: 300_000,
     maxInFlightRequests: null,
-    isolationLevel: readCommitted,
+    isolationLevel,
   });
 }

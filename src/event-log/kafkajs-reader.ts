@@ -9,6 +9,7 @@ export class KafkajsReader implements KafkaReader {
   readonly #cluster: Cluster;
   readonly #topic: string;
   readonly #partition: number;
+  #closed = false;
 
   /** @param cluster connected, and this reader's own. */
   constructor(cluster: Cluster, topic: string, partition: number) {
@@ -22,10 +23,7 @@ export class KafkajsReader implements KafkaReader {
       return await this.#fetch(from);
     } catch (error) {
       // The next question goes to whoever leads by then.
-      await this.#cluster
-        .connect()
-        .then(() => this.#cluster.refreshMetadata())
-        .catch(() => undefined);
+      if (!this.#closed) await this.#reconnect().catch(() => undefined);
       throw kafkaError(error, `read ${this.#topic}/${this.#partition} at ${from.offset}`);
     }
   }
@@ -56,7 +54,15 @@ export class KafkajsReader implements KafkaReader {
     };
   }
 
+  async #reconnect(): Promise<void> {
+    await this.#cluster.connect();
+    // Whoever closed it meanwhile found nothing to close.
+    if (this.#closed) await this.#cluster.disconnect();
+    else await this.#cluster.refreshMetadata();
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#cluster.disconnect();
   }
 }

@@ -6,44 +6,41 @@
 
 import kafkajs, { type Kafka, type PartitionAssigner } from "kafkajs";
 import type { KafkaMembership } from "./kafka-client.ts";
-import { kafkaError } from "./kafkajs-errors.ts";
+import { openMembership } from "./kafkajs-membership.ts";
 
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
 const name = "HolderFirst";
 const version = 1;
 const heldText = "held";
-const sessionTimeoutMs = 10_000;
 const heartbeatIntervalMs = 500;
 
-/** Resolves when it is our turn, until `leave`, or until this process stood still for longer than a session. */
+/**
+ * Resolves when it is our turn, until `leave`, or until this process stood still for longer than a session.
+ * @throws Error where the brokers do not let us wait any longer.
+ */
 export async function takeTurn(kafka: Kafka, group: string, topic: string): Promise<KafkaMembership> {
   const turn = Promise.withResolvers<void>();
+  turn.promise.catch(() => undefined);
   let holds = false;
-  const consumer = kafka.consumer({
-    groupId: group,
-    sessionTimeout: sessionTimeoutMs,
-    heartbeatInterval: heartbeatIntervalMs,
-    // Heartbeats come with the fetches that are not made: this is how often.
-    maxWaitTimeInMs: heartbeatIntervalMs,
-    allowAutoTopicCreation: false,
+  const membership = await openMembership(kafka, {
+    group,
+    topic,
+    heartbeatIntervalMs,
     partitionAssigners: [holderFirst(topic, () => holds)],
-    retry: { retries: Number.MAX_SAFE_INTEGER, maxRetryTime: 5000, restartOnFailure: async () => true },
-  });
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    consumer.pause([{ topic }]);
-    holds = payload.memberAssignment[topic]?.includes(0) === true;
-    if (holds) turn.resolve();
+    assigned: (partitions) => {
+      holds = partitions.includes(0);
+      if (holds) turn.resolve();
+    },
+    // Of one that has the turn already the successor is held back by what it does, not by the group.
+    ended: (error) => turn.reject(error),
   });
   try {
-    await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
     await turn.promise;
   } catch (error) {
-    await consumer.disconnect().catch(() => undefined);
-    throw kafkaError(error, `join group ${group}`);
+    await membership.leave().catch(() => undefined);
+    throw error;
   }
-  return { leave: () => consumer.disconnect() };
+  return membership;
 }
 
 function holderFirst(topic: string, holds: () => boolean): PartitionAssigner {

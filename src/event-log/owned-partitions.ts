@@ -20,6 +20,8 @@ export interface OwnedPartitionsOptions {
   readonly open: (partition: number) => Promise<PartitionWorker>;
   /** Told of each failure; the partition is opened again after that time. */
   readonly failed: (partition: number, error: Error, retryInMs: number) => void;
+  /** Told that the group does not take this process any more, which owns nothing then; it joins again after that time. */
+  readonly outside?: (error: Error, retryInMs: number) => void;
 }
 
 const retryMs = 1000;
@@ -33,6 +35,8 @@ export class OwnedPartitions {
   readonly #owned = new Map<number, AbortController>();
   readonly #running = new Map<number, Promise<void>>();
   #membership: KafkaMembership | undefined;
+  #stopped = false;
+  #outside: string | null = null;
 
   constructor(options: OwnedPartitionsOptions) {
     this.#options = options;
@@ -41,12 +45,22 @@ export class OwnedPartitions {
   /** Joins the group; partitions are opened as they are dealt. */
   async start(): Promise<void> {
     const { client, group, topic } = this.#options;
-    this.#membership = await client.join(group, topic, (partitions) => this.#own(partitions));
+    this.#membership = await client.join(group, topic, {
+      assigned: (partitions) => {
+        this.#outside = null;
+        this.#own(partitions);
+      },
+      outside: (error, retryInMs) => {
+        this.#outside = error.message;
+        this.#options.outside?.(error, retryInMs);
+      },
+    });
   }
 
   /** Stops the workers, then leaves: others begin where these ended. */
   async stop(): Promise<void> {
     this.#own([]);
+    this.#stopped = true;
     await Promise.all(this.#running.values());
     await this.#membership?.leave();
   }
@@ -57,12 +71,19 @@ export class OwnedPartitions {
     return (await groupLag(client, group, topic)).filter(({ partition }) => this.#owned.has(partition));
   }
 
+  /** Why this process is not in its group any more; null while it is. */
+  outside(): string | null {
+    return this.#outside;
+  }
+
   /** Those that are ours now. */
   partitions(): readonly number[] {
     return [...this.#owned.keys()];
   }
 
   #own(partitions: readonly number[]): void {
+    // A group may deal anew until we have left it.
+    if (this.#stopped) return;
     for (const [partition, stopping] of this.#owned) {
       if (partitions.includes(partition)) continue;
       this.#owned.delete(partition);

@@ -1,58 +1,99 @@
 /** Waiting for a group of consumers to have done with what stands in a topic now. */
 
 import { setTimeout } from "node:timers/promises";
-import type { Commit, KafkaClient } from "./kafka-client.ts";
+import type { Commit, KafkaClient, KafkaReader } from "./kafka-client.ts";
 
 /** At first, and in the end: who is behind by hours is not asked ten times a second. */
 const [askEveryMs, askEveryMsMax] = [100, 2000];
+const fetchBytesMax = 65_536;
 
-/** Resolves once the group has come, in every partition, to where the topic ends now. Rejects when `signal` aborts. */
+/**
+ * Resolves once the group has come, in every partition, to where the topic ends now. What is committed there but hidden by
+ * a transaction that is still open counts: the end is the high watermark. Rejects when `signal` aborts.
+ */
 export async function untilConsumed(
   client: KafkaClient,
   group: string,
   topic: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const ends = new Map(await client.endOffsets(topic));
-  for (let waitMs = askEveryMs; ; waitMs = Math.min(waitMs * 1.5, askEveryMsMax)) {
-    const committed = await client.committed(group, topic);
-    for (const [partition, end] of ends) {
-      const offset = committed.get(partition)?.offset ?? 0;
-      if (offset >= end || !(await hasRecords(client, { topic, partition, offset, end }))) ends.delete(partition);
+  const waiting = new Map<number, PartitionWait>();
+  for (const [partition, end] of await client.highWatermarks(topic))
+    waiting.set(partition, new PartitionWait(client, { topic, partition, end }));
+  // Of groups that have read nothing yet. Whoever falls behind what is kept while he is waited for is asked about anew.
+  const starts = await client.startOffsets(topic);
+  try {
+    for (let waitMs = askEveryMs; ; waitMs = Math.min(waitMs * 1.5, askEveryMsMax)) {
+      const committed = await client.committed(group, topic);
+      const asked = Array.from(waiting, async ([partition, wait]) => {
+        if (await wait.isOver(committed.get(partition)?.offset ?? starts.get(partition) ?? 0))
+          waiting.delete(partition);
+      });
+      for (const one of await Promise.allSettled(asked)) if (one.status === "rejected") throw one.reason;
+      if (waiting.size === 0) return;
+      if (signal.aborted) throw new Error(`${group} is behind in ${topic}: ${behind(waiting, committed)}`);
+      await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
     }
-    if (ends.size === 0) return;
-    if (signal.aborted) throw new Error(`${group} is behind in ${topic}: ${behind(ends, committed)}`);
-    await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
+  } finally {
+    await Promise.all(Array.from(waiting.values(), (wait) => wait.close()));
   }
 }
 
-function behind(ends: ReadonlyMap<number, number>, committed: ReadonlyMap<number, Commit>): string {
+function behind(waiting: ReadonlyMap<number, PartitionWait>, committed: ReadonlyMap<number, Commit>): string {
   const lines = Array.from(
-    ends,
-    ([partition, end]) => `partition ${partition} at ${committed.get(partition)?.offset} of ${end}`,
+    waiting,
+    ([partition, { end }]) => `partition ${partition} at ${committed.get(partition)?.offset} of ${end}`,
   );
   return lines.join(", ");
 }
 
-interface Range {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
+/**
+ * What the group has to come to in one partition. Before the end there may be nothing but the ends of transactions, and
+ * what was not committed: no group gets there, so the next record is looked for, over a connection that is kept.
+ */
+class PartitionWait {
   readonly end: number;
-}
+  readonly #client: KafkaClient;
+  readonly #topic: string;
+  readonly #partition: number;
+  #reader: KafkaReader | undefined;
+  /** Everything before it was looked at, and is no record that the group has not read. */
+  #next = 0;
+  /** Whether a record stands there. */
+  #found = false;
 
-/** Before the end there may be nothing but the ends of transactions, and what was not committed: no group gets there. */
-async function hasRecords(client: KafkaClient, { topic, partition, offset, end }: Range): Promise<boolean> {
-  const reader = await client.reader(topic, partition);
-  try {
-    for (let at = Math.max(offset, await client.startOffset(topic, partition)); at < end; ) {
-      const { records, nextOffset, endOffset } = await reader.fetch({ offset: at, bytesMax: 65_536, waitMs: 0 });
-      if (records.length > 0) return (records[0]?.offset ?? end) < end;
-      if (nextOffset >= endOffset) return false;
-      at = nextOffset;
+  constructor(
+    client: KafkaClient,
+    { topic, partition, end }: { readonly topic: string; readonly partition: number; readonly end: number },
+  ) {
+    this.#client = client;
+    this.#topic = topic;
+    this.#partition = partition;
+    this.end = end;
+  }
+
+  /** @param from where the group reads on. */
+  async isOver(from: number): Promise<boolean> {
+    if (from < this.end && this.#found && from <= this.#next) return false;
+    this.#next = Math.max(this.#next, from);
+    this.#found = false;
+    while (this.#next < this.end && !this.#found) {
+      this.#reader ??= await this.#client.reader(this.#topic, this.#partition);
+      const fetched = await this.#reader.fetch({ offset: this.#next, bytesMax: fetchBytesMax, waitMs: 0 });
+      const first = fetched.records[0]?.offset;
+      // Up to a transaction that is still open: what stands behind its beginning is not known yet.
+      if (first === undefined && fetched.nextOffset <= this.#next) return false;
+      this.#found = first !== undefined && first < this.end;
+      this.#next = first ?? fetched.nextOffset;
     }
-    return false;
-  } finally {
-    await reader.close();
+    if (this.#found) return false;
+    await this.close();
+    return true;
+  }
+
+  async close(): Promise<void> {
+    const reader = this.#reader;
+    this.#reader = undefined;
+    await reader?.close();
   }
 }

@@ -3,6 +3,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ResolvedStep } from "../ingest/resolver.ts";
 import { LagGauge } from "./lag-gauge.ts";
+import { Memberships } from "./memberships.ts";
 import { TurnClock } from "./turn-clock.ts";
 
 /** Readings taken at the moment somebody asks. */
@@ -39,6 +40,7 @@ export function createMetrics(read: (() => MetricReadings) | null) {
   return {
     registry,
     lag: new LagGauge(registry),
+    memberships: new Memberships(registry),
     requests: counter("otlp_requests", "Export requests by answer.", ["protocol", "telemetry", "status"]),
     wireBytes: counter("otlp_bytes", "Bytes of export bodies on the wire.", ["protocol", "telemetry"]),
     spansKept: counter("spans_kept", "LLM spans taken from export requests."),

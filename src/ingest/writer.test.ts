@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { DiskSpace } from "../event-log/disk-space.ts";
 import { LmdbUsageLog } from "../event-log/lmdb-usage-log.ts";
+import type { ConsumedLog } from "../event-log/usage-log.ts";
+import type { UsageRecord } from "../model/usage-record.ts";
 import { sampleRecords } from "../store/sample-records.ts";
 import type { Batch, Store } from "../store/store.ts";
 import { FreshEntries } from "./fresh-entries.ts";
@@ -25,6 +27,7 @@ afterEach(async () => {
 });
 
 interface Around {
+  readonly log?: ConsumedLog;
   readonly store?: Partial<Store>;
   readonly alone?: boolean;
   readonly now?: () => number;
@@ -41,7 +44,7 @@ function openWriter(rowsMax: number, insert: Store["insert"], around: Around = {
   };
   return new Writer({
     logId: "log",
-    usage,
+    usage: around.log ?? usage,
     fresh: new FreshEntries<UsageEntry>(0),
     store: store as Store,
     space: new DiskSpace({ directory, freeBytesMin: 0 }),
@@ -55,19 +58,23 @@ function openWriter(rowsMax: number, insert: Store["insert"], around: Around = {
   });
 }
 
-it("repeats a planned batch whole after a restart with a lower limit of rows", async () => {
-  const entries = Array.from({ length: 10 }, (_, index) => records.slice(index * 10, index * 10 + 10));
+/** A writer's log that has a plan over these entries already, as a process left it that was killed in its insert. */
+async function planOver(groups: readonly (readonly UsageRecord[])[]): Promise<Batch> {
   await usage.entries.appendWith(
-    entries.map((own) => encodeUsageEntry({ arrivedAtMs: startMs, records: own })),
+    groups.map((own) => encodeUsageEntry({ arrivedAtMs: startMs, records: own })),
     () => undefined,
   );
-  // As of a process that was killed in its insert: it was asked for, and nobody heard of its end.
-  const planned = await new Promise<Batch>((asked) => {
+  return new Promise<Batch>((asked) => {
     openWriter(1000, (batch) => {
       asked(batch);
       return new Promise(() => undefined);
     }).start();
   });
+}
+
+it("repeats a planned batch whole after a restart with a lower limit of rows", async () => {
+  const entries = Array.from({ length: 10 }, (_, index) => records.slice(index * 10, index * 10 + 10));
+  const planned = await planOver(entries);
   expect(planned.records).toHaveLength(100);
 
   const repeated: Batch[] = [];
@@ -76,6 +83,50 @@ it("repeats a planned batch whole after a restart with a lower limit of rows", a
   await expect.poll(() => writer.offset()).toBe(10);
   await writer.stop();
   expect(repeated).toEqual([planned]);
+});
+
+/** The same log, which shows no more than entries up to that offset until somebody has waited for the next one. */
+function shownUpTo(offset: number): ConsumedLog {
+  let shown = offset;
+  const { entries } = usage;
+  return {
+    parks: usage.parks,
+    mark: (name) => usage.mark(name),
+    saveMark: (name, value) => usage.saveMark(name, value),
+    entries: {
+      read: async (after, limit) => (await entries.read(after, limit)).filter((entry) => entry.offset <= shown),
+      lastOffset: () => Math.min(shown, entries.lastOffset()),
+      trim: (upTo) => entries.trim(upTo),
+      waitFor: async (after, signal) => {
+        shown = Math.max(shown, after + 1);
+        await entries.waitFor(after, signal);
+      },
+    },
+  };
+}
+
+it("repeats a planned batch whole where a new leader does not show all of it at first", async () => {
+  const planned = await planOver([records.slice(0, 40), records.slice(40, 70), records.slice(70)]);
+  const repeated: Batch[] = [];
+  const writer = openWriter(1000, async (batch) => void repeated.push(batch), { log: shownUpTo(1) });
+  writer.start();
+  await expect.poll(() => writer.offset()).toBe(3);
+  await writer.stop();
+  expect(repeated).toEqual([planned]);
+});
+
+it("inserts nothing of a plan whose last entry is gone from the log", async () => {
+  await planOver([records.slice(0, 40), records.slice(40, 70), records.slice(70)]);
+  // As of a topic that lost its end, and goes on.
+  const log = shownUpTo(10);
+  const read = log.entries.read.bind(log.entries);
+  const cut = async (after: number, limit: number) =>
+    (await read(after, limit)).map((entry) => (entry.offset === 3 ? { ...entry, offset: 4 } : entry));
+  const repeated: Batch[] = [];
+  const insert = async (batch: Batch) => void repeated.push(batch);
+  const writer = openWriter(1000, insert, { log: { ...log, entries: { ...log.entries, read: cut } } });
+  await expect(writer.start().failed).rejects.toThrow("the log does not hold entry 3 of the planned insert log-1-3");
+  expect(repeated).toEqual([]);
 });
 
 it.each([

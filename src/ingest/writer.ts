@@ -45,7 +45,7 @@ interface WriterMark {
   readonly plan: Plan | null;
 }
 
-/** Up to `to`; without a limit on rows all of it, or an error. */
+/** Up to `to`; without a limit on rows all of it is waited for. */
 interface ReadLimits {
   readonly to: number;
   readonly rowsMax: number | null;
@@ -155,7 +155,12 @@ export class Writer {
     let after = found.at(-1)?.offset ?? this.#mark.offset;
     while (rows < rowsMax && after < to) {
       const entries: readonly LogEntry[] = await usage.entries.read(after, entriesPerRead);
-      if (entries.length === 0) break;
+      if (entries.length === 0) {
+        if (limit !== null || this.#stopping.signal.aborted) break;
+        // What was planned was read once. Whoever leads the partition since a moment may not show it again yet.
+        await usage.entries.waitFor(after, this.#stopping.signal);
+        continue;
+      }
       for (const { offset, payload } of entries) {
         if (offset > to || rows >= rowsMax) return { ended: false };
         if (parked >= parkedMax && limit !== null) return { ended: true };
@@ -192,6 +197,13 @@ export class Writer {
     // All of it, whatever the limit is now: what is left out here would be left out for ever.
     const entries: OffsetEntry[] = [];
     await this.#readOn(entries, { to: plan.to, rowsMax: null });
+    const last = entries.at(-1)?.offset;
+    if (last !== plan.to) {
+      if (this.#stopping.signal.aborted) return;
+      throw new Error(
+        `the log does not hold entry ${plan.to} of the planned insert ${plan.token} any more (the last one before it is ${last ?? "none"}): its records cannot be told from those that are stored; see whether the topic was cut or made anew`,
+      );
+    }
     if (!(await this.#insert(plan, entries))) return;
     const days = daysOf(entries.flatMap(({ entry }) => entry.records));
     const repaired = alone ? await this.#untilDone(() => store.repairRollups(days)) : [];

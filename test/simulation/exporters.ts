@@ -1,5 +1,6 @@
 /** Load in virtual time: requests that are repeated until they are acknowledged, and repeated although they were. */
 
+import { recordKeys } from "../../instrumentation/protocol.ts";
 import { type Random, seededRandom } from "../../src/ingest/otlp-random.ts";
 import { type ChaosSpan, chaosSpan, requestOf, wrappersOf } from "../chaos/chaos-span.ts";
 import type { Ledger } from "../chaos/ledger.ts";
@@ -35,6 +36,9 @@ export async function sendLoad(options: LoadOptions): Promise<void> {
       const who = { tenant: tenant(request * spansOfRequest + index, random), feature: `feature-${random(5)}` };
       return chaosSpan({ producer: "", sequence: 0, ...who, atMs, ...sizes, wrapped: random(8) === 0 }, random);
     });
+    // What streams is told of when it begins, and corrected when it ends.
+    const early = correctable(fresh, random);
+    for (const [index, span] of early) fresh[index] = span.corrected;
     ledger.sent(fresh);
     const again =
       random(3) === 0 && old.length > 0 ? Array.from({ length: 5 }, () => old[random(old.length)] as ChaosSpan) : [];
@@ -45,7 +49,11 @@ export async function sendLoad(options: LoadOptions): Promise<void> {
         ledger,
         random,
         fresh,
-        bodies: [...(first === null ? [] : [first]), requestOf([...fresh, ...again])],
+        bodies: [
+          ...(first === null ? [] : [first]),
+          ...(early.size === 0 ? [] : [requestOf(Array.from(early.values(), (one) => one.early))]),
+          requestOf([...fresh, ...again]),
+        ],
       }),
     );
     for (const span of fresh) {
@@ -56,6 +64,30 @@ export async function sendLoad(options: LoadOptions): Promise<void> {
     await sleep(overMs / requests);
   }
   await Promise.all(pending);
+}
+
+interface Corrected {
+  readonly early: ChaosSpan;
+  readonly corrected: ChaosSpan;
+}
+
+interface OtlpSpan {
+  readonly attributes: readonly { readonly key: string; readonly value: unknown }[];
+}
+
+/** Some of the spans, by their index: as they are told of at first, with other tokens, and as the correction of that. */
+function correctable(spans: readonly ChaosSpan[], random: Random): ReadonlyMap<number, Corrected> {
+  const chosen = Array.from(spans.entries()).filter(([, { wrapper }]) => wrapper === null && random(12) === 0);
+  return new Map(
+    chosen.map(([index, span]) => {
+      const { attributes, ...rest } = span.otlp as OtlpSpan;
+      const others = attributes.filter(({ key }) => key !== "gen_ai.usage.output_tokens");
+      const output = { key: "gen_ai.usage.output_tokens", value: { intValue: String(span.output + 1000) } };
+      const revision = { key: recordKeys.revision, value: { intValue: "1" } };
+      const early = { ...span, otlp: { ...rest, attributes: [...others, output] } };
+      return [index, { early, corrected: { ...span, otlp: { ...rest, attributes: [...attributes, revision] } } }];
+    }),
+  );
 }
 
 interface Sending {

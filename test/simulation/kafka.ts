@@ -96,10 +96,14 @@ export class SimulatedKafka {
       reader: (topic, partition) => ask("read", () => this.#reader(process, this.#partition(topic, partition))),
       startOffset: (topic, partition, sinceMs) =>
         ask("find a start", () => startOf(this.#partition(topic, partition), sinceMs)),
+      startOffsets: (topic) =>
+        ask("find starts", () => new Map(this.#topics.get(topic)?.map((one, index) => [index, startOf(one)]))),
       endOffsets: (topic) =>
         ask("find ends", () => new Map(this.#topics.get(topic)?.map((one, index) => [index, stableEnd(one)]))),
+      highWatermarks: (topic) =>
+        ask("find ends", () => new Map(this.#topics.get(topic)?.map(({ nextOffset }, index) => [index, nextOffset]))),
       committed: (group, topic) => ask("ask for places", () => new Map(this.#places.get(`${group} ${topic}`))),
-      join: (group, topic, assigned) => ask("join", () => this.#join({ process, group, topic, assigned })),
+      join: (group, topic, { assigned }) => ask("join", () => this.#join({ process, group, topic, assigned })),
       close: async () => undefined,
     };
   }

@@ -81,16 +81,19 @@ export async function play(
   };
 }
 
-/** Every row, but those that cancel out: what was billed before what it wraps had come, and taken back. */
+/** Every row, but those that cancel out: what was taken back since it was corrected, or since another span wraps it. */
 function storedSpans(rows: readonly UsageRecord[]): StoredSpan[] {
-  const calls = new Map<string, number>();
-  for (const row of rows) calls.set(identityKey(row), (calls.get(identityKey(row)) ?? 0) + row.calls);
-  return rows
-    .filter((row) => calls.get(identityKey(row)) !== 0)
-    .map(({ tenant, traceId, spanId, costNanoUsd }) => ({
-      identity: `${tenant} ${traceId} ${spanId}`,
-      costUsd: costNanoUsd === null ? "null" : dollars(costNanoUsd),
-    }));
+  const calls = new Map<string, { readonly span: StoredSpan; count: number }>();
+  for (const row of rows) {
+    const { tenant, traceId, spanId, costNanoUsd } = row;
+    const costUsd = costNanoUsd === null ? "null" : dollars(Math.abs(costNanoUsd));
+    const key = `${identityKey(row)} ${costUsd}`;
+    const known = calls.get(key) ?? { span: { identity: `${tenant} ${traceId} ${spanId}`, costUsd }, count: 0 };
+    known.count += row.calls;
+    calls.set(key, known);
+  }
+  // What was taken back and never billed is as wrong as what is billed twice.
+  return [...calls.values()].flatMap(({ span, count }) => Array.from({ length: Math.abs(count) }, () => span));
 }
 
 function dollars(nanoUsd: number): string {

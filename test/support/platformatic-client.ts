@@ -4,9 +4,18 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { Admin, Consumer, findErrorBy, ListOffsetTimestamps, ProduceAcks, Producer } from "@platformatic/kafka";
+import {
+  Admin,
+  Consumer,
+  FetchIsolationLevels,
+  findErrorBy,
+  ListOffsetTimestamps,
+  ProduceAcks,
+  Producer,
+} from "@platformatic/kafka";
 import type {
   Commit,
+  GroupMember,
   KafkaAddress,
   KafkaClient,
   KafkaMembership,
@@ -112,9 +121,25 @@ class PlatformaticClient implements KafkaClient {
     return offset >= 0 ? offset : ((await this.endOffsets(topic)).get(partition) ?? 0);
   }
 
-  async endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
-    const options = { topics: [topic], timestamp: ListOffsetTimestamps.LATEST };
-    const found = await asked(`find the end of ${topic}`, this.#consumer.listOffsets(options));
+  startOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#offsets(topic, ListOffsetTimestamps.EARLIEST);
+  }
+
+  endOffsets(topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#offsets(topic, ListOffsetTimestamps.LATEST);
+  }
+
+  highWatermarks(topic: string): Promise<ReadonlyMap<number, number>> {
+    return this.#offsets(topic, ListOffsetTimestamps.LATEST, FetchIsolationLevels.READ_UNCOMMITTED);
+  }
+
+  async #offsets(
+    topic: string,
+    timestamp: bigint,
+    isolationLevel: number = FetchIsolationLevels.READ_COMMITTED,
+  ): Promise<ReadonlyMap<number, number>> {
+    const options = { topics: [topic], timestamp, isolationLevel };
+    const found = await asked(`find places in ${topic}`, this.#consumer.listOffsets(options));
     return new Map((found.get(topic) ?? []).map((offset, partition) => [partition, Number(offset)]));
   }
 
@@ -136,11 +161,7 @@ class PlatformaticClient implements KafkaClient {
     );
   }
 
-  async join(
-    group: string,
-    topic: string,
-    assigned: (partitions: readonly number[]) => void,
-  ): Promise<KafkaMembership> {
+  async join(group: string, topic: string, { assigned }: GroupMember): Promise<KafkaMembership> {
     const consumer = this.#newConsumer(group);
     consumer.topics.track(topic);
     consumer.on("consumer:group:join", ({ assignments }) =>
@@ -158,7 +179,9 @@ class PlatformaticClient implements KafkaClient {
   /** Its assigner may deal the turn to a newcomer: good enough for a trial with one writer at the start. */
   async turn(group: string, topic: string): Promise<KafkaMembership> {
     const turn = Promise.withResolvers<void>();
-    const membership = await this.join(group, topic, (partitions) => partitions.includes(0) && turn.resolve());
+    const membership = await this.join(group, topic, {
+      assigned: (partitions) => partitions.includes(0) && turn.resolve(),
+    });
     await turn.promise;
     return membership;
   }
