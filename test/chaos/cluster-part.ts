@@ -103,5 +103,7 @@ function storeBetween(real: Store): Store {
 
 function stepOf(group: string, metadata: string): Step {
   if (group === "resolver") return "usage.commit";
+  if (group === "alerter") return "alerts.save";
+  if (group.startsWith("detector")) return "detection.save";
   return metadata.includes('"plan":null') ? "offset.save" : "plan.save";
 }
