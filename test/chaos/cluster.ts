@@ -72,7 +72,7 @@ const exportersOfCollector = 2;
 const pauseMsMax = 200;
 const reachedWithinMs = 30_000;
 /** A group that does not get any further for so long is stuck; on a crowded machine a moving one may take a while. */
-const stuckMs = 90_000;
+const stuckMs = 60_000;
 const settleTries = 8;
 const ackedWithinMs = 180_000;
 const [markedTries, markedMs] = [5, 3000];
