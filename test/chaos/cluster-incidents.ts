@@ -42,7 +42,7 @@ export interface IncidentOptions {
 export class ClusterIncidents {
   readonly #options: IncidentOptions;
   readonly #sent = new Map<string, Sent>();
-  #sending: Promise<void> = Promise.resolve();
+  #sending: Promise<unknown> = Promise.resolve();
 
   constructor(options: IncidentOptions) {
     this.#options = options;
@@ -69,7 +69,7 @@ export class ClusterIncidents {
     const atMs = Date.now();
     this.#sent.set(tenant, { atMs, disturbances: 0 });
     const calls = Array.from({ length: hugeCalls }, () => this.#call(tenant, atMs, hugeTokens));
-    this.#sending = this.#send(tracesUrl, calls);
+    this.#sending = Promise.all([this.#sending, this.#send(tracesUrl, calls)]);
     this.#sending.catch(() => undefined);
   }
 
