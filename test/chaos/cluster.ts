@@ -216,7 +216,11 @@ class ClusterChaos {
     found: () => Promise<Omit<ClusterRow, "place" | "kills" | "failed">>,
   ): Promise<ClusterRow> {
     try {
-      return { ...known, ...(await found()), failed: false };
+      const row = { ...known, ...(await found()), failed: false };
+      const { place, lost, doubled, wrong, rollups, incidents } = row;
+      // Whoever ends the campaign early has seen so much of its table.
+      this.#options.progress(`${place}: ${[lost, doubled, wrong, rollups, incidents].join(", ")} wrong`);
+      return row;
     } catch (error) {
       const said = [...this.#running.parts.values()].flat().map((part) => part.output().slice(-1500));
       const fault = `${known.place}: ${(error as Error).message}\n${said.join("\n")}`;

@@ -122,7 +122,7 @@ async function mutations({ seed, only, brokers, progress }: ClusterRun): Promise
     // Found by what is in the store, not by a place that failed.
     const red = sums.some((sum) => sum > 0);
     rows.push([mutation, place, ...sums.map(String), red ? "red" : "GREEN: NOT FOUND"]);
-    if (!red) for (const fault of result.faults) progress(fault);
+    tell(red ? "red" : `not found; faults: ${result.faults.join("; ")}`);
   }
   const titles = ["lost", "doubled", "wrong", "rollup differences"];
   const numbers = titles.map((title) => ({ title, align: "right" as const }));
