@@ -9,9 +9,14 @@ export interface StoredRow {
 }
 
 /** What to select from `usage_records`: nothing passes through a float. */
-export const storedColumns = `*, toUnixTimestamp64Micro(ts) AS start_us, toInt64(cost_usd * 1000000000) AS cost_nano,
-       toInt64(cost_reported_usd * 1000000000) AS reported_nano,
+export const storedColumns = `*, toUnixTimestamp64Micro(ts) AS start_us, ${nanoOf("cost_usd")} AS cost_nano,
+       ${nanoOf("cost_reported_usd")} AS reported_nano,
        ${hashAsHex("prompt_hash")} AS prompt_hash_hex`;
+
+/** In 64 bits the product of dollars with nine digits and a billion overflows from $9.23 on. */
+function nanoOf(column: string): string {
+  return `toInt64(toDecimal128(${column}, 9) * 1000000000)`;
+}
 
 function modalitiesIn(number: (column: string) => number): Modalities {
   const counts = modalityColumns.map(({ name, modality }) => [modality, number(name)]);

@@ -2,6 +2,7 @@
 
 import { completenessKeys } from "../../instrumentation/protocol.ts";
 import type { Random } from "../../src/ingest/otlp-random.ts";
+import { callNanoUsd } from "../support/printed-rates.ts";
 
 export interface ChaosSpan {
   /** Tenant, trace and span in one text: the identity. */
@@ -26,23 +27,24 @@ export interface SpanOptions {
   readonly atMs: number;
   readonly input: number;
   readonly output: number;
-  readonly model?: "gpt-4o" | "nobody-knows-1";
+  /** Of the input; none by default. */
+  readonly cached?: number;
+  /** gpt-4o by default; no list knows a price of `unknownModel`. */
+  readonly model?: string;
   /** True for a span with an agent's span around it. */
   readonly wrapped?: boolean;
 }
 
-/** gpt-4o at $2.50 and $10 per million tokens, in nano-dollars per token. */
-const [inputNanoUsd, outputNanoUsd] = [2500, 10_000];
+export const unknownModel = "nobody-knows-1";
 
 /** One chat span with ids of the seed. */
 export function chaosSpan(options: SpanOptions, random: Random): ChaosSpan {
-  const { producer, sequence, input, output, model = "gpt-4o", wrapped = false } = options;
+  const { producer, sequence, input, output, cached = 0, model = "gpt-4o", wrapped = false } = options;
   const [traceId, spanId, parentSpanId] = [hex(random, 4), hex(random, 2), wrapped ? hex(random, 2) : ""];
-  const nanoUsd = BigInt(input * inputNanoUsd + output * outputNanoUsd);
   const around: Place = { traceId, spanId: parentSpanId, parentSpanId: "", operation: "invoke_agent", sequence: 0 };
   return {
     identity: `${options.tenant} ${traceId} ${spanId}`,
-    costUsd: model === "gpt-4o" ? dollars(nanoUsd) : "null",
+    costUsd: model === unknownModel ? "null" : dollars(callNanoUsd(model, { input, cached, output })),
     input,
     output,
     producer,
@@ -60,7 +62,7 @@ interface Place {
 }
 
 function otlpSpan(options: SpanOptions, { traceId, spanId, parentSpanId, operation, sequence }: Place): unknown {
-  const { tenant, feature, atMs, input, output, model = "gpt-4o" } = options;
+  const { tenant, feature, atMs, input, output, cached = 0, model = "gpt-4o" } = options;
   return {
     traceId,
     spanId,
@@ -71,12 +73,13 @@ function otlpSpan(options: SpanOptions, { traceId, spanId, parentSpanId, operati
     endTimeUnixNano: `${atMs}000000`,
     attributes: [
       text("gen_ai.operation.name", operation),
-      text("gen_ai.provider.name", "openai"),
+      text("gen_ai.provider.name", model.startsWith("claude") ? "anthropic" : "openai"),
       text("gen_ai.request.model", model),
       text("burnwatch.tenant", tenant),
       text("burnwatch.feature", feature),
       integer("gen_ai.usage.input_tokens", input),
       integer("gen_ai.usage.output_tokens", output),
+      ...(cached > 0 ? [integer("gen_ai.usage.cache_read.input_tokens", cached)] : []),
       ...(sequence > 0 ? [integer(completenessKeys.sequence, sequence)] : []),
     ],
   };

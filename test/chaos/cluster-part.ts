@@ -83,11 +83,12 @@ function transactionsBetween(real: KafkaTransactions, prefix: string): KafkaTran
       }
       const kept =
         mutation === "memory-dropped" ? messages.filter(({ topic }) => topic !== `${prefix}.memory`) : messages;
-      return pass(step, async () => {
+      const commitKept = async () => {
         const offsets = await real.commit(kept, commit);
         // What was not sent is answered as if it had been.
         return messages.map((_, index) => offsets[index] ?? 0);
-      });
+      };
+      return step === undefined ? commitKept() : pass(step, commitKept);
     },
   });
 }
@@ -101,7 +102,11 @@ function storeBetween(real: Store): Store {
   });
 }
 
-function stepOf(group: string, metadata: string): Step {
+/** Undefined for what is not among the places. */
+function stepOf(group: string, metadata: string): Step | undefined {
   if (group === "resolver") return "usage.commit";
+  if (group === "alerter") return "alerts.save";
+  if (group.startsWith("detector")) return "detection.save";
+  if (group !== "writer") return undefined;
   return metadata.includes('"plan":null') ? "offset.save" : "plan.save";
 }

@@ -1,7 +1,7 @@
 /** Exporters as the field has them: they repeat until acknowledged, repeat what was acknowledged, and sometimes give up. */
 
 import { type Random, seededRandom } from "../../src/ingest/otlp-random.ts";
-import { type ChaosSpan, chaosSpan, requestOf, wrappersOf } from "./chaos-span.ts";
+import { type ChaosSpan, chaosSpan, requestOf, type SpanOptions, unknownModel, wrappersOf } from "./chaos-span.ts";
 import type { Ledger } from "./ledger.ts";
 import { VictimError } from "./victim.ts";
 
@@ -15,13 +15,13 @@ export interface FleetOptions {
   /** Spans of one request, at most. */
   readonly spansMax?: number;
   /** What a call takes, by a recorded trace for example; by default little. */
-  readonly tokens?: (random: Random) => { readonly input: number; readonly output: number };
+  readonly tokens?: (random: Random) => Pick<SpanOptions, "model" | "input" | "cached" | "output">;
+  /** However long the server was down, once it is up; a minute by default. */
+  readonly ackedWithinMs?: number;
 }
 
 const retryMs = 25;
 const answerWithinMs = 10_000;
-/** However long the server was down, once it is up. */
-const ackedWithinMs = 60_000;
 const remembered = 3000;
 const [minuteMs, dayMs] = [60_000, 86_400_000];
 
@@ -41,9 +41,10 @@ export class Fleet {
   #busy = 0;
   #requests = 0;
   #repeats = 0;
+  #abandoned = false;
 
   constructor(options: FleetOptions) {
-    this.#options = { pauseMsMax: 30, spansMax: 40, tokens: fewTokens, ...options };
+    this.#options = { pauseMsMax: 30, spansMax: 40, tokens: fewTokens, ackedWithinMs: 60_000, ...options };
   }
 
   start(): void {
@@ -58,6 +59,7 @@ export class Fleet {
    * @throws VictimError when it acknowledges nothing any more.
    */
   async pause(): Promise<void> {
+    const { ackedWithinMs } = this.#options;
     this.#gate ??= new Promise((open) => {
       this.#open = open;
     });
@@ -79,6 +81,13 @@ export class Fleet {
     this.#stopping.abort();
     this.resume();
     await this.#running;
+  }
+
+  /** Ends without waiting for what is not acknowledged: nobody will do so any more. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#stopping.abort();
+    this.resume();
   }
 
   counts(): { readonly requests: number; readonly repeats: number } {
@@ -122,6 +131,7 @@ export class Fleet {
 
   async #untilAcked(body: string): Promise<void> {
     for (;;) {
+      if (this.#abandoned) throw new RefusedError("abandoned");
       this.#requests++;
       try {
         if (await this.#post(body, answerWithinMs)) return;
@@ -153,7 +163,7 @@ export class Fleet {
           feature: `feature-${random(7)}`,
           atMs: Date.now() - ago(random),
           ...this.#options.tokens(random),
-          ...(random(25) === 0 ? { model: "nobody-knows-1" as const } : {}),
+          ...(random(25) === 0 ? { model: unknownModel } : {}),
           wrapped: random(6) === 0,
         },
         random,

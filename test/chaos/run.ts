@@ -23,6 +23,7 @@ was lost, doubled or wrongly summed by place, and ends with 1 unless all of it i
   --rows N     rows of a batch (varied)
   --brokers N  cluster: Kafka brokers (1)
   --stopped S  cluster: how many seconds ClickHouse stands still where it is stopped (60)
+  --calls N    cluster: calls of the recorded traces that are sent at least (200000; with --only none)
   --json       one JSON document for each table
 
 examples:
@@ -39,6 +40,7 @@ const { values, positionals } = commandLine(help, {
   mutate: { type: "boolean", default: false },
   brokers: { type: "string", default: "1" },
   stopped: { type: "string", default: "60" },
+  calls: { type: "string" },
   json: { type: "boolean", default: false },
 });
 
@@ -87,8 +89,8 @@ async function mutations(): Promise<boolean> {
 /** `cluster`: the same over Kafka, with processes of their own for each role. */
 async function cluster(): Promise<boolean> {
   const kills = process.argv.includes("--kills") ? Number(values.kills) : 0;
-  const { only, mutate, brokers, stopped } = values;
-  const around = { brokers: Number(brokers), stoppedSeconds: Number(stopped) };
+  const { only, mutate, brokers, stopped, calls = only === "" ? "200000" : "0" } = values;
+  const around = { brokers: Number(brokers), stoppedSeconds: Number(stopped), calls: Number(calls) };
   return runCluster({ seed, kills, only, mutate, ...around, progress });
 }
 

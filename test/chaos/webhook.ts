@@ -12,10 +12,21 @@ interface Posted {
   }[];
 }
 
+/** What the receiver heard of one alert. */
+export interface ToldAlert {
+  readonly tenant: string;
+  readonly kind: string;
+  readonly startsAtMs: number;
+  /** How often it was told as firing. */
+  readonly times: number;
+}
+
 export class Webhook {
   readonly #server: Server;
   /** By tenant: the times of onset that were told as firing, each with how often. */
   readonly #firing = new Map<string, Map<string, number>>();
+  /** The same of each kind by itself. */
+  readonly #told = new Map<string, ToldAlert>();
 
   static async start(): Promise<Webhook> {
     const webhook = new Webhook();
@@ -31,6 +42,7 @@ export class Webhook {
         if (status !== "firing") continue;
         const onsets = this.#firing.get(labels["tenant"] ?? "") ?? new Map<string, number>();
         onsets.set(startsAt, (onsets.get(startsAt) ?? 0) + 1);
+        this.#note(labels["tenant"] ?? "", labels["alertname"] ?? "", startsAt);
         this.#firing.set(labels["tenant"] ?? "", onsets);
       }
     });
@@ -38,6 +50,17 @@ export class Webhook {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+  }
+
+  /** Every alert that was told as firing. */
+  told(): readonly ToldAlert[] {
+    return [...this.#told.values()];
+  }
+
+  #note(tenant: string, kind: string, startsAt: string): void {
+    const key = `${tenant} ${kind} ${startsAt}`;
+    const times = (this.#told.get(key)?.times ?? 0) + 1;
+    this.#told.set(key, { tenant, kind, startsAtMs: Date.parse(startsAt), times });
   }
 
   /** How often each incident of this tenant was told as firing. */

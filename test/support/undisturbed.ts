@@ -8,9 +8,10 @@ import { savedAlerts } from "../../src/cluster/alerting.ts";
 import { readConfig } from "../../src/config.ts";
 import { type Claimed, claimHere } from "../../src/detection/claim-judge.ts";
 import { type ClaimsEntry, foldClaims } from "../../src/detection/fold-claims.ts";
-import type { LoggedEntry } from "../../src/detection/judge.ts";
+import { judgeHere, type LoggedEntry } from "../../src/detection/judge.ts";
 import type { Stage } from "../../src/detection/stages.ts";
 import { decodeUsageEntry, encodeUsageEntry } from "../../src/ingest/usage-codec.ts";
+import type { Alert } from "../../src/model/finding.ts";
 import { choicesOf } from "../../src/pipeline.ts";
 import type { TestCluster } from "./cluster.ts";
 
@@ -67,6 +68,22 @@ export async function differencesToUndisturbed(cluster: TestCluster): Promise<Di
     ),
     alerts: compared(known(await savedAlerts({ config, client })), known(book.alerts())),
   };
+}
+
+/** The alerts of one process that read the whole usage topic in the order of arrival. */
+export async function alertsOfOneProcess(cluster: TestCluster): Promise<readonly Alert[]> {
+  const { environment, prefix, topics } = cluster;
+  const config = { ...readConfig(undefined, environment), kafkaPrefix: prefix };
+  const all: LoggedEntry[] = [];
+  for (let partition = 0; partition < config.kafkaPartitions; partition++)
+    all.push(...(await entriesOf(cluster, topics.usage, partition)));
+  const dated = all.map(({ payload }) => ({ payload, atMs: decodeUsageEntry(payload).arrivedAtMs }));
+  const entries = dated.sort((a, b) => a.atMs - b.atMs).map(({ payload }, index) => ({ offset: index + 1, payload }));
+  const judge = judgeHere({ choices: choicesOf(config), seriesMax }, (_, payload) => decodeUsageEntry(payload));
+  const book = new AlertBook(undefined);
+  const found = await judge(undefined).judge(entries);
+  for (const [index, findings] of found.entries()) book.apply(findings, index + 1);
+  return book.alerts();
 }
 
 /** As multisets. */
