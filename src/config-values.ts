@@ -51,12 +51,16 @@ export function hasUserInfo(text: string): boolean {
 /** An address on the web, or none. */
 export const httpUrl = z
   .string()
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), "an http or https URL")
+  .refine(isHttpUrl, "an http or https URL")
   .refine(
     (text) => !hasUserInfo(text),
     "a URL without user and password, since URLs are shown (ClickHouse has clickhouse.user and clickhouse.password)",
   )
   .nullable();
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
 
 /** One broker or several. */
 export const brokerList = z
@@ -66,6 +70,28 @@ export const brokerList = z
     (brokers) => brokers.length > 0 && brokers.every((text) => /^.+:\d{1,5}$/.test(text)),
     "host:port, or several",
   )
+  .nullable();
+
+/** Shards, each a server or several replicas of it. */
+export const shardList = z
+  .union([z.string(), z.array(z.string())])
+  .transform((given) => (typeof given === "string" ? given.split(",") : given))
+  .transform((shards) => shards.map((shard) => shard.split("|").map((text) => text.trim())))
+  .refine(
+    (shards) => shards.length > 0 && shards.flat().every((text) => isHttpUrl(text)),
+    "http or https URLs, one for each shard",
+  )
+  .refine(
+    (shards) => !shards.flat().some(hasUserInfo),
+    "URLs without user and password, since URLs are shown (clickhouse.user and clickhouse.password)",
+  )
+  .refine((shards) => new Set(shards.flat()).size === shards.flat().length, "each server once")
+  .nullable();
+
+/** A name that needs no quotes. */
+export const plainName = z
+  .string()
+  .regex(/^[\w.-]+$/, "a name of letters, digits, dots, dashes and underscores")
   .nullable();
 
 /** A whole number. */

@@ -1,12 +1,21 @@
 /** The only reader of environment and configuration file. Every key has a default, an override and a line of docs. */
 
-import { readFileSync } from "node:fs";
-import { parse } from "yaml";
 import { z } from "zod";
-import { type Address, address, brokerList, choices, count, hasUserInfo, httpUrl } from "./config-values.ts";
+import { ConfigError, readConfigFile } from "./config-file.ts";
+import {
+  type Address,
+  address,
+  brokerList,
+  choices,
+  count,
+  hasUserInfo,
+  httpUrl,
+  plainName,
+  shardList,
+} from "./config-values.ts";
 import type { DetectorChoices } from "./detection/detector-plan.ts";
-import { nearestName } from "./model/nearest-name.ts";
 
+export { ConfigError } from "./config-file.ts";
 export type { Address } from "./config-values.ts";
 
 export interface Config {
@@ -21,7 +30,14 @@ export interface Config {
   readonly prices: string | null;
   readonly rawRetentionDays: number;
   readonly rollupRetentionMonths: number;
+  /** Null where rows stay where they are. */
+  readonly storagePolicy: string | null;
+  readonly coldVolume: string;
+  readonly coldAfterDays: number;
   readonly clickhouseUrl: string | null;
+  /** The replicas of each shard; null for the one server of `clickhouseUrl`. */
+  readonly clickhouseShards: readonly (readonly string[])[] | null;
+  readonly clickhouseCluster: string | null;
   readonly clickhouseDatabase: string;
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
@@ -49,11 +65,6 @@ export interface Config {
   readonly diskFreeBytesMin: number;
   readonly excessUsdPerMinuteMin: number;
   readonly detectors: DetectorChoices;
-}
-
-/** A mistake in the configuration: says where, what was expected, and the nearest valid name. */
-export class ConfigError extends Error {
-  override name = "ConfigError";
 }
 
 interface Key {
@@ -120,6 +131,27 @@ const keys = {
     count(1),
     "months that 15-minute sums are kept",
   ),
+  storagePolicy: key(
+    "store.storage_policy",
+    "BURNWATCH_STORAGE_POLICY",
+    null,
+    plainName,
+    "a storage policy of the ClickHouse server, for rows to move to cheaper disks; without it they stay where they are",
+  ),
+  coldVolume: key(
+    "store.cold_volume",
+    "BURNWATCH_COLD_VOLUME",
+    "cold",
+    z.string().regex(/^[\w.-]+$/, "a name"),
+    "the volume of that policy for older rows",
+  ),
+  coldAfterDays: key(
+    "store.cold_after_days",
+    "BURNWATCH_COLD_AFTER_DAYS",
+    14,
+    count(1),
+    "days after which rows move there",
+  ),
   clickhouseHttp: key(
     "clickhouse.http",
     "BURNWATCH_CLICKHOUSE_HTTP",
@@ -133,6 +165,20 @@ const keys = {
     null,
     httpUrl,
     "a ClickHouse server; without it the engine runs in this process",
+  ),
+  clickhouseShards: key(
+    "clickhouse.shards",
+    "BURNWATCH_CLICKHOUSE_SHARDS",
+    null,
+    shardList,
+    "in a cluster, in place of clickhouse.url: a server for each shard, http://a:8123,http://b:8123, other replicas of it after |; add new ones at the end, and remove none",
+  ),
+  clickhouseCluster: key(
+    "clickhouse.cluster",
+    "BURNWATCH_CLICKHOUSE_CLUSTER",
+    null,
+    plainName,
+    "the ClickHouse cluster (remote_servers) of these shards: tables are made ON CLUSTER and replicated, and DATABASE_all reads all shards",
   ),
   clickhouseDatabase: key(
     "clickhouse.database",
@@ -308,7 +354,13 @@ export function readConfig(
   file: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,
 ): Config {
-  const fromFile = file === undefined ? new Map<string, unknown>() : readFile(file);
+  const fromFile =
+    file === undefined
+      ? new Map<string, unknown>()
+      : readConfigFile(
+          file,
+          Object.values(keys).map(({ path }) => path),
+        );
   const entries = Object.entries(keys).map(([name, { path, variable, value, schema }]) => {
     const override = environment[variable];
     const source = override !== undefined ? `environment variable ${variable}` : `${file}: ${path}`;
@@ -328,36 +380,4 @@ export function readConfig(
 /** Every key with its override, default and meaning, for the help. */
 export function configHelp(): readonly (readonly [path: string, variable: string, value: string, doc: string])[] {
   return Object.values(keys).map(({ path, variable, value, doc }) => [path, variable, String(value ?? ""), doc]);
-}
-
-function readFile(file: string): Map<string, unknown> {
-  let document: unknown;
-  try {
-    document = parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new ConfigError(`${file}: ${(error as Error).message}`);
-  }
-  const flat = new Map<string, unknown>();
-  flatten(document ?? {}, "", flat, file);
-  return flat;
-}
-
-function flatten(node: unknown, prefix: string, flat: Map<string, unknown>, file: string): void {
-  if (typeof node !== "object" || node === null || Array.isArray(node)) {
-    throw new ConfigError(
-      `${file}: ${prefix === "" ? "the document" : prefix}: expected a mapping of keys, got ${JSON.stringify(node)}`,
-    );
-  }
-  const paths: readonly string[] = Object.values(keys).map(({ path }) => path);
-  for (const [name, value] of Object.entries(node)) {
-    const path = prefix === "" ? name : `${prefix}.${name}`;
-    if (paths.includes(path)) flat.set(path, value);
-    else if (paths.some((known) => known.startsWith(`${path}.`))) flatten(value, path, flat, file);
-    else throw new ConfigError(`${file}: ${path}: unknown key${nearest(path, paths)}`);
-  }
-}
-
-function nearest(path: string, paths: readonly string[]): string {
-  const name = nearestName(path, paths);
-  return name === undefined ? `; known keys: ${paths.join(", ")}` : `, did you mean ${name}?`;
 }

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Terminal } from "./channels/terminal.ts";
+import { remoteOptionsOf, shardsOf } from "./cluster/shards.ts";
 import type { Config } from "./config.ts";
 import { lockDirectory } from "./event-log/directory-lock.ts";
 import { DiskSpace } from "./event-log/disk-space.ts";
@@ -14,6 +15,7 @@ import { openLogs, openPipeline } from "./pipeline.ts";
 import type { ServerState } from "./server-state.ts";
 import { embeddedDatabase, openEmbeddedStore } from "./store/embedded.ts";
 import { openRemoteStore } from "./store/remote.ts";
+import { openShardedStore } from "./store/sharded.ts";
 import type { Store } from "./store/store.ts";
 
 export interface ServerOptions {
@@ -81,24 +83,16 @@ function refuseNewOnFullDisk({ data, diskFreeBytesMin }: Config): void {
  * The store of a configuration: a ClickHouse server where one is named, else the engine in this process.
  * @param access to a server: who only reads needs no other user than `clickhouse.read_user`.
  */
-export function openStore(config: Config, access: "write" | "read" = "write"): Promise<Store> {
+export async function openStore(config: Config, access: "write" | "read" = "write"): Promise<Store> {
   const { rawRetentionDays, rollupRetentionMonths } = config;
-  if (config.clickhouseUrl === null) {
+  const sharded = shardsOf(config);
+  if (sharded === null && config.clickhouseUrl === null) {
     return openEmbeddedStore({ directory: join(config.data, "clickhouse"), rawRetentionDays, rollupRetentionMonths });
   }
-  return openRemoteStore({
-    url: config.clickhouseUrl,
-    database: config.clickhouseDatabase,
-    username: config.clickhouseUser,
-    password: config.clickhousePassword,
-    ...(config.clickhouseReadUser === null
-      ? {}
-      : { reader: { username: config.clickhouseReadUser, password: config.clickhouseReadPassword } }),
-    access,
-    requestTimeoutMs: config.clickhouseTimeoutSeconds * 1000,
-    rawRetentionDays,
-    rollupRetentionMonths,
-  });
+  const remote = { ...remoteOptionsOf(config), access };
+  return sharded === null
+    ? openRemoteStore({ url: config.clickhouseUrl ?? "", ...remote })
+    : openShardedStore({ ...sharded, ...remote });
 }
 
 /** On ClickHouse's own port a server of the user's may answer already: that is no reason not to start, only to say so. */

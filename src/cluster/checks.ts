@@ -7,7 +7,8 @@ import { groupLag } from "../event-log/group-lag.ts";
 import { KafkaDeadLetters } from "../event-log/kafka-dead-letters.ts";
 import { groupsOf } from "../event-log/kafka-topics.ts";
 import { keptMsMost, topicFaults } from "../event-log/topic-faults.ts";
-import { askAsReader, type ClickhouseState, inspectClickhouse } from "../store/inspect-clickhouse.ts";
+import { attempt, clockCheck, judge, ok } from "./check-kinds.ts";
+import { checkClickhouse, checkReader } from "./clickhouse-checks.ts";
 import { rememberedClusterId } from "./cluster-id.ts";
 
 /**
@@ -16,10 +17,6 @@ import { rememberedClusterId } from "./cluster-id.ts";
  * owner (KIP-890). Nothing older was tested.
  */
 const endTransactionLeast = 5;
-/** Times of entries come from the collectors' clocks, those of what resolvers remember from theirs (`clockAllowanceMs`). */
-const skewWarnMs = 1000;
-const skewFailMs = 60_000;
-
 /** One after the other: each failure is one line, with what to do. */
 export async function checkCluster(config: Config, cluster: OperatedCluster): Promise<readonly Check[]> {
   const brokers = await attempt("brokers", brokersAdvice(config), () => checkBrokers(config, cluster));
@@ -43,14 +40,6 @@ function brokersAdvice({ kafkaBrokers }: Config): string {
 
 function permissionAdvice({ kafkaPrefix }: Config): string {
   return `allow the user of Kafka Read, Write, Describe and DescribeConfigs on topics, Read on groups and Write on transactional ids that begin with ${kafkaPrefix}`;
-}
-
-async function attempt(name: string, advice: string, make: () => Promise<readonly Check[]>): Promise<readonly Check[]> {
-  try {
-    return await make();
-  } catch (error) {
-    return [{ name, status: "fail", detail: (error as Error).message, advice }];
-  }
 }
 
 async function checkBrokers(config: Config, { operator }: OperatedCluster): Promise<readonly Check[]> {
@@ -146,100 +135,4 @@ async function checkLetters({ client, prefix, topics }: OperatedCluster): Promis
   const parked = letters.filter(({ replayedAtMs }) => replayedAtMs === null).length;
   const advice = "see burnwatch dead-letter for the reasons";
   return [judge("dead letters", parked === 0, { detail: `${parked}`, fault: " put aside", advice, status: "warn" })];
-}
-
-async function checkClickhouse(config: Config): Promise<readonly Check[]> {
-  const { clickhouseUrl: url, clickhouseDatabase: database } = config;
-  if (url === null)
-    return [
-      {
-        name: "clickhouse",
-        status: "warn",
-        detail: "none is configured",
-        advice: "resolvers and writers need clickhouse.url",
-      },
-    ];
-  const advice = `correct clickhouse.url, clickhouse.user and clickhouse.password, or start the server at ${url}`;
-  return attempt("clickhouse", advice, async () => {
-    const credentials = { username: config.clickhouseUser, password: config.clickhousePassword };
-    const state = await inspectClickhouse({ url, database, ...credentials }, Date.now);
-    return clickhouseChecks(config, state);
-  });
-}
-
-/** Whoever asks questions where that is another user than who writes. */
-async function checkReader(config: Config): Promise<readonly Check[]> {
-  const { clickhouseUrl: url, clickhouseDatabase: database, clickhouseReadUser: username } = config;
-  if (url === null || username === null) return [];
-  const advice = `correct clickhouse.read_user and clickhouse.read_password; it needs SELECT ON ${database}.* and readonly = 2 or 0`;
-  return attempt("clickhouse reader", advice, async () => {
-    await askAsReader({ url, database, username, password: config.clickhouseReadPassword });
-    return [ok("clickhouse reader", `${username} may ask`)];
-  });
-}
-
-function clickhouseChecks(
-  { clickhouseUrl, clickhouseUser, clickhouseDatabase: database }: Config,
-  state: ClickhouseState,
-) {
-  const { version, clockMs, askedAtMs, answeredAtMs, databaseExists, faults, lacking } = state;
-  const tables: readonly Check[] = databaseExists
-    ? faults.map((detail) => ({
-        name: "tables",
-        status: "fail",
-        detail,
-        advice: "start a writer of this version, which migrates; what was changed by hand must be changed back",
-      }))
-    : [
-        {
-          name: "tables",
-          status: "fail",
-          detail: `there is no database ${database}`,
-          advice: "start a writer: it makes it",
-        },
-      ];
-  const granted: Check =
-    lacking === null
-      ? ok("grants", "this server cannot say them")
-      : judge("grants", lacking.length === 0, {
-          detail: `${clickhouseUser} may ${lacking.length === 0 ? "do all that is needed" : `not ${lacking.join(", ")}`}`,
-          fault: ` on ${database}`,
-          advice: `GRANT ${lacking.join(", ")} ON ${database}.* TO ${clickhouseUser}`,
-        });
-  return [
-    ok("clickhouse", `${clickhouseUrl} ${version}`),
-    clockCheck("clock of ClickHouse", clockMs, { before: askedAtMs, after: answeredAtMs }),
-    ...(tables.length > 0 ? tables : [ok("tables", `of ${database} are as they should be`)]),
-    granted,
-  ];
-}
-
-/** By how much another clock is outside of the time in which it was asked. */
-function clockCheck(
-  name: string,
-  theirMs: number,
-  { before, after }: { readonly before: number; readonly after: number },
-): Check {
-  const skewMs = theirMs < before ? theirMs - before : Math.max(0, theirMs - after);
-  const off = Math.abs(skewMs);
-  const advice = "let both machines follow the same time server (chrony, ntpd)";
-  if (off <= skewWarnMs) return ok(name, "goes with this machine's");
-  const detail = `is ${(off / 1000).toFixed(1)} s ${skewMs < 0 ? "behind" : "ahead of"} this machine's, expected at most ${skewWarnMs / 1000} s`;
-  return { name, status: off > skewFailMs ? "fail" : "warn", detail, advice };
-}
-
-function ok(name: string, detail: string): Check {
-  return { name, status: "ok", detail, advice: "" };
-}
-
-interface Judged {
-  readonly detail: string;
-  /** Added where it is not well. */
-  readonly fault: string;
-  readonly advice: string;
-  readonly status?: "warn" | "fail";
-}
-
-function judge(name: string, well: boolean, { detail, fault, advice, status = "fail" }: Judged): Check {
-  return well ? ok(name, detail) : { name, status, detail: `${detail}${fault}`, advice };
 }

@@ -4,6 +4,7 @@ import { type Command, type CommandIo, UsageError } from "../console/command.ts"
 import { deadLetter } from "../console/dead-letter.ts";
 import { type Check, doctor } from "../console/doctor.ts";
 import { lag } from "../console/lag.ts";
+import { migrate } from "../console/migrate.ts";
 import type { OperatedCluster } from "../console/operated-cluster.ts";
 import { topics } from "../console/topics.ts";
 import { topicSpecs, topicsOf } from "../event-log/kafka-topics.ts";
@@ -11,6 +12,7 @@ import { refusing, usableConfig } from "../refused-config.ts";
 import { checkCluster } from "./checks.ts";
 import { kafkaAddressOf } from "./kafka-address.ts";
 import { layoutOf } from "./parts.ts";
+import { openTables } from "./tables.ts";
 
 /** In the order of the help. */
 export const clusterCommands: readonly Command[] = [
@@ -18,6 +20,7 @@ export const clusterCommands: readonly Command[] = [
   topics(openCluster),
   lag(openCluster),
   deadLetter(openCluster),
+  migrate(openTables),
 ];
 
 async function checksOf(file: string | undefined, io: CommandIo): Promise<readonly Check[] | null> {

@@ -249,6 +249,7 @@ function writing(
       metrics.writeSeconds.observe(written.milliseconds / 1000);
     },
     repaired: () => undefined,
+    slowed: (shard, waitMs) => log.warn({ partition, shard, wait_ms: waitMs }, "many parts: fewer and larger inserts"),
     failed: (error, retryInMs) => {
       metrics.writeFailures.inc();
       log.error({ partition, error: error.message, retry_in_ms: retryInMs }, "insert failed, records wait in the log");

@@ -18,6 +18,7 @@ import { checkClusterId } from "./cluster-id.ts";
 import { openDetectors } from "./detection.ts";
 import { openMetricStoring } from "./metric-storing.ts";
 import { type Collector, layoutOf, openCollector, openResolvers, openWriters, type PartOptions } from "./parts.ts";
+import { shardsOf } from "./shards.ts";
 
 export type Role = "collector" | "resolver" | "writer" | "detector" | "alerter" | "api";
 
@@ -55,6 +56,9 @@ export const roleSummaries: Readonly<Record<Role, string>> = {
 
 const needStore: ReadonlySet<Role> = new Set<Role>(["resolver", "writer", "alerter", "api"]);
 
+/** Sum over all shards; the others ask each by itself. */
+const readAllShards: ReadonlySet<string> = new Set<Role>(["alerter", "api"]);
+
 /**
  * The parts of a process of a cluster; null for the one process that does everything.
  * @param text names, separated by commas.
@@ -76,8 +80,13 @@ export function rolesOf(text: string | undefined, config: Config): ReadonlySet<R
     if (!(name in roleSummaries)) throw new ConfigError(`--role: expected some of ${known}, got "${name}"`);
   if (config.kafkaBrokers === null) throw new ConfigError("--role: the parts of a cluster need kafka.brokers");
   const roles = new Set(names as Role[]);
-  if (config.clickhouseUrl === null && [...roles].some((role) => needStore.has(role)))
-    throw new ConfigError(`--role: ${[...needStore].join(", ")} need clickhouse.url`);
+  const stores = shardsOf(config);
+  if (stores === null && config.clickhouseUrl === null && [...roles].some((role) => needStore.has(role)))
+    throw new ConfigError(`--role: ${[...needStore].join(", ")} need clickhouse.url or clickhouse.shards`);
+  if (stores !== null && stores.cluster === null && [...roles].some((role) => readAllShards.has(role)))
+    throw new ConfigError(
+      `--role: ${[...readAllShards].join(", ")} read all of clickhouse.shards through a cluster of ClickHouse's own: name it with clickhouse.cluster`,
+    );
   return roles;
 }
 

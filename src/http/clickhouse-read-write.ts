@@ -8,6 +8,7 @@ import { randomUUID } from "node:crypto";
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Session } from "chdb";
 import { type ChdbConnection, createChdbConnection } from "chdb/connection";
 import { readTokens, SqlTokenError } from "../query/sql-tokens.ts";
 import type { ClickhouseEngine, ClickhouseQuestion } from "./clickhouse-engine.ts";
@@ -24,9 +25,14 @@ const transportSettings: ReadonlySet<string> = new Set(
   "wait_end_of_query buffer_size stacktrace quota_key client_protocol_version session_timeout session_check".split(" "),
 );
 
-/** An engine over a data directory of its own. One process has one such directory. */
-export function openReadWriteEngine(directory: string): ReadWriteEngine {
-  // The engine lives while any connection to it does.
+/**
+ * An engine over a data directory of its own. One process has one such directory.
+ * @param configFile of a server (XML): what it says of clusters, disks and macros is known to the engine.
+ */
+export function openReadWriteEngine(directory: string, configFile?: string): ReadWriteEngine {
+  // The engine lives while any connection to it does, with the configuration of the first.
+  const first =
+    configFile === undefined ? null : new Session(directory, { connectionArgs: [`--config-file=${configFile}`] });
   const anchor = createChdbConnection({ path: directory });
   const running = new Set<Promise<void>>();
   const text = async (sql: string) => (await anchor.chdb.queryAsync(sql, { format: "TSVRaw" })).text().trimEnd();
@@ -59,6 +65,7 @@ export function openReadWriteEngine(directory: string): ReadWriteEngine {
     async close() {
       await Promise.allSettled(running);
       await anchor.close();
+      first?.close();
     },
   };
 }

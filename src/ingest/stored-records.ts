@@ -87,7 +87,7 @@ async function* unwritten({
 /** Days of both the wanted time and its neighbours, since a corrected time may have moved the record. */
 async function inTable(wanted: readonly Wanted[], store: Store): Promise<UsageRecord[]> {
   const days = new Set(wanted.flatMap(({ startUs }) => [-1, 0, 1].map((shift) => dayText(startUs, shift))));
-  const rows = await store.query<StoredRow>(
+  const rows = await store.queryShards<StoredRow>(
     `SELECT ${storedColumns} FROM usage_records
      WHERE toDate(ts) IN {days:Array(Date)} AND trace_id IN {traces:Array(String)} AND calls >= 0`,
     { params: { days: [...days], traces: [...new Set(wanted.map(({ traceId }) => traceId))] } },

@@ -36,6 +36,8 @@ interface Around {
 /** A writer over a store that has nothing to seal or repair and takes batches as told. */
 function openWriter(rowsMax: number, insert: Store["insert"], around: Around = {}): Writer {
   const store: Partial<Store> = {
+    shards: ["1"],
+    partPressure: async () => ({ parts: 0, delayAt: 1000, throwAt: 3000 }),
     ...around.store,
     insert,
     sealedDays: async () => [],

@@ -10,7 +10,9 @@ import type { ConsumedLog } from "../event-log/usage-log.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
-import { entriesToPlan, type OffsetEntry, type Plan } from "./plan.ts";
+import { placeForInsert } from "./insert-pace.ts";
+import { pause } from "./pause.ts";
+import { entriesToPlan, type OffsetEntry, type Plan, savedPlan, shardOrder } from "./plan.ts";
 import { parkedMax, readEntry } from "./read-entry.ts";
 import { dayOf } from "./split-by-days.ts";
 import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
@@ -36,6 +38,8 @@ export interface WriterOptions {
   readonly observe: (written: { readonly rows: number; readonly milliseconds: number }) => void;
   /** Told of rollups that had to be made anew after an unclean stop. */
   readonly repaired: (rollups: readonly string[]) => void;
+  /** Told where the writer waits, so that the store can merge what it has. */
+  readonly slowed?: (shard: string, waitMs: number) => void;
   /** Told of each failed insert; the writer tries again until it succeeds. */
   readonly failed: (error: Error, retryInMs: number) => void;
 }
@@ -76,7 +80,8 @@ export class Writer {
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#mark = (options.usage.mark(markName) as WriterMark | undefined) ?? { offset: 0, plan: null };
+    const { offset, plan } = (options.usage.mark(markName) as WriterMark | undefined) ?? { offset: 0, plan: null };
+    this.#mark = { offset, plan: plan === null ? null : savedPlan(plan, options.store.shards[0] ?? "") };
   }
 
   /** Begins to work, first with the plan that an unclean stop left behind. */
@@ -109,7 +114,9 @@ export class Writer {
     while (!signal.aborted) {
       await this.#sealWhenDue();
       await usage.entries.waitFor(this.#mark.offset, AbortSignal.any([signal, AbortSignal.timeout(sealEveryMs)]));
-      const entries = await this.#gather();
+      const place = await this.#place();
+      if (place === undefined) break;
+      const entries = await this.#gather(place.rowsMax);
       if (entries.length === 0) continue;
       const parked = parkedOf(entries);
       const records = entries.reduce((sum, { entry }) => sum + entry.records.length, 0);
@@ -121,13 +128,25 @@ export class Writer {
         else this.#mark = { offset: to, plan: null };
         continue;
       }
-      await this.#carryOut(await this.#plan(to), entries);
+      await this.#carryOut(await this.#plan(to, place.shard), entries);
     }
   }
 
+  /** Where the next batch goes, once there is room for its parts; undefined when the writer was told to stop first. */
+  #place(): Promise<{ readonly shard: string; readonly rowsMax: number } | undefined> {
+    const { store, logId, rowsMax, slowed } = this.#options;
+    const shards = shardOrder(store.shards, logId, this.#mark.offset + 1);
+    return placeForInsert(store, {
+      shards,
+      rowsMax,
+      signal: this.#stopping.signal,
+      slowed: slowed ?? (() => undefined),
+    });
+  }
+
   /** Waits until a batch is full or the first of its entries has lingered long enough. */
-  async #gather(): Promise<readonly OffsetEntry[]> {
-    const { usage, rowsMax, lingerMs } = this.#options;
+  async #gather(rowsMax: number): Promise<readonly OffsetEntry[]> {
+    const { usage, lingerMs } = this.#options;
     const deadline = AbortSignal.any([this.#stopping.signal, this.#hurry.signal, AbortSignal.timeout(lingerMs)]);
     // What was read while it lingers is not read once more.
     const entries: OffsetEntry[] = [];
@@ -181,9 +200,10 @@ export class Writer {
     return { ended: false };
   }
 
-  async #plan(to: number): Promise<Plan> {
+  async #plan(to: number, shard: string): Promise<Plan> {
+    const { logId, now } = this.#options;
     const from = this.#mark.offset + 1;
-    const plan = { token: `${this.#options.logId}-${from}-${to}`, from, to, plannedAtMs: this.#options.now() };
+    const plan: Plan = { version: 2, shard, token: `${logId}-${from}-${to}`, from, to, plannedAtMs: now() };
     await this.#save({ offset: this.#mark.offset, plan });
     return plan;
   }
@@ -227,10 +247,15 @@ export class Writer {
     const days = daysOf(all);
     const startedAtMs = now();
     const rows = await this.#untilDone(async () => {
-      const there = (await this.#mayBeForgotten(plan)) ? await store.batchDays(plan.token, days) : new Map();
+      const { token, shard } = plan;
+      if (!store.shards.includes(shard))
+        throw new Error(
+          `the batch ${token} was planned for shard ${shard}, and there are only ${store.shards.join(", ")}: put that shard back into clickhouse.shards, at its place`,
+        );
+      const there = (await this.#mayBeForgotten(plan)) ? await store.batchDays(token, days, shard) : new Map();
       const records = there.size === 0 ? all : all.filter((record) => !there.has(textOfDay(dayOf(record))));
       await this.#open(records);
-      await store.insert({ token: plan.token, records });
+      await store.insert({ token, records, shard });
       return records.length;
     });
     if (rows === undefined) return false;
@@ -242,10 +267,10 @@ export class Writer {
    * True when the plan's token may have left the window. While the store itself was away nobody pushed it out, and it must
    * be used: the rollups of an insert that a server died in heal by the same token alone.
    */
-  async #mayBeForgotten({ plannedAtMs }: Plan): Promise<boolean> {
+  async #mayBeForgotten({ plannedAtMs, shard }: Plan): Promise<boolean> {
     const { store, now, alone } = this.#options;
     if (now() - plannedAtMs <= (alone ? windowTrustedMs.alone : windowTrustedMs.among)) return false;
-    return alone || (await store.uptimeMs()) > windowTrustedMs.among;
+    return alone || (await store.uptimeMs(shard)) > windowTrustedMs.among;
   }
 
   /** A day that takes late records is no longer what was sealed. */
@@ -307,16 +332,4 @@ function daysOf(records: readonly UsageRecord[]): string[] {
 
 function textOfDay(day: number): string {
   return new Date(day * 86_400_000).toISOString().slice(0, 10);
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, milliseconds);
-    function done() {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    }
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

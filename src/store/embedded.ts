@@ -26,13 +26,14 @@ import { ConnectionPool } from "./connection-pool.ts";
 import { directoryHolder } from "./directory-lock.ts";
 import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
 import { migrateSchema, missingMigrations, type SchemaConnection } from "./migrations.ts";
+import { type PartPressure, PressureGauge } from "./part-pressure.ts";
 import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Retention } from "./schema.ts";
 import { lendAsFile } from "./scratch-file.ts";
 import { brokenSeals, openDays, sealedDays } from "./seals.ts";
-import type { AskOptions, Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
+import { type AskOptions, type Batch, onlyShard, type QueryLimits, type QueryOptions, type Store } from "./store.ts";
 import { encodeUsageRows, insertSettings, usageColumns, usageStructure } from "./usage-row.ts";
 
 export interface EmbeddedStoreOptions {
@@ -108,6 +109,8 @@ class EmbeddedStore implements Store {
   readonly #options: EmbeddedStoreOptions;
   readonly #connections: Connections;
   readonly #work = new RunningWork();
+  readonly #pressure = new PressureGauge((sql) => this.query(sql));
+  readonly shards = [onlyShard];
   #inserts = 0;
 
   constructor(options: EmbeddedStoreOptions, connections: Connections) {
@@ -142,6 +145,7 @@ class EmbeddedStore implements Store {
       await lendAsFile(path, await encodeUsageRows(token, records), (descriptor) =>
         this.#connections.writer.connection.chdb.queryAsync(insertFrom(descriptor, token)),
       );
+      this.#pressure.inserted();
     });
   }
 
@@ -218,6 +222,14 @@ class EmbeddedStore implements Store {
     return this.#ask(sql, options, async ({ chdb }, statement) => {
       for await (const piece of chdb.queryStream(statement, { format })) await take(piece.raw());
     });
+  }
+
+  queryShards<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
+    return this.query(sql, options);
+  }
+
+  partPressure(): Promise<PartPressure> {
+    return this.#pressure.read();
   }
 
   async uptimeMs(): Promise<number> {

@@ -1,6 +1,8 @@
 /** What `burnwatch doctor` asks a ClickHouse server: nothing is made or changed. */
 
-import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from "@clickhouse/client";
+import { type ClusterRow, clusterRows, plainTables } from "./cluster-admin.ts";
+import { readingLags } from "./cluster-ddl.ts";
 import { schemaFaults } from "./migrations.ts";
 
 export interface ClickhouseAddress {
@@ -8,6 +10,20 @@ export interface ClickhouseAddress {
   readonly database: string;
   readonly username: string;
   readonly password: string;
+  /** Where the server belongs to a cluster of ClickHouse's own. */
+  readonly cluster: string | null;
+}
+
+/** What a server knows of its cluster. */
+export interface Membership {
+  /** Of every cluster that it knows. */
+  readonly rows: readonly ClusterRow[];
+  readonly macros: readonly string[];
+  /** Tables that take no inserts, since their replica has lost Keeper. */
+  readonly readonlyTables: readonly string[];
+  readonly plainTables: readonly string[];
+  /** Whether the database that sees all shards lacks something. */
+  readonly readingLags: boolean;
 }
 
 export interface ClickhouseState {
@@ -21,6 +37,7 @@ export interface ClickhouseState {
   readonly faults: readonly string[];
   /** Privileges that the user lacks; null where the server cannot say. */
   readonly lacking: readonly string[] | null;
+  readonly membership: Membership | null;
 }
 
 const timeoutMs = 10_000;
@@ -54,7 +71,8 @@ export async function inspectClickhouse(address: ClickhouseAddress, now: () => n
       answeredAtMs,
       databaseExists,
       faults: databaseExists ? await schemaFaults(connection) : [],
-      lacking: await lackingPrivileges((sql) => ask(client, sql), database),
+      lacking: await lackingPrivileges((sql) => ask(client, sql), address),
+      membership: address.cluster === null ? null : await membershipOf(client, database),
     };
   } finally {
     await Promise.all([client.close(), inDatabase.close()]);
@@ -62,7 +80,12 @@ export async function inspectClickhouse(address: ClickhouseAddress, now: () => n
 }
 
 /** Asks as who only reads: with settings, which a user of `readonly = 1` may not give. @throws Error where it is refused. */
-export async function askAsReader({ url, database, username, password }: ClickhouseAddress): Promise<void> {
+export async function askAsReader({
+  url,
+  database,
+  username,
+  password,
+}: Omit<ClickhouseAddress, "cluster">): Promise<void> {
   const log = { level: ClickHouseLogLevel.OFF };
   const client = createClient({ url, database, username, password, request_timeout: timeoutMs, log });
   try {
@@ -72,14 +95,31 @@ export async function askAsReader({ url, database, username, password }: Clickho
   }
 }
 
+async function membershipOf(client: ClickHouseClient, database: string): Promise<Membership> {
+  const names = async (query: string) => {
+    const answer = await client.query({ query, format: "JSONEachRow" });
+    return (await answer.json<{ name: string }>()).map(({ name }) => name);
+  };
+  const query = async <Row>(sql: string) => (await client.query({ query: sql, format: "JSONEachRow" })).json<Row>();
+  return {
+    rows: await clusterRows(client),
+    macros: await names("SELECT macro AS name FROM system.macros"),
+    readonlyTables: await names(
+      `SELECT table AS name FROM system.replicas WHERE database = '${database}' AND is_readonly ORDER BY name`,
+    ),
+    plainTables: await plainTables(client, database),
+    readingLags: await readingLags({ query }, database),
+  };
+}
+
 /** By `CHECK GRANT`, which servers have since 24.11. */
 async function lackingPrivileges(
   ask: (sql: string) => Promise<readonly unknown[]>,
-  database: string,
+  { database, cluster }: ClickhouseAddress,
 ): Promise<readonly string[] | null> {
   try {
     const lacking: string[] = [];
-    for (const privilege of privileges) {
+    for (const privilege of [...privileges, ...(cluster === null ? [] : ["SYSTEM SYNC REPLICA"])]) {
       const [row] = (await ask(`CHECK GRANT ${privilege} ON ${database}.*`)) as readonly Record<string, unknown>[];
       if (Number(Object.values(row ?? {})[0]) === 0) lacking.push(privilege);
     }

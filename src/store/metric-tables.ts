@@ -6,6 +6,7 @@
 
 import type { MetricRows, ResourcePoint, TokenClaim } from "../model/metric-rows.ts";
 import { type ColumnType, dictionary, encodeBlock, fixedString, float64, int64 } from "./native-block.ts";
+import { expiry, policySetting, type Retention } from "./schema.ts";
 
 const settings = "ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1";
 const microseconds = "DateTime64(6, 'UTC')";
@@ -71,7 +72,7 @@ const pointTable: MetricTable = {
 };
 
 /** Both are kept as long as single calls. */
-export function createMetricTables({ rawRetentionDays }: { readonly rawRetentionDays: number }): readonly string[] {
+export function createMetricTables({ rawRetentionDays, coldStorage }: Retention): readonly string[] {
   const tables = [claimTable, pointTable].map(({ table, columns, key }) => {
     const lines = Object.entries(columns).map(
       ([name, { type }]) => `  ${name} ${type} ${codecs[name] ?? "CODEC(ZSTD(1))"}`,
@@ -81,14 +82,14 @@ ${lines.join(",\n")}
 ) ENGINE = ReplacingMergeTree
 PARTITION BY toDate(ts)
 ORDER BY (${key})
-TTL toDate(ts) + INTERVAL ${rawRetentionDays} DAY
-SETTINGS ${settings}`;
+TTL ${expiry("ts", `INTERVAL ${rawRetentionDays} DAY`, coldStorage)}
+SETTINGS ${settings}${policySetting(coldStorage)}`;
   });
   return [...tables, createResourceMetricsView];
 }
 
 /** Of a counter `sum` is what it grew by in that minute; of a gauge it is there for the mean, `sum / count`. */
-const createResourceMetricsView = `CREATE OR REPLACE VIEW resource_metrics AS
+export const createResourceMetricsView = `CREATE OR REPLACE VIEW resource_metrics AS
 SELECT toStartOfMinute(toDateTime(p.ts, 'UTC')) AS minute, p.service AS service, p.instance AS instance,
   p.device AS device, p.model AS model, p.labels AS labels, p.name AS name, p.unit AS unit, p.kind AS kind,
   min(p.value) AS min, max(p.value) AS max, sum(p.increase) AS sum, count() AS count, argMax(p.value, p.ts) AS last

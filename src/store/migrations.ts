@@ -10,6 +10,7 @@ import {
   createRollup,
   createRollupFill,
   createUsageRecords,
+  expiry,
   laterColumns,
   type Retention,
   type Rollup,
@@ -18,7 +19,7 @@ import {
   rollupColumn,
   rollupSums,
 } from "./schema.ts";
-import { editedTables, foreignTable, shapesOf } from "./schema-check.ts";
+import { editedTables, foreignTable, shapesIn, shapesOf } from "./schema-check.ts";
 import { createSeals } from "./seals.ts";
 import { createRollupViews, createUsageView } from "./views.ts";
 
@@ -82,6 +83,16 @@ const createMigrations = `CREATE TABLE IF NOT EXISTS schema_migrations (
   version UInt32, name String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3)
 ) ENGINE = MergeTree ORDER BY version SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`;
 
+/** All statements of an empty database, in order; the migrations they stand for are recorded by the last one. */
+export function schemaStatements(retention: Retention): readonly string[] {
+  const record = migrations.map(({ version, name }) => `(${version}, '${name}')`).join(", ");
+  return [
+    createMigrations,
+    ...migrations.flatMap(({ statements }) => statements(retention)),
+    `INSERT INTO schema_migrations (version, name) SETTINGS async_insert = 0 VALUES ${record}`,
+  ];
+}
+
 /**
  * Brings the schema and the retention to what this version wants; the names of the migrations applied now.
  * @throws Error with one plain line when the schema was written by a newer version, when a table is somebody else's, or
@@ -121,7 +132,8 @@ async function appliedMigrations(connection: SchemaConnection, retention: Retent
   // Other tools keep a table of this name, too.
   const foreign = await foreignTable(connection, shapesOf([createMigrations]));
   if (foreign !== undefined) throw new Error(foreign);
-  await connection.command(createMigrations);
+  if ((await shapesIn(connection, shapesOf([createMigrations]))).length === 0)
+    await connection.command(createMigrations);
   const rows = await connection.query<{ version: number; name: string }>(
     "SELECT version, max(name) AS name FROM schema_migrations GROUP BY version ORDER BY version",
   );
@@ -153,28 +165,31 @@ function tablesOf(retention: Retention) {
   return shapesOf([createMigrations, ...migrations.flatMap(({ statements }) => statements(retention))]);
 }
 
-/** Changes the tables' TTL where the configuration has changed since. Parts are dropped later, when merges look at them. */
+/**
+ * Changes the tables' TTL and disks where the configuration has changed since. Parts are moved and dropped later, when
+ * merges look at them. A policy that is no longer configured stays: its disks hold rows.
+ */
 async function applyRetention(connection: SchemaConnection, retention: Retention): Promise<void> {
+  const { rawRetentionDays, rollupRetentionMonths, coldStorage } = retention;
   const wanted = [
     ...["usage_records", "token_claims", "resource_points"].map((table) => ({
       table,
-      column: "ts",
-      unit: "Day",
-      count: retention.rawRetentionDays,
+      ttl: expiry("ts", `toIntervalDay(${rawRetentionDays})`, coldStorage),
     })),
-    ...[rollup15m, rollup1d].map((rollup) => ({
-      table: rollup.table,
-      column: rollup.time,
-      unit: "Month",
-      count: retention.rollupRetentionMonths,
+    ...[rollup15m, rollup1d].map(({ table, time }) => ({
+      table,
+      ttl: expiry(time, `toIntervalMonth(${rollupRetentionMonths})`, coldStorage),
     })),
   ];
-  for (const { table, column, unit, count } of wanted) {
-    const rows = await connection.query<{ definition: string }>(
-      `SELECT engine_full AS definition FROM system.tables WHERE database = currentDatabase() AND name = '${table}'`,
+  for (const { table, ttl } of wanted) {
+    const rows = await connection.query<{ definition: string; policy: string }>(
+      `SELECT engine_full AS definition, storage_policy AS policy FROM system.tables WHERE database = currentDatabase() AND name = '${table}'`,
     );
-    if (rows[0]?.definition.includes(`TTL toDate(${column}) + toInterval${unit}(${count})`)) continue;
-    const ttl = `toDate(${column}) + toInterval${unit}(${count})`;
+    if (coldStorage !== undefined && rows[0]?.policy !== coldStorage.policy)
+      await connection.command(`ALTER TABLE ${table} MODIFY SETTING storage_policy = '${coldStorage.policy}'`);
+    // As the engine writes it.
+    const shown = ttl.replace(/INTERVAL (\d+) DAY/, "toIntervalDay($1)");
+    if (rows[0]?.definition.includes(`TTL ${shown} SETTINGS`)) continue;
     await connection.command(`ALTER TABLE ${table} MODIFY TTL ${ttl} SETTINGS materialize_ttl_after_modify = 0`);
   }
 }

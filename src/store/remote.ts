@@ -7,98 +7,80 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { constants, zstdCompress } from "node:zlib";
-import {
-  type ClickHouseClient,
-  ClickHouseError,
-  ClickHouseLogLevel,
-  type ClickHouseSettings,
-  createClient,
-  type DataFormat,
-} from "@clickhouse/client";
+import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings, type DataFormat } from "@clickhouse/client";
 import type { MetricRows } from "../model/metric-rows.ts";
 import { countBatchDays } from "./batch-days.ts";
+import { clusterStatement } from "./cluster-ddl.ts";
 import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
 import { migrateSchema, missingMigrations, type SchemaConnection } from "./migrations.ts";
+import { type PartPressure, PressureGauge } from "./part-pressure.ts";
+import {
+  connector,
+  databaseOf,
+  type RemoteStoreOptions,
+  readerKeys,
+  refused,
+  type ServerClients,
+  writerOf,
+} from "./remote-servers.ts";
 import { insertReprice, type RepriceAudit } from "./reprices.ts";
 import { repairRollups, sealDays } from "./rollup-repair.ts";
 import { RunningWork } from "./running-work.ts";
 import type { Retention } from "./schema.ts";
 import { brokenSeals, openDays, sealedDays } from "./seals.ts";
-import type { AskOptions, Batch, QueryLimits, QueryOptions, Store } from "./store.ts";
+import { type AskOptions, type Batch, onlyShard, type QueryLimits, type QueryOptions, type Store } from "./store.ts";
 import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
-
-export interface RemoteStoreOptions {
-  /** `http://host:8123`, without credentials. */
-  readonly url: string;
-  readonly database?: string;
-  readonly username?: string;
-  readonly password?: string;
-  /**
-   * Who asks what people and reports ask; without it the same as who writes. It must see every row, and may be
-   * `readonly = 2`: settings come with each question.
-   */
-  readonly reader?: { readonly username: string; readonly password: string };
-  /**
-   * `write` makes the database where it is missing, and is the default. `read` knows only who asks, if there is one: what
-   * would change anything is refused by the server.
-   */
-  readonly access?: "write" | "read";
-  readonly rawRetentionDays?: number;
-  readonly rollupRetentionMonths?: number;
-  readonly connectionsMax?: number;
-  readonly requestTimeoutMs?: number;
-}
 
 /**
  * Connects to a server and, with access to write, creates the database where it is missing.
  * @throws Error when the server does not answer or refuses the user.
  */
 export async function openRemoteStore(options: RemoteStoreOptions): Promise<Store> {
-  const { database = "burnwatch" } = options;
-  if (!/^\w+$/.test(database)) throw new Error(`clickhouse.database: "${database}" is not a plain name`);
-  const writer = { username: options.username ?? "default", password: options.password ?? "" };
-  const connect = (user: typeof writer, name?: string) =>
-    createClient({
-      url: options.url,
-      ...user,
-      max_open_connections: options.connectionsMax ?? 10,
-      request_timeout: options.requestTimeoutMs ?? 120_000,
-      // Inserts are compressed here; questions and answers are small.
-      compression: { request: false, response: false },
-      application: "burnwatch",
-      log: { level: ClickHouseLogLevel.OFF },
-      ...(name === undefined ? {} : { database: name }),
-    });
+  const connect = connector(options);
+  const keys = options.reader === undefined ? "clickhouse.user and clickhouse.password" : readerKeys;
   if (options.access === "read") {
-    const keys = options.reader === undefined ? "clickhouse.user and clickhouse.password" : readerKeys;
-    const reader = options.reader ?? writer;
     // The database may be missing yet: a writer makes it.
-    const asked = connect(reader);
+    const asked = connect(options.url, writerOf(options), null);
     await asked
       .command({ query: "SELECT 1" })
       .catch((cause: unknown) => Promise.reject(refused(options.url, keys, cause)))
       .finally(() => asked.close());
-    const client = connect(reader, database);
-    return new RemoteStore(options, client, client);
+    return remoteStore(options);
   }
-  const first = connect(writer);
+  const first = connect(options.url, writerOf(options), null);
   try {
-    await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` });
+    await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${databaseOf(options)}` });
   } catch (cause) {
     throw refused(options.url, "clickhouse.user and clickhouse.password", cause);
   } finally {
     await first.close();
   }
-  const client = connect(writer, database);
-  if (options.reader === undefined) return new RemoteStore(options, client, client);
-  const reader = connect(options.reader, database);
-  try {
-    await reader.command({ query: "SELECT 1" });
-  } catch (cause) {
-    await Promise.all([client.close(), reader.close()]);
-    throw refused(options.url, readerKeys, cause);
+  if (options.reader !== undefined) {
+    const reader = connect(options.url, options.reader, databaseOf(options));
+    try {
+      await reader.command({ query: "SELECT 1" });
+    } catch (cause) {
+      throw refused(options.url, readerKeys, cause);
+    } finally {
+      await reader.close();
+    }
   }
-  return new RemoteStore(options, client, reader);
+  return remoteStore(options);
+}
+
+/** The same without asking whether anybody answers. */
+export function remoteStore(options: RemoteStoreOptions): RemoteStore {
+  const connect = connector(options);
+  const servers = [options.url, ...(options.otherUrls ?? [])].map((url): ServerClients => {
+    const client = connect(url, writerOf(options), databaseOf(options));
+    const { reader, access } = options;
+    return {
+      url,
+      client,
+      reader: reader === undefined || access === "read" ? client : connect(url, reader, databaseOf(options)),
+    };
+  });
+  return new RemoteStore(options, servers);
 }
 
 const compress = promisify(zstdCompress);
@@ -106,30 +88,54 @@ const fast = { [constants.ZSTD_c_compressionLevel]: 1 };
 /** Output is made in pieces of this size. */
 const pieceBytes = 256 * 1024;
 
-const readerKeys = "clickhouse.read_user and clickhouse.read_password";
+/** NO_ZOOKEEPER, TABLE_IS_READ_ONLY, TOO_FEW_LIVE_REPLICAS, KEEPER_EXCEPTION: another replica may do better. */
+const replicaCodes: ReadonlySet<string> = new Set(["225", "242", "285", "999"]);
+const soonMs = 3000;
+/** An acknowledged batch is on most replicas: it outlives the loss of one. */
+const replicatedInsertSettings = { insert_quorum: "auto", insert_quorum_timeout: 60_000 } as const;
+/** Waits for parts that other replicas have, not for merges. */
+const syncReplica = "SYSTEM SYNC REPLICA usage_records LIGHTWEIGHT";
 
-/** A line with what the server said; of credentials, which keys to look at. */
-function refused(url: string, keys: string, cause: unknown): Error {
-  const message = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-  const credentials = cause instanceof ClickHouseError && refusalCodes.has(cause.code);
-  const advice = credentials ? `; correct ${keys}, or renew what has expired` : "";
-  return new Error(`connect to ClickHouse at ${url}: ${message}${advice}`, { cause });
-}
-
-/** REQUIRED_PASSWORD, UNKNOWN_USER, WRONG_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED. */
-const refusalCodes: ReadonlySet<string> = new Set(["192", "193", "194", "497", "516"]);
-
-class RemoteStore implements Store {
+export class RemoteStore implements Store {
+  readonly shards = [onlyShard];
   readonly #options: RemoteStoreOptions;
-  readonly #client: ClickHouseClient;
-  /** The same where nobody else reads. */
-  readonly #reader: ClickHouseClient;
-  readonly #work = new RunningWork();
+  readonly #servers: readonly ServerClients[];
+  /** Which of them is asked: another one once it does not answer. */
+  #server = 0;
+  readonly #work: { start<Result>(work: () => Promise<Result>): Promise<Result> };
+  readonly #running = new RunningWork();
+  readonly #pressure = new PressureGauge((sql) => this.#askSoon(sql));
 
-  constructor(options: RemoteStoreOptions, client: ClickHouseClient, reader: ClickHouseClient) {
+  constructor(options: RemoteStoreOptions, servers: readonly ServerClients[]) {
     this.#options = options;
-    this.#client = client;
-    this.#reader = reader;
+    this.#servers = servers;
+    this.#work = { start: (work) => this.#running.start(() => this.#movingOn(work)) };
+  }
+
+  get #client(): ClickHouseClient {
+    return this.#at().client;
+  }
+
+  get #reader(): ClickHouseClient {
+    return this.#at().reader;
+  }
+
+  #at(): ServerClients {
+    const server = this.#servers[this.#server];
+    if (server === undefined) throw new Error("a store needs a server");
+    return server;
+  }
+
+  /** What fails for want of this replica is tried at the next one by whoever tries again. */
+  async #movingOn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const asked = this.#server;
+    try {
+      return await work();
+    } catch (error) {
+      const isReplica = !(error instanceof ClickHouseError) || replicaCodes.has(error.code);
+      if (isReplica && this.#server === asked) this.#server = (asked + 1) % this.#servers.length;
+      throw error;
+    }
   }
 
   migrate(): Promise<readonly string[]> {
@@ -141,13 +147,18 @@ class RemoteStore implements Store {
   }
 
   #retention(): Retention {
-    const { rawRetentionDays = 90, rollupRetentionMonths = 13 } = this.#options;
-    return { rawRetentionDays, rollupRetentionMonths };
+    const { rawRetentionDays = 90, rollupRetentionMonths = 13, coldStorage } = this.#options;
+    return { rawRetentionDays, rollupRetentionMonths, ...(coldStorage === undefined ? {} : { coldStorage }) };
   }
 
   #schemaConnection(): SchemaConnection {
+    const { cluster } = this.#options;
+    const place = cluster === undefined ? null : { cluster, database: databaseOf(this.#options) };
     return {
-      command: async (sql) => void (await this.#client.command({ query: sql })),
+      command: async (sql) => {
+        const query = place === null ? sql : clusterStatement(sql, place);
+        if (query !== null) await this.#client.command({ query });
+      },
       query: (sql) => this.#read(this.#client, sql, {}),
     };
   }
@@ -155,11 +166,19 @@ class RemoteStore implements Store {
   insert({ token, records }: Batch): Promise<void> {
     if (records.length === 0) return Promise.resolve();
     return this.#work.start(async () => {
-      // `client.insert` would encode every row again; `exec` sends the bytes as they are.
-      await this.#insertBlock(`usage_records (${usageColumns.join(", ")})`, await encodeUsageRows(token, records), {
+      const settings = {
         ...insertSettings,
+        ...(this.#options.cluster === undefined ? {} : replicatedInsertSettings),
         insert_deduplication_token: token,
-      });
+        // Servers before 26 do without: then rollups would not heal when the base has the batch already.
+        deduplicate_blocks_in_dependent_materialized_views: 1 as const,
+      };
+      await this.#insertBlock(
+        `usage_records (${usageColumns.join(", ")})`,
+        await encodeUsageRows(token, records),
+        settings,
+      );
+      this.#pressure.inserted();
     });
   }
 
@@ -186,10 +205,29 @@ class RemoteStore implements Store {
   }
 
   batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    // Decides what is inserted once more: as whoever inserts sees it.
-    const query = <Row>(sql: string, options: QueryOptions = {}) =>
-      this.#work.start(() => this.#read<Row>(this.#client, sql, options));
-    return countBatchDays(query, token, days);
+    return countBatchDays((sql, options) => this.queryShards(sql, options), token, days);
+  }
+
+  /** Decides what is inserted once more: as whoever inserts sees it, after what other replicas have. */
+  queryShards<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
+    return this.#work.start(async () => {
+      if (this.#options.cluster !== undefined) await this.#client.command({ query: syncReplica });
+      return this.#read<Row>(this.#client, sql, options);
+    });
+  }
+
+  partPressure(): Promise<PartPressure> {
+    return this.#pressure.read();
+  }
+
+  /** Somebody waits who can do something else. */
+  #askSoon<Row>(sql: string): Promise<readonly Row[]> {
+    return this.#work.start(() => this.#read<Row>(this.#client, sql, { signal: AbortSignal.timeout(soonMs) }));
+  }
+
+  /** One statement as it stands, by whoever writes. */
+  command(sql: string): Promise<void> {
+    return this.#work.start(async () => void (await this.#client.command({ query: sql })));
   }
 
   repairRollups(days: readonly string[]): Promise<readonly string[]> {
@@ -243,13 +281,15 @@ class RemoteStore implements Store {
 
   async describe(): Promise<string> {
     const [row] = await this.query<{ version: string }>("SELECT version() AS version");
-    return `${this.#options.url} ${row?.version}`;
+    return `${this.#at().url} ${row?.version}`;
   }
 
   close(): Promise<void> {
-    return this.#work.close(async () => {
-      await this.#client.close();
-      if (this.#reader !== this.#client) await this.#reader.close();
+    return this.#running.close(async () => {
+      for (const { client, reader } of this.#servers) {
+        await client.close();
+        if (reader !== client) await reader.close();
+      }
     });
   }
 
@@ -276,9 +316,14 @@ class RemoteStore implements Store {
     return stream;
   }
 
-  async #read<Row>(client: ClickHouseClient, sql: string, { params, limits }: QueryOptions): Promise<readonly Row[]> {
+  async #read<Row>(
+    client: ClickHouseClient,
+    sql: string,
+    { params, limits, signal }: QueryOptions & { readonly signal?: AbortSignal },
+  ): Promise<readonly Row[]> {
     const result = await client.query({
       query: sql,
+      ...(signal === undefined ? {} : { abort_signal: signal }),
       format: "JSONEachRow",
       query_params: params === undefined ? {} : { ...params },
       clickhouse_settings: {

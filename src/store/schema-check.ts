@@ -73,7 +73,8 @@ function differentMaking(expected: TableShape, found: TableShape): string | unde
   return undefined;
 }
 
-async function shapesIn(database: Asking, ours: readonly TableShape[]): Promise<readonly TableShape[]> {
+/** Tables of these names as this database has them. */
+export async function shapesIn(database: Asking, ours: readonly TableShape[]): Promise<readonly TableShape[]> {
   const names = ours.map(({ table }) => `'${table}'`).join(", ");
   const tables = await database.query<{ name: string; engine: string; sorting_key: string }>(
     `SELECT name, engine, sorting_key FROM system.tables WHERE database = currentDatabase() AND name IN (${names})`,

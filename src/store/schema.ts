@@ -13,6 +13,27 @@ import { costParts, partNanoUsd } from "./cost-split.ts";
 export interface Retention {
   readonly rawRetentionDays: number;
   readonly rollupRetentionMonths: number;
+  readonly coldStorage?: ColdStorage;
+}
+
+/** Cheaper disks for older rows: a volume of a storage policy of the server's. */
+export interface ColdStorage {
+  readonly policy: string;
+  readonly volume: string;
+  /** Rows of calls that are older are moved there, whole parts at a time, in the background. */
+  readonly afterDays: number;
+}
+
+/** The TTL of a table: when rows are moved, where they are, and when they go. */
+export function expiry(column: string, kept: string, coldStorage: ColdStorage | undefined): string {
+  const gone = `toDate(${column}) + ${kept}`;
+  if (coldStorage === undefined) return gone;
+  return `toDate(${column}) + INTERVAL ${coldStorage.afterDays} DAY TO VOLUME '${coldStorage.volume}', ${gone}`;
+}
+
+/** Another setting of a table that has cold storage. */
+export function policySetting(coldStorage: ColdStorage | undefined): string {
+  return coldStorage === undefined ? "" : `, storage_policy = '${coldStorage.policy}'`;
 }
 
 /**
@@ -60,7 +81,7 @@ export function hashAsHex(column: string): string {
  * Sorted by what people ask for (tenant, feature, model), then by the exact time: neighbours share their dimensions, so
  * these cost almost nothing, and times ascend, so deltas are small.
  */
-export function createUsageRecords({ rawRetentionDays }: Retention): string {
+export function createUsageRecords({ rawRetentionDays, coldStorage }: Retention): string {
   return `CREATE TABLE IF NOT EXISTS usage_records (
   ts DateTime64(6, 'UTC') CODEC(Delta(8), ZSTD(1)),
   duration_us Int64 CODEC(T64, ZSTD(1)),
@@ -108,8 +129,8 @@ ${laterColumns.map(({ name, type }) => `  ${name} ${type} CODEC(ZSTD(1)),`).join
 ) ENGINE = MergeTree
 PARTITION BY toDate(ts)
 ORDER BY (tenant, feature, model, ts)
-TTL toDate(ts) + INTERVAL ${rawRetentionDays} DAY
-SETTINGS ${tableSettings}`;
+TTL ${expiry("ts", `INTERVAL ${rawRetentionDays} DAY`, coldStorage)}
+SETTINGS ${tableSettings}${policySetting(coldStorage)}`;
 }
 
 /** Dimensions a rollup keeps, in the order of its key after the three that lead it. */
@@ -187,7 +208,7 @@ export function rollupColumn({ name, type }: { readonly name: string; readonly t
 }
 
 /** The table of a rollup, with every dimension in its key. */
-export function createRollup(rollup: Rollup, { rollupRetentionMonths }: Retention): string {
+export function createRollup(rollup: Rollup, { rollupRetentionMonths, coldStorage }: Retention): string {
   const dimensions = rollupDimensions.map((name) => `  ${name} LowCardinality(String) CODEC(LZ4),`);
   const sums = rollupSums.map((sum) => `  ${rollupColumn(sum)}`);
   return `CREATE TABLE IF NOT EXISTS ${rollup.table} (
@@ -197,8 +218,8 @@ ${sums.join(",\n")}
 ) ENGINE = AggregatingMergeTree
 PARTITION BY ${rollup.partition}
 ORDER BY (tenant, feature, model, ${rollup.time}, ${rollupDimensions.slice(3).join(", ")})
-TTL toDate(${rollup.time}) + INTERVAL ${rollupRetentionMonths} MONTH
-SETTINGS ${tableSettings}`;
+TTL ${expiry(rollup.time, `INTERVAL ${rollupRetentionMonths} MONTH`, coldStorage)}
+SETTINGS ${tableSettings}${policySetting(coldStorage)}`;
 }
 
 /** The select that turns base rows into rows of a rollup, all of them or those that a condition on `r` names. */

@@ -5,13 +5,19 @@
 
 import type { MetricRows } from "../model/metric-rows.ts";
 import type { UsageRecord } from "../model/usage-record.ts";
+import type { PartPressure } from "./part-pressure.ts";
 import type { RepriceAudit } from "./reprices.ts";
+
+/** The name of the one shard where rows are in one place; the first of several has it, too. */
+export const onlyShard = "1";
 
 /** A planned batch: the same token always comes with the same records in the same order. */
 export interface Batch {
   /** Deduplication token and the `batch` column of every row; unique per log and range of offsets. */
   readonly token: string;
   readonly records: readonly UsageRecord[];
+  /** Where they go; by default the first. A repeat names the same. */
+  readonly shard?: string;
 }
 
 /** Limits of one question, enforced by the engine. */
@@ -36,6 +42,8 @@ export interface QueryOptions {
 }
 
 export interface Store {
+  /** Names of the shards that batches are spread over, in the order of the configuration; one where rows are in one place. */
+  readonly shards: readonly string[];
   /** Creates or upgrades the schema. Repeating it changes nothing. Resolves with the names of the migrations applied now. */
   migrate(): Promise<readonly string[]>;
   /** Names of the migrations that `migrate` would apply. @throws Error where it would refuse the tables. */
@@ -47,8 +55,8 @@ export interface Store {
   insert(batch: Batch): Promise<void>;
   /** Stores what is kept of metrics. Rows of the same series and time replace each other. Resolves when they are on disk. */
   insertMetrics(rows: MetricRows): Promise<void>;
-  /** Rows of that batch in the table, by UTC day: the check for a plan that may be older than the window. */
-  batchDays(token: string, days: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Rows of that batch in the table of its shard, by UTC day: the check for a plan that may be older than the window. */
+  batchDays(token: string, days: readonly string[], shard?: string): Promise<ReadonlyMap<string, number>>;
   /**
    * Compares the rollups of these UTC days with their base and makes anew those that differ; nothing may be inserted
    * meanwhile. Sealed days, and days whose raw rows have begun to expire, are left alone. @returns what was made anew.
@@ -81,8 +89,12 @@ export interface Store {
     options: AskOptions,
     take: (piece: Uint8Array) => Promise<void>,
   ): Promise<void>;
-  /** How long the engine has been up: nobody can have inserted anything before. */
-  uptimeMs(): Promise<number>;
+  /** The same of every shard itself, rows of all of them: what was inserted before is seen, whoever inserted it. */
+  queryShards<Row>(sql: string, options?: QueryOptions): Promise<readonly Row[]>;
+  /** How long the engine of that shard has been up: nobody can have inserted anything before. */
+  uptimeMs(shard?: string): Promise<number>;
+  /** How close that shard is to having too many parts. Cheap; a shard that does not answer rejects within seconds. */
+  partPressure(shard?: string): Promise<PartPressure>;
   /** `embedded 26.7.2` or `http://host:8123 26.7`. */
   describe(): Promise<string>;
   /** Waits for running work, then releases the engine. Call it before the process exits: the engine crashes otherwise. */

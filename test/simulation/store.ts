@@ -65,7 +65,10 @@ export class SimulatedStore {
 
   /** For the writers; what they do not ask for is not there. */
   asStore(): Store {
-    const store: Pick<Store, "insert" | "batchDays" | "sealedDays" | "uptimeMs"> = {
+    const store: Pick<Store, "shards" | "insert" | "batchDays" | "sealedDays" | "uptimeMs" | "partPressure"> = {
+      shards: ["1"],
+      // Parts are merged at once here.
+      partPressure: async () => ({ parts: 0, delayAt: 1000, throwAt: 3000 }),
       insert: (batch) => this.#insert(batch),
       batchDays: async (token, days) => {
         await this.#latency();

@@ -27,16 +27,16 @@ const self = fileURLToPath(import.meta.url);
 const bodyBytesMax = 256 * 1024 * 1024;
 const questionsMax = 64;
 
-/** Starts a server on a free port with an empty directory; resolves once it listens. */
-export async function startClickhouseServer(): Promise<ClickhouseTestServer> {
+/** Starts a server on a free port with an empty directory, and the configuration of a file; resolves once it listens. */
+export async function startClickhouseServer(configFile?: string): Promise<ClickhouseTestServer> {
   const directory = mkdtempSync(join(tmpdir(), "burnwatch-clickhouse-"));
-  let running = await launch(directory, "0");
+  let running = await launch(directory, "0", configFile);
   const { url } = running;
   return {
     url,
     end: (how) => running.end(how),
     async start() {
-      running = await launch(directory, new URL(url).port);
+      running = await launch(directory, new URL(url).port, configFile);
     },
     async stop() {
       await running.end("terminate");
@@ -45,9 +45,10 @@ export async function startClickhouseServer(): Promise<ClickhouseTestServer> {
   };
 }
 
-async function launch(directory: string, port: string) {
+async function launch(directory: string, port: string, configFile: string | undefined) {
   // Standard input is the leash: the server ends when the process that started it does, however that ends.
-  const child = spawn(process.execPath, [self, directory, port], {
+  const words = [self, directory, port, ...(configFile === undefined ? [] : [configFile])];
+  const child = spawn(process.execPath, words, {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, UV_THREADPOOL_SIZE: threadPoolSize },
   });
@@ -71,8 +72,8 @@ async function launch(directory: string, port: string) {
   };
 }
 
-function main(directory: string, port: number): void {
-  const engine = openReadWriteEngine(directory);
+function main(directory: string, port: number, configFile: string | undefined): void {
+  const engine = openReadWriteEngine(directory, configFile);
   const server = createClickhouseServer({ engine, bodyBytesMax, questionsMax });
   server.listen(port, "127.0.0.1", () => {
     const bound = server.address();
@@ -91,5 +92,9 @@ function main(directory: string, port: number): void {
 }
 
 if (process.argv[1] === self) {
-  main(process.argv[2] ?? mkdtempSync(join(tmpdir(), "burnwatch-clickhouse-")), Number(process.argv[3] ?? 8123));
+  main(
+    process.argv[2] ?? mkdtempSync(join(tmpdir(), "burnwatch-clickhouse-")),
+    Number(process.argv[3] ?? 8123),
+    process.argv[4],
+  );
 }
