@@ -20,6 +20,7 @@ const floors: Readonly<Record<string, number>> = {
   "src/server.ts": 5,
   "src/listen.ts": 5,
   "src/cluster": 5,
+  "src/config-file.ts": 5,
   "src/refused-config.ts": 5,
   "src/pipeline.ts": 5,
   "src/judge-thread.ts": 5,

@@ -60,7 +60,7 @@ const part = (client: KafkaClient) => ({
   log: pino({ level: "silent" }),
   client,
   metrics: createMetrics(null),
-  store: { query: () => Promise.reject(new Error("no table today")) } as Partial<Store> as Store,
+  store: { queryShards: () => Promise.reject(new Error("no table today")) } as Partial<Store> as Store,
 });
 
 it("closes what a resolver has opened when its spans cannot be read, each time it tries", {

@@ -43,13 +43,13 @@ const tokenForm = /^([^-]+\.(\d+))-(\d+)-(\d+)/;
  */
 export async function storedAlready(
   { entries, partition }: { readonly entries: Pick<LogReader, "read">; readonly partition: number },
-  store: Pick<Store, "query">,
+  store: Pick<Store, "queryShards">,
 ): Promise<StoredAlready | null> {
   const samples = await firstRecords(entries);
   if (samples.length === 0) return null;
   const offsets = new Map(samples.map(({ record, offset }) => [keyOf(record), offset]));
   const days = [...new Set(samples.map(({ record }) => dayText(record)))].sort();
-  const rows = await store.query<Row>(
+  const rows = await store.queryShards<Row>(
     `SELECT tenant, trace_id, span_id, revision, batch FROM usage_records
      WHERE toDate(ts) IN {days:Array(Date)} AND trace_id IN {traces:Array(String)} AND calls >= 0`,
     { params: { days, traces: [...new Set(samples.map(({ record }) => record.traceId))] } },
@@ -65,13 +65,14 @@ export async function storedAlready(
 }
 
 /** What is left of a log is younger than its first records, but for late ones. */
-async function lastOf(store: Pick<Store, "query">, logId: string, sinceDay: string): Promise<number> {
-  const [row] = await store.query<{ last: string }>(
+async function lastOf(store: Pick<Store, "queryShards">, logId: string, sinceDay: string): Promise<number> {
+  // One of each shard.
+  const rows = await store.queryShards<{ last: string }>(
     `SELECT toString(max(toUInt64OrZero(splitByChar('-', batch)[3]))) AS last FROM usage_records
      WHERE toDate(ts) >= {since:Date} AND startsWith(batch, {log:String})`,
     { params: { since: sinceDay, log: `${logId}-` } },
   );
-  return Number(row?.last ?? 0);
+  return Math.max(0, ...rows.map(({ last }) => Number(last)));
 }
 
 async function firstRecords(entries: Pick<LogReader, "read">): Promise<readonly Sample[]> {
