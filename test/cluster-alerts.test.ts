@@ -168,7 +168,15 @@ async function expectAnswers(apiUrl: string, calls: number): Promise<void> {
   expect(labels.sort()).toEqual(["chat", "draft", "search"]);
   expect((await burnwatch(["alerts"], { BURNWATCH_URL: apiUrl })).stdout).toContain("search of tenant acme");
   const lags = (await answer("status")).body["lag_seconds_by_part"] as Record<string, number>;
-  expect(Object.keys(lags)).toEqual(["resolver", "writer", "detector", "detector-wholes", "alerter"]);
+  expect(Object.keys(lags)).toEqual([
+    "resolver",
+    "writer",
+    "detector",
+    "detector-wholes",
+    "alerter",
+    "metrics",
+    "completeness",
+  ]);
   const { status, body: refusal } = await answer("producers/any");
   expect([status, refusal["error"]]).toEqual([
     501,
