@@ -345,6 +345,8 @@ class ClusterChaos {
     const anew = await this.#row({ place: "all records judged anew, undisturbed", kills: 0 }, async () => {
       for (const fleet of this.#fleets) await fleet.pause();
       const { parts, cluster } = this.#running;
+      // Resolvers tell the time for as long as they live: what is judged must stand still.
+      for (const part of parts.get("resolver") ?? []) await part.stop();
       await this.#settled((within) => cluster.judged(within));
       for (const role of ["detector", "alerter"] as const) for (const part of parts.get(role) ?? []) await part.stop();
       const judged = { ...cluster, environment: this.#options.environment };
