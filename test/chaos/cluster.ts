@@ -70,6 +70,8 @@ const processesOfRole = 2;
 const exportersOfCollector = 2;
 /** Each judgement reads all that was ever stored: more load would be more to read, and no more kills. */
 const pauseMsMax = 200;
+/** A mistake of the writer shows where there is something in a batch: with little load many hold nothing but the time. */
+const mutatedPauseMsMax = 60;
 const reachedWithinMs = 30_000;
 /** A group that does not get any further for so long is stuck; on a crowded machine a moving one may take a while. */
 const stuckMs = 60_000;
@@ -144,7 +146,7 @@ class ClusterChaos {
     this.#options = options;
     this.#running = running;
     this.#random = seededRandom(options.seed);
-    const { nextCall, seed, killsEach, places } = options;
+    const { nextCall, seed, killsEach, places, mutation } = options;
     const ledger = this.#ledger;
     const count = places.filter(disturbsAlerts).length * killsEach;
     this.#incidents = new ClusterIncidents({ ledger, webhook: running.webhook, random: this.#random, count });
@@ -154,7 +156,7 @@ class ClusterChaos {
         tracesUrl,
         exporters: exportersOfCollector,
         seed: seed + 100 * index,
-        pauseMsMax,
+        pauseMsMax: mutation === undefined ? pauseMsMax : mutatedPauseMsMax,
         tokens: nextCall,
         ackedWithinMs,
       });
@@ -345,6 +347,9 @@ class ClusterChaos {
     const anew = await this.#row({ place: "all records judged anew, undisturbed", kills: 0 }, async () => {
       for (const fleet of this.#fleets) await fleet.pause();
       const { parts, cluster } = this.#running;
+      await this.#settled((within) => cluster.settle(within));
+      // Resolvers tell the time for as long as they live: what is judged must stand still.
+      for (const part of parts.get("resolver") ?? []) await part.stop();
       await this.#settled((within) => cluster.judged(within));
       for (const role of ["detector", "alerter"] as const) for (const part of parts.get(role) ?? []) await part.stop();
       const judged = { ...cluster, environment: this.#options.environment };
