@@ -13,7 +13,7 @@ import type {
   TopicSpec,
 } from "./kafka-client.ts";
 import { type KafkajsConfig, kafkajsConfig } from "./kafkajs-config.ts";
-import { kafkaError, protocolError, untilLed, untilPassed } from "./kafkajs-errors.ts";
+import { appendRight, kafkaError, protocolError, type Rights, untilLed, untilPassed } from "./kafkajs-errors.ts";
 import { openCluster, readUncommitted } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
@@ -65,7 +65,9 @@ class KafkajsClient implements KafkaClient {
   }
 
   createTopics(topics: readonly TopicSpec[]): Promise<void> {
-    return this.#ask("create topics", async (admin) => {
+    const asked = topics.map(({ topic }) => topic).join(", ");
+    const right = `Create and Describe on topics ${asked}, or let somebody make them who may`;
+    return this.#ask("create topics", { topic: right, cluster: right }, async (admin) => {
       const known = new Set(await admin.listTopics());
       const missing = topics.filter(({ topic }) => !known.has(topic));
       if (missing.length > 0) {
@@ -91,7 +93,7 @@ class KafkajsClient implements KafkaClient {
   }
 
   partitions(topic: string): Promise<number> {
-    return this.#ask(`look at topic ${topic}`, async (admin) => {
+    return this.#ask(`look at topic ${topic}`, { topic: `Describe on topic ${topic}` }, async (admin) => {
       try {
         const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
         return topics[0]?.partitions.length ?? 0;
@@ -106,12 +108,14 @@ class KafkajsClient implements KafkaClient {
     const options = { idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false, createPartitioner };
     const producer = this.#kafka.producer(options);
     await producer.connect().catch((error: unknown) => {
-      throw kafkaError(error, "connect");
+      throw kafkaError(error, "connect", { cluster: appendRight });
     });
     return {
       send: async (messages) => {
         await sendEach((batch) => producer.sendBatch(batch), this.#compression, messages).catch((error: unknown) => {
-          throw kafkaError(error, "append");
+          const names = [...new Set(messages.map(({ topic }) => topic))].join(" and ");
+          const right = `Write on topic ${names}`;
+          throw kafkaError(error, `append to ${names}`, { topic: right, cluster: right });
         });
       },
       close: () => producer.disconnect(),
@@ -138,7 +142,7 @@ class KafkajsClient implements KafkaClient {
       return new KafkajsReader(cluster, topic, partition);
     } catch (error) {
       await cluster.disconnect().catch(() => undefined);
-      throw kafkaError(error, `read ${topic}/${partition}`);
+      throw kafkaError(error, `read ${topic}/${partition}`, { topic: `Read on topic ${topic}` });
     }
   }
 
@@ -193,14 +197,15 @@ class KafkajsClient implements KafkaClient {
       const [found] = await untilLed(cluster, () => cluster.fetchTopicsOffset([{ topic, partitions: asked, ...from }]));
       return new Map(found?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
     } catch (error) {
-      throw kafkaError(error, what);
+      throw kafkaError(error, what, { topic: `Describe on topic ${topic}` });
     } finally {
       await cluster.disconnect();
     }
   }
 
   committed(group: string, topic: string): Promise<ReadonlyMap<number, Commit>> {
-    return this.#ask(`ask how far ${group} is`, async (admin) => {
+    const rights = { topic: `Describe on topic ${topic}`, group: `Describe on group ${group}` };
+    return this.#ask(`ask how far ${group} is`, rights, async (admin) => {
       const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
       const partitions = found?.partitions.filter(({ offset }) => Number(offset) >= 0) ?? [];
       return new Map(
@@ -221,7 +226,11 @@ class KafkajsClient implements KafkaClient {
   }
 
   clusterId(): Promise<string> {
-    return this.#ask("ask which cluster this is", async (admin) => (await admin.describeCluster()).clusterId);
+    return this.#ask(
+      "ask which cluster this is",
+      { cluster: "Describe on the cluster" },
+      async (admin) => (await admin.describeCluster()).clusterId,
+    );
   }
 
   async close(): Promise<void> {
@@ -230,12 +239,12 @@ class KafkajsClient implements KafkaClient {
     await admin?.then((open) => open.disconnect()).catch(() => undefined);
   }
 
-  async #ask<Answer>(what: string, question: (admin: Admin) => Promise<Answer>): Promise<Answer> {
+  async #ask<Answer>(what: string, rights: Rights, question: (admin: Admin) => Promise<Answer>): Promise<Answer> {
     try {
       const admin = await this.#connectedAdmin();
       return await untilPassed(() => question(admin));
     } catch (error) {
-      throw error instanceof Error && !error.name.startsWith("KafkaJS") ? error : kafkaError(error, what);
+      throw error instanceof Error && !error.name.startsWith("KafkaJS") ? error : kafkaError(error, what, rights);
     }
   }
 

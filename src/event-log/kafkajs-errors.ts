@@ -25,14 +25,42 @@ interface KafkajsError extends Error {
   readonly cause?: unknown;
 }
 
+/** What has to be granted where brokers refuse something, by the kind of resource that their answer names. */
+export interface Rights {
+  readonly topic?: string;
+  readonly group?: string;
+  readonly transactionalId?: string;
+  readonly cluster?: string;
+}
+
+/** What whoever appends needs before it says where. */
+export const appendRight = "Write on a topic it appends to, or IdempotentWrite on the cluster,";
+
 /** @param doing what was tried, to follow "cannot". */
-export function kafkaError(error: unknown, doing: string): Error {
-  const { type, name, message } = rootOf(error as KafkajsError);
-  const line = `cannot ${doing}: ${message}${whatToDo(name, message)}`;
-  if (type !== undefined && fencedTypes.has(type)) return new KafkaFenced(line, { cause: error });
-  if ((type !== undefined && finalTypes.has(type)) || name === "KafkaJSSASLAuthenticationError")
-    return new Error(line, { cause: error });
+export function kafkaError(error: unknown, doing: string, rights: Rights = {}): Error {
+  const { type = "", name, message } = rootOf(error as KafkajsError);
+  const line = `cannot ${doing}: ${message}${grantOf(type, rights) ?? coordinatorHint(name, rights) ?? whatToDo(name, message)}`;
+  if (fencedTypes.has(type)) return new KafkaFenced(line, { cause: error });
+  if (finalTypes.has(type) || name === "KafkaJSSASLAuthenticationError") return new Error(line, { cause: error });
   return new KafkaUnavailable(line, { cause: error });
+}
+
+/** Names the resource and the right, undefined where it was not refused. */
+function grantOf(type: string, { topic, group, transactionalId, cluster }: Rights): string | undefined {
+  const right = {
+    TOPIC_AUTHORIZATION_FAILED: topic,
+    GROUP_AUTHORIZATION_FAILED: group,
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED: transactionalId,
+    CLUSTER_AUTHORIZATION_FAILED: cluster,
+  }[type];
+  return right === undefined ? undefined : `; allow ${right} to the user of kafka.user (deploy/KAFKA-ACLS.md)`;
+}
+
+/** The library tells nothing of why nobody says who looks after a group or a transactional id. */
+function coordinatorHint(name: string, { group, transactionalId }: Rights): string | undefined {
+  const right = group ?? transactionalId;
+  if (name !== "KafkaJSGroupCoordinatorNotFound" || right === undefined) return undefined;
+  return `; where the brokers are up, allow ${right} to the user of kafka.user (deploy/KAFKA-ACLS.md)`;
 }
 
 /** Where it is known, behind the error. */
@@ -43,6 +71,11 @@ function whatToDo(name: string, message: string): string {
     return "; correct kafka.tls_ca, kafka.tls_cert and kafka.tls_key, or renew what has expired";
   if (/AUTHORIZATION_FAILED|not authorized/i.test(message)) return "; allow it to the user of kafka.user";
   return "";
+}
+
+/** Whether this user may not do what was asked: nothing that passes by itself. */
+export function isRefused(error: unknown): boolean {
+  return protocolError(error).endsWith("AUTHORIZATION_FAILED");
 }
 
 /** Which error of the protocol it was, "" where it was none. */
@@ -83,6 +116,11 @@ export async function untilLed<Answer>(
 /** Beneath what kafkajs wraps around it when it has tried often enough. */
 function rootOf(error: KafkajsError): KafkajsError {
   let root = error;
-  while (root.type === undefined && root.cause instanceof Error) root = root.cause as KafkajsError;
-  return root;
+  for (;;) {
+    // Of several topics at once, the first that was refused.
+    const [first] = (root as { readonly errors?: readonly unknown[] }).errors ?? [];
+    if (root.type === undefined && root.cause instanceof Error) root = root.cause as KafkajsError;
+    else if (root.type === undefined && first instanceof Error) root = first as KafkajsError;
+    else return root;
+  }
 }

@@ -40,6 +40,7 @@ export async function openMembership(kafka: Kafka, options: MembershipOptions): 
     ...(partitionAssigners === undefined ? {} : { partitionAssigners }),
     retry: { retries: Number.MAX_SAFE_INTEGER, maxRetryTime: 5000, restartOnFailure: async () => true },
   });
+  const rights = { topic: `Describe on topic ${topic}`, group: `Read on group ${group}` };
   let [isOpen, crash]: [boolean, Error | undefined] = [false, undefined];
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     consumer.pause([{ topic }]);
@@ -47,7 +48,7 @@ export async function openMembership(kafka: Kafka, options: MembershipOptions): 
   });
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
     if (restart || crash !== undefined) return;
-    crash = kafkaError(error, `stay in group ${group}`);
+    crash = kafkaError(error, `stay in group ${group}`, rights);
     if (isOpen) options.ended(crash);
   });
   try {
@@ -57,7 +58,7 @@ export async function openMembership(kafka: Kafka, options: MembershipOptions): 
     if (crash !== undefined) throw crash;
   } catch (error) {
     await consumer.disconnect().catch(() => undefined);
-    throw error === crash ? error : kafkaError(error, `join group ${group}`);
+    throw error === crash ? error : kafkaError(error, `join group ${group}`, rights);
   }
   isOpen = true;
   return { leave: () => consumer.disconnect() };

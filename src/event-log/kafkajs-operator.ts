@@ -1,10 +1,10 @@
 /** An operator's questions by kafkajs. */
 
-import kafkajs, { type Admin, type ResourceConfigQuery } from "kafkajs";
+import kafkajs, { type Admin, type Kafka, type ResourceConfigQuery } from "kafkajs";
 import type { KafkaAddress } from "./kafka-client.ts";
 import type { BrokerList, GroupState, KafkaOperator, TopicState } from "./kafka-operator.ts";
 import { kafkajsConfig } from "./kafkajs-config.ts";
-import { kafkaError, protocolError } from "./kafkajs-errors.ts";
+import { kafkaError, protocolError, type Rights } from "./kafkajs-errors.ts";
 import { type Cluster, openCluster } from "./kafkajs-internals.ts";
 import { logSizes } from "./kafkajs-log-sizes.ts";
 
@@ -12,17 +12,23 @@ const topicResource = 2;
 const brokerResource = 4;
 const endTransactionKey = 26;
 
+const describeCluster = { cluster: "Describe on the cluster" };
+
 /** Connects to nothing before it is asked for something. */
 export function kafkajsOperator(address: KafkaAddress): KafkaOperator {
   const config = kafkajsConfig(address);
   const kafka = new kafkajs.Kafka(config);
   let connected: Promise<Admin> | undefined;
-  async function ask<Answer>(what: string, question: (admin: Admin) => Promise<Answer>): Promise<Answer> {
+  async function ask<Answer>(
+    what: string,
+    rights: Rights,
+    question: (admin: Admin) => Promise<Answer>,
+  ): Promise<Answer> {
     connected ??= connect();
     try {
       return await question(await connected);
     } catch (error) {
-      throw kafkaError(error, what);
+      throw kafkaError(error, what, rights);
     }
   }
   async function connect(): Promise<Admin> {
@@ -37,46 +43,56 @@ export function kafkajsOperator(address: KafkaAddress): KafkaOperator {
       await cluster.connect();
       return await question(cluster);
     } catch (error) {
-      throw kafkaError(error, what);
+      throw kafkaError(error, what, describeCluster);
     } finally {
       await cluster.disconnect();
     }
   }
   return {
-    brokers: () => ask("ask who the brokers are", brokersOf),
-    topics: (names) => ask("look at the topics", (admin) => topicsOf(admin, names)),
-    groups: (names) => ask("look at the groups", (admin) => groupsOf(admin, names)),
-    brokerSetting: (name) => ask("look at the brokers' settings", (admin) => brokerSettingOf(admin, name)),
+    brokers: () => ask("ask who the brokers are", describeCluster, brokersOf),
+    topics: (names) =>
+      ask("look at the topics", { topic: "Describe on the topics" }, (admin) => topicsOf(admin, names)),
+    groups: (names) =>
+      ask("look at the groups", { group: `Describe on groups ${names.join(", ")}` }, (admin) => groupsOf(admin, names)),
+    brokerSetting: (name) =>
+      ask("look at the brokers' settings", { cluster: "DescribeConfigs on the cluster" }, (admin) =>
+        brokerSettingOf(admin, name),
+      ),
     protocol: () =>
       askBehind("ask what the brokers know", async (cluster) => ({
         endTransactionMax: cluster.brokerPool.versions[endTransactionKey]?.maxVersion ?? 0,
       })),
     async sizes() {
-      const { brokers } = await ask("ask who the brokers are", brokersOf);
+      const { brokers } = await ask("ask who the brokers are", describeCluster, brokersOf);
       const ids = brokers.map(({ id }) => id);
       return askBehind("ask how large the topics are", (cluster) => logSizes(cluster, ids));
     },
-    async appendTime(topic) {
-      const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false });
-      try {
-        await producer.connect();
-        const [sent] = await producer.send({
-          topic,
-          acks: -1,
-          messages: [{ partition: 0, value: Buffer.from("probe") }],
-        });
-        const time = Number(sent?.logAppendTime ?? -1);
-        return time >= 0 ? time : null;
-      } catch (error) {
-        throw kafkaError(error, `append to ${topic}`);
-      } finally {
-        await producer.disconnect();
-      }
-    },
+    appendTime: (topic) => appendTime(kafka, topic),
     async close() {
       await connected?.then((admin) => admin.disconnect()).catch(() => undefined);
     },
   };
+}
+
+async function appendTime(kafka: Kafka, topic: string): Promise<number | null> {
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false });
+  try {
+    await producer.connect();
+    const [sent] = await producer.send({
+      topic,
+      acks: -1,
+      messages: [{ partition: 0, value: Buffer.from("probe") }],
+    });
+    const time = Number(sent?.logAppendTime ?? -1);
+    return time >= 0 ? time : null;
+  } catch (error) {
+    throw kafkaError(error, `append to ${topic}`, {
+      topic: `Write on topic ${topic}`,
+      cluster: `Write on topic ${topic}`,
+    });
+  } finally {
+    await producer.disconnect();
+  }
 }
 
 async function brokersOf(admin: Admin): Promise<BrokerList> {

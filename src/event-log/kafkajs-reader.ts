@@ -24,7 +24,9 @@ export class KafkajsReader implements KafkaReader {
     } catch (error) {
       // The next question goes to whoever leads by then.
       if (!this.#closed) await this.#reconnect().catch(() => undefined);
-      throw kafkaError(error, `read ${this.#topic}/${this.#partition} at ${from.offset}`);
+      throw kafkaError(error, `read ${this.#topic}/${this.#partition} at ${from.offset}`, {
+        topic: `Read on topic ${this.#topic}`,
+      });
     }
   }
 

@@ -2,7 +2,7 @@
 
 import type { CompressionTypes, Producer, Transaction } from "kafkajs";
 import type { KafkaMessage, KafkaTransactions, PartitionCommit } from "./kafka-client.ts";
-import { kafkaError, untilPassed } from "./kafkajs-errors.ts";
+import { appendRight, kafkaError, untilPassed } from "./kafkajs-errors.ts";
 import { sendEach } from "./kafkajs-sends.ts";
 
 export class KafkajsTransactions implements KafkaTransactions {
@@ -25,7 +25,10 @@ export class KafkajsTransactions implements KafkaTransactions {
       return new KafkajsTransactions(producer, id, compression, await producer.transaction());
     } catch (error) {
       await producer.disconnect().catch(() => undefined);
-      throw kafkaError(error, `take over transactional id ${id}`);
+      throw kafkaError(error, `take over transactional id ${id}`, {
+        transactionalId: `Write on transactional id ${id}`,
+        cluster: appendRight,
+      });
     }
   }
 
@@ -43,7 +46,12 @@ export class KafkajsTransactions implements KafkaTransactions {
       this.#next = await this.#producer.transaction();
       return offsets;
     } catch (error) {
-      throw kafkaError(error, `commit as ${this.#id}`);
+      const topics = [...new Set(messages.map(({ topic }) => topic))].join(", ");
+      throw kafkaError(error, `commit as ${this.#id}`, {
+        topic: `Write on topics ${topics} and Read on topic ${commit.topic}`,
+        group: `Read on group ${commit.group}`,
+        transactionalId: `Write on transactional id ${this.#id}`,
+      });
     }
   }
 
