@@ -11,7 +11,7 @@ import type { UsageRecord } from "../model/usage-record.ts";
 import type { Store } from "../store/store.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { entriesToPlan, type OffsetEntry, type Plan } from "./plan.ts";
-import { parkedMax, readEntry } from "./read-entry.ts";
+import { readEntry } from "./read-entry.ts";
 import { dayOf } from "./split-by-days.ts";
 import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
@@ -150,7 +150,7 @@ export class Writer {
     const rowsMax = limit ?? Number.MAX_SAFE_INTEGER;
     const found: OffsetEntry[] = [];
     let rows = 0;
-    let parked = 0;
+    const parked: ParkedEntry[] = [];
     let after = this.#mark.offset;
     while (rows < rowsMax && after < to) {
       const entries: readonly LogEntry[] = await usage.entries.read(after, entriesPerRead);
@@ -162,15 +162,16 @@ export class Writer {
       }
       for (const { offset, payload } of entries) {
         if (offset > to || rows >= rowsMax) return { entries: found, ended: false };
-        if (parked >= parkedMax && limit !== null) return { entries: found, ended: true };
         const decode = () => fresh?.get(offset) ?? decodeUsageEntry(payload);
         const read = readEntry({ offset, payload }, decode, {
           parks: usage.parks,
           first: limit === null || found.length === 0,
+          // What was planned together stays together.
+          parked: limit === null ? [] : parked,
           now,
         });
         if (read === null) return { entries: found, ended: true };
-        if ("parked" in read) parked++;
+        if ("parked" in read) parked.push(read.parked);
         const entry = "parked" in read ? { ...read, offset, entry: unreadable } : { ...read, offset };
         found.push(entry);
         rows += entry.entry.records.length;
