@@ -8,7 +8,7 @@ import type { ParkedEntry } from "../event-log/dead-letter.ts";
 import { DiskSpace } from "../event-log/disk-space.ts";
 import type { KafkaClient } from "../event-log/kafka-client.ts";
 import { KafkaConsumedLog } from "../event-log/kafka-consumed-log.ts";
-import { KafkaLog } from "../event-log/kafka-log.ts";
+import { type GoneOffsets, KafkaLog } from "../event-log/kafka-log.ts";
 import { KafkaResolverLog, resolverGroup } from "../event-log/kafka-resolver-log.ts";
 import { KafkaSpansSink } from "../event-log/kafka-spans-sink.ts";
 import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "../event-log/kafka-topics.ts";
@@ -123,7 +123,8 @@ async function openResolver(
     parked: entryParked(metrics, log),
     now,
   });
-  const spans = await KafkaLog.open({ client, topic: topics.spans, partition, failed: fetchFailed(log) });
+  const told = { failed: fetchFailed(log), gone: offsetsGone(metrics, log) };
+  const spans = await KafkaLog.open({ client, topic: topics.spans, partition, ...told });
   const resolver = new Resolver({
     spans,
     usage,
@@ -171,8 +172,9 @@ async function openWriter(
   partition: number,
 ): Promise<PartitionWorker> {
   const prefix = config.kafkaPrefix;
-  const consumer = { consumer: writerGroup, failed: fetchFailed(log), parked: entryParked(metrics, log) };
-  const usage = await KafkaConsumedLog.open({ client, prefix, topics, partition, ...consumer });
+  const told = { failed: fetchFailed(log), gone: offsetsGone(metrics, log), parked: entryParked(metrics, log) };
+  const place = { client, prefix, topics, partition, consumer: writerGroup };
+  const usage = await KafkaConsumedLog.open({ ...place, ...told });
   const writer = new Writer({
     logId: usage.logId,
     usage,
@@ -240,6 +242,18 @@ function entryParked(metrics: Metrics, log: Logger) {
     metrics.deadLetters.inc({ topic }, parked.length);
     for (const { offset, reason } of parked)
       log.error({ topic, partition, offset: offset - 1, reason }, "an entry was put aside: see burnwatch dead-letter");
+  };
+}
+
+/** Says, and counts, what a topic's retention took before it was read. */
+function offsetsGone(metrics: Metrics, log: Logger) {
+  return ({ topic, partition, from, to }: GoneOffsets) => {
+    metrics.offsetsGone.inc({ topic }, to - from);
+    const about = { topic, partition, from, to, offsets: to - from };
+    log.error(
+      about,
+      "deleted before it was read, by the topic's retention: what was in it is lost; going on behind it",
+    );
   };
 }
 

@@ -197,10 +197,12 @@ export class Writer {
     // All of it, whatever the limit is now: what is left out here would be left out for ever.
     const { entries } = await this.#read({ to: plan.to, rowsMax: null });
     const last = entries.at(-1)?.offset;
+    if (last !== plan.to && this.#stopping.signal.aborted) return;
+    // Nothing of it is kept any more, which the log has told: it is stored, or nobody can store it.
+    if (last === undefined) return this.#finish(plan, []);
     if (last !== plan.to) {
-      if (this.#stopping.signal.aborted) return;
       throw new Error(
-        `the log does not hold entry ${plan.to} of the planned insert ${plan.token} any more (the last one before it is ${last ?? "none"}): its records cannot be told from those that are stored; see whether the topic was cut or made anew`,
+        `the log does not hold entry ${plan.to} of the planned insert ${plan.token} any more (the last one before it is ${last}): its records cannot be told from those that are stored; see whether the topic was cut or made anew`,
       );
     }
     if (!(await this.#insert(plan, entries))) return;
