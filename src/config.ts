@@ -206,7 +206,7 @@ const keys = {
     "BURNWATCH_CLICKHOUSE_TIMEOUT_SECONDS",
     120,
     count(1),
-    "a connection to ClickHouse that is silent for so long is given up; what was asked is asked again where that is safe",
+    "a connection to ClickHouse that is silent for so long is given up; writer and resolver ask again, who asked by the API is told",
   ),
   clickhouseReadUser: key(
     "clickhouse.read_user",

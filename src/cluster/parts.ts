@@ -7,7 +7,7 @@ import { keepsAttribute, keepsSpan } from "../dialects/dialects.ts";
 import { DiskSpace } from "../event-log/disk-space.ts";
 import type { KafkaClient } from "../event-log/kafka-client.ts";
 import { KafkaConsumedLog } from "../event-log/kafka-consumed-log.ts";
-import { KafkaLog } from "../event-log/kafka-log.ts";
+import { type GoneOffsets, KafkaLog } from "../event-log/kafka-log.ts";
 import { KafkaResolverLog, resolverGroup } from "../event-log/kafka-resolver-log.ts";
 import { KafkaSpansSink } from "../event-log/kafka-spans-sink.ts";
 import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "../event-log/kafka-topics.ts";
@@ -148,7 +148,8 @@ async function openResolver(options: ResolverPart, topics: KafkaTopics, partitio
     now,
   });
   return closingIfFailed([usage], async () => {
-    const spans = await KafkaLog.open({ client, topic: topics.spans, partition, failed: fetchFailed(log) });
+    const told = { failed: fetchFailed(log), gone: offsetsGone(metrics, log) };
+    const spans = await KafkaLog.open({ client, topic: topics.spans, partition, ...told });
     return closingIfFailed([spans], () => resolving(options, { usage, spans, topics, partition }));
   });
 }
@@ -221,8 +222,9 @@ async function openWriter(
   partition: number,
 ): Promise<PartitionWorker> {
   const prefix = config.kafkaPrefix;
-  const consumer = { consumer: writerGroup, failed: fetchFailed(log), parked: entryParked(metrics, log) };
-  const usage = await KafkaConsumedLog.open({ client, prefix, topics, partition, ...consumer });
+  const told = { failed: fetchFailed(log), gone: offsetsGone(metrics, log), parked: entryParked(metrics, log) };
+  const place = { client, prefix, topics, partition, consumer: writerGroup };
+  const usage = await KafkaConsumedLog.open({ ...place, ...told });
   return closingIfFailed([usage], async () => {
     if (usage.hasNoPlace) await refuseStored(usage, { topic: topics.usage, partition, store });
     return writing({ config, log, metrics, store }, usage, partition);
@@ -316,6 +318,18 @@ export function failedIn(role: string, log: Logger) {
     const about = { role, partition, error: error.message, retry_in_ms: retryInMs };
     if (error instanceof OtherVersionEntry) log.warn(about, "a partition waits for another version of Burnwatch");
     else log.error(about, "a partition stopped, opened again");
+  };
+}
+
+/** Says, and counts, what a topic's retention took before it was read. */
+function offsetsGone(metrics: Metrics, log: Logger) {
+  return ({ topic, partition, from, to }: GoneOffsets) => {
+    metrics.offsetsGone.inc({ topic }, to - from);
+    const about = { topic, partition, from, to, offsets: to - from };
+    log.error(
+      about,
+      "deleted before it was read, by the topic's retention: what was in it is lost; going on behind it",
+    );
   };
 }
 

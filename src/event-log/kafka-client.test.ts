@@ -4,7 +4,15 @@ import { SimulatedKafka } from "../../test/simulation/kafka.ts";
 import { kafkaMissing, startBroker, type TestBroker } from "../../test/support/kafka-broker.ts";
 import { kafkaClients } from "../../test/support/kafka-clients.ts";
 import { seededRandom } from "../ingest/otlp-random.ts";
-import { type KafkaClient, KafkaFenced, type KafkaMessage, KafkaUnavailable, type TopicSpec } from "./kafka-client.ts";
+import {
+  type KafkaClient,
+  KafkaFenced,
+  type KafkaMessage,
+  KafkaOutOfRange,
+  KafkaUnavailable,
+  type TopicSpec,
+} from "./kafka-client.ts";
+import { type GoneOffsets, KafkaLog } from "./kafka-log.ts";
 import { untilConsumed } from "./until-consumed.ts";
 
 const missing = await kafkaMissing();
@@ -26,6 +34,7 @@ describe.skipIf(missing !== undefined).each(Object.entries(kafkaClients))("%s ov
     name,
     () => client,
     (topic) => holdOpen(broker.address, topic),
+    (topic, offset) => deleteRecords(broker.address, topic, offset),
   );
 });
 
@@ -36,11 +45,22 @@ describe("the client of the simulation", () => {
     "simulated",
     () => client,
     (topic) => holdSimulated(kafka, topic),
+    async (topic, offset) => kafka.deleteBefore(topic, 0, offset),
   );
 });
 
 /** Appends a record in a transaction that stays open; what it gives undoes the transaction. */
 type Hold = (topic: string) => Promise<() => Promise<void>>;
+
+/** Deletes what lies before an offset of partition 0, as retention does. */
+type DeleteBefore = (topic: string, offset: number) => Promise<void>;
+
+async function deleteRecords(address: string, topic: string, offset: number): Promise<void> {
+  const admin = new kafkajs.Kafka({ brokers: [address], logLevel: kafkajs.logLevel.NOTHING }).admin();
+  await admin.connect();
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
+  await admin.disconnect();
+}
 
 /** With the library itself: our contract has no transaction that stays open. */
 async function holdOpen(address: string, topic: string): Promise<() => Promise<void>> {
@@ -68,7 +88,7 @@ async function holdSimulated(kafka: SimulatedKafka, topic: string): Promise<() =
   return async () => void (await kafka.client().transactions(`${topic}.held`));
 }
 
-function contract(name: string, opened: () => KafkaClient, hold: Hold): void {
+function contract(name: string, opened: () => KafkaClient, hold: Hold, deleteBefore: DeleteBefore): void {
   let client: KafkaClient;
   let topics = 0;
   beforeAll(() => {
@@ -175,6 +195,28 @@ function contract(name: string, opened: () => KafkaClient, hold: Hold): void {
     expect(await readAll(topic)).toEqual(["first", "second"]);
     await expect.poll(async () => (await placeOf(topic))?.offset).toBe(2);
     await Promise.all([first.close(), second.close()]);
+  });
+
+  it("reads on where retention was faster, says what is gone, and says nothing to whoever begins", async () => {
+    const topic = await newTopic();
+    const producer = await client.producer();
+    await producer.send(["a", "b", "c", "d", "e"].map((value) => message(topic, value)));
+    await deleteBefore(topic, 3);
+    const reader = await client.reader(topic, 0);
+    await expect(reader.fetch({ offset: 1, bytesMax: 1000, waitMs: 0 })).rejects.toBeInstanceOf(KafkaOutOfRange);
+    const read = async (after: number) => {
+      const gone: GoneOffsets[] = [];
+      const log = await KafkaLog.open({ client, topic, partition: 0, gone: (one) => gone.push(one) });
+      const payloads = (await log.read(after, 10)).map(({ payload }) => text(payload));
+      await log.read(after, 10);
+      await log.close();
+      return { payloads, gone };
+    };
+    // As a consumer that has done with "a".
+    expect(await read(1)).toEqual({ payloads: ["d", "e"], gone: [{ topic, partition: 0, from: 1, to: 3 }] });
+    expect(await read(0)).toEqual({ payloads: ["d", "e"], gone: [] });
+    await expect(read(50)).rejects.toThrow(`${topic}/0 does not reach to 50 any more: it was cut or made anew`);
+    await Promise.all([reader.close(), producer.close()]);
   });
 
   it("waits for a group to read what an open transaction of others hides for now", async () => {

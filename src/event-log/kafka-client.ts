@@ -70,7 +70,10 @@ export interface Fetched {
 
 /** One partition, read at one's own pace, with a connection of its own: a question may wait for records. */
 export interface KafkaReader {
-  /** Waits at most `waitMs` for the first record; whole records of about `bytesMax`, at least one where there is one. */
+  /**
+   * Waits at most `waitMs` for the first record; whole records of about `bytesMax`, at least one where there is one.
+   * @throws KafkaOutOfRange where the offset is not in the log.
+   */
   fetch(from: { readonly offset: number; readonly bytesMax: number; readonly waitMs: number }): Promise<Fetched>;
   close(): Promise<void>;
 }
@@ -140,6 +143,11 @@ export interface KafkaMembership {
 /** The brokers cannot be reached, or are not ready: the same may succeed later. */
 export class KafkaUnavailable extends Error {
   override name = "KafkaUnavailable";
+}
+
+/** A place that is read from lies before what is kept of a partition, or behind its end. */
+export class KafkaOutOfRange extends Error {
+  override name = "KafkaOutOfRange";
 }
 
 /** Somebody else has taken over the transactional id. */

@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
 import type { KafkaClient, KafkaTransactions } from "./kafka-client.ts";
-import { KafkaLog } from "./kafka-log.ts";
+import { type GoneOffsets, KafkaLog } from "./kafka-log.ts";
 import type { KafkaTopics } from "./kafka-topics.ts";
 import { checkVersion, OtherVersionEntry } from "./unreadable-entry.ts";
 import type { ConsumedLog, ConsumerMark } from "./usage-log.ts";
@@ -21,6 +21,8 @@ export interface KafkaConsumedOptions {
   readonly consumer: string;
   /** Told of each failed fetch; it is tried again until it succeeds. */
   readonly failed?: (error: Error) => void;
+  /** Told of what was deleted before it was read. */
+  readonly gone?: (gone: GoneOffsets) => void;
   /** Told of entries that were put aside; a consumer that is not asked for them reads on past what another puts aside. */
   readonly parked?: (at: Omit<LetterSource, "offset">, entries: readonly ParkedEntry[]) => void;
 }
@@ -64,13 +66,13 @@ export class KafkaConsumedLog implements ConsumedLog {
 
   /** Takes the partition over from its former owner. */
   static async open(options: KafkaConsumedOptions): Promise<KafkaConsumedLog> {
-    const { client, prefix, topics, partition, consumer, failed } = options;
+    const { client, prefix, topics, partition, consumer, failed, gone } = options;
     const group = `${prefix}.${consumer}`;
     const transactions = await client.transactions(`${group}.${partition}`);
     try {
       const commit = (await client.committed(group, topics.usage)).get(partition);
       const known = commit === undefined ? undefined : consumedMetadataOf(commit.metadata, `${group} at ${partition}`);
-      const told = failed === undefined ? {} : { failed };
+      const told = { ...(failed === undefined ? {} : { failed }), ...(gone === undefined ? {} : { gone }) };
       // Of what lies before a place that is known, nothing may be missing unnoticed.
       const from = known === undefined ? { start: await client.startOffset(topics.usage, partition) } : {};
       const entries = await KafkaLog.open({ client, topic: topics.usage, partition, ...told, ...from });

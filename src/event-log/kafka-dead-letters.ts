@@ -30,7 +30,7 @@ export interface DeadLettersOptions {
   readonly now: () => number;
 }
 
-/** Letters held in memory; of more, the newest. */
+/** Letters that a list tells of; of more, the newest. */
 const lettersMax = 10_000;
 const fetchBytesMax = 4 * 1024 * 1024;
 const waitMs = 500;
@@ -106,9 +106,7 @@ export class KafkaDeadLetters {
     const [done, unreadable]: [number[], Replayed["unreadable"][number][]] = [[], []];
     let takenOver = false;
     try {
-      const waiting = new Set(
-        (await this.list()).filter(({ replayedAtMs }) => replayedAtMs === null).map(({ id }) => id),
-      );
+      const waiting = await this.#waiting(new Set(ids));
       for (const id of ids) {
         const letter = waiting.delete(id) ? await this.read(id) : undefined;
         if (letter === undefined) continue;
@@ -130,6 +128,19 @@ export class KafkaDeadLetters {
       await transactions.close().catch(() => undefined);
     }
     return { done, unreadable, takenOver };
+  }
+
+  /** Which of these are letters that nobody has put back, however many there are besides. */
+  async #waiting(asked: ReadonlySet<number>): Promise<Set<number>> {
+    const waiting = new Set<number>();
+    await this.#each(0, ({ offset: id, value }) => {
+      const found = letterIn(value);
+      if (found === null) return true;
+      if ("replayed" in found) waiting.delete(found.replayed);
+      else if (asked.has(id)) waiting.add(id);
+      return true;
+    });
+    return waiting;
   }
 
   /** Reads from an offset until `take` says false, or to what is the end now. */

@@ -5,7 +5,7 @@
  */
 
 import type { LogEntry, LogReader } from "./event-log.ts";
-import { type Fetched, type KafkaClient, type KafkaReader, KafkaUnavailable } from "./kafka-client.ts";
+import { type Fetched, type KafkaClient, KafkaOutOfRange, type KafkaReader, KafkaUnavailable } from "./kafka-client.ts";
 
 export interface KafkaLogOptions {
   readonly client: KafkaClient;
@@ -17,6 +17,17 @@ export interface KafkaLogOptions {
   readonly heldBytesMax?: number;
   /** Told of each failed fetch; it is tried again until it succeeds. */
   readonly failed?: (error: Error) => void;
+  /** Told of what was deleted before it was read, once; whoever begins at 0 has missed nothing. */
+  readonly gone?: (gone: GoneOffsets) => void;
+}
+
+/** Offsets of Kafka: of records, and of ends of transactions, which cannot be told from them any more. */
+export interface GoneOffsets {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: number;
+  /** The first that is kept. */
+  readonly to: number;
 }
 
 const heldBytesMaxDefault = 16 * 1024 * 1024;
@@ -34,6 +45,8 @@ export class KafkaLog implements LogReader {
   #heldAfter = 0;
   /** Kafka's offset of the next record to fetch. */
   #nextOffset = 0;
+  /** What is gone up to here was told. */
+  #goneTo = 0;
   #fetching: Promise<Fetched> | undefined;
   #closed = false;
 
@@ -160,12 +173,32 @@ export class KafkaLog implements LogReader {
     const offset = this.#nextOffset;
     for (let retryMs = retryMinMs; ; retryMs = Math.min(retryMs * 2, retryMaxMs)) {
       try {
-        return await this.#reader.fetch({ offset, bytesMax: fetchBytesMax, waitMs: wait });
+        return await this.#fetchKept(offset, wait);
       } catch (error) {
         if (!(error instanceof KafkaUnavailable) || this.#closed) throw error;
         this.#options.failed?.(error);
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
+    }
+  }
+
+  /** From that offset, or from the first that is kept: what retention has deleted cannot be waited for. */
+  async #fetchKept(offset: number, wait: number): Promise<Fetched> {
+    const { client, topic, partition, gone } = this.#options;
+    try {
+      return await this.#reader.fetch({ offset, bytesMax: fetchBytesMax, waitMs: wait });
+    } catch (error) {
+      if (!(error instanceof KafkaOutOfRange)) throw error;
+      const start = await client.startOffset(topic, partition);
+      if (start <= offset)
+        throw new KafkaOutOfRange(
+          `${topic}/${partition} does not reach to ${offset} any more: it was cut or made anew; choose another kafka.prefix`,
+          { cause: error },
+        );
+      const from = Math.max(offset, this.#goneTo);
+      this.#goneTo = Math.max(start, this.#goneTo);
+      if (offset > 0 && from < start) gone?.({ topic, partition, from, to: start });
+      return this.#fetchKept(start, wait);
     }
   }
 }

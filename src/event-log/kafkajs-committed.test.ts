@@ -6,7 +6,7 @@ const said = (offset: number, producerId: string, inTransaction = true): Fetched
   key: null,
   value: Buffer.from(`${producerId} ${offset}`),
   isControlRecord: false,
-  batchContext: { producerId, inTransaction },
+  batchContext: { firstOffset: String(offset), lastOffsetDelta: 0, producerId, inTransaction },
 });
 const mark = (offset: number, producerId: string, type: "abort" | "commit"): FetchedMessage => ({
   ...said(offset, producerId),

@@ -1,7 +1,7 @@
 /** Errors of kafkajs as those of the contract. */
 
-import { KafkaFenced, KafkaUnavailable } from "./kafka-client.ts";
-import { fencedTypes, finalTypes } from "./protocol-errors.ts";
+import { KafkaFenced, KafkaOutOfRange, KafkaUnavailable } from "./kafka-client.ts";
+import { fencedTypes, finalTypes, outOfRangeType } from "./protocol-errors.ts";
 
 /**
  * The coordinator still writes the end of the transaction before (milliseconds), or is about to move. kafkajs tries some
@@ -41,6 +41,7 @@ export function kafkaError(error: unknown, doing: string, rights: Rights = {}): 
   const { type = "", name, message } = rootOf(error as KafkajsError);
   const line = `cannot ${doing}: ${message}${grantOf(type, rights) ?? coordinatorHint(name, rights) ?? whatToDo(name, message)}`;
   if (fencedTypes.has(type)) return new KafkaFenced(line, { cause: error });
+  if (type === outOfRangeType) return new KafkaOutOfRange(line, { cause: error });
   if (finalTypes.has(type) || name === "KafkaJSSASLAuthenticationError") return new Error(line, { cause: error });
   return new KafkaUnavailable(line, { cause: error });
 }

@@ -1,7 +1,7 @@
 /** A partition read with kafkajs. */
 
 import type { Fetched, KafkaReader } from "./kafka-client.ts";
-import { committedOf } from "./kafkajs-committed.ts";
+import { committedOf, type FetchedMessage } from "./kafkajs-committed.ts";
 import { kafkaError } from "./kafkajs-errors.ts";
 import { type Cluster, readCommitted } from "./kafkajs-internals.ts";
 
@@ -46,12 +46,11 @@ export class KafkajsReader implements KafkaReader {
     if (data === undefined) throw new Error("the broker's answer is empty");
     // A batch is given whole: what lies before the offset in it was not asked for.
     const messages = data.messages.filter(({ offset: at }) => Number(at) >= offset);
-    const last = messages.at(-1);
     return {
       records: committedOf(messages, data.abortedTransactions).flatMap(({ offset: at, value }) =>
         value === null ? [] : [{ offset: Number(at), value }],
       ),
-      nextOffset: last === undefined ? offset : Number(last.offset) + 1,
+      nextOffset: Math.max(offset, behind(data.messages)),
       endOffset: Number(data.lastStableOffset),
     };
   }
@@ -67,4 +66,10 @@ export class KafkajsReader implements KafkaReader {
     this.#closed = true;
     await this.#cluster.disconnect();
   }
+}
+
+/** Behind the place of the last batch: compaction may have taken its last records out, or all of them. */
+function behind(messages: readonly FetchedMessage[]): number {
+  const last = messages.at(-1)?.batchContext;
+  return last === undefined ? 0 : Number(last.firstOffset) + last.lastOffsetDelta + 1;
 }

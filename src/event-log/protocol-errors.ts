@@ -3,9 +3,11 @@
 /** Somebody else has taken over. */
 export const fencedTypes: ReadonlySet<string> = new Set(["INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"]);
 
+/** What was asked for is not kept any more, or was never there. */
+export const outOfRangeType = "OFFSET_OUT_OF_RANGE";
+
 /** Nothing that passes by itself: what was asked for is not there, or not allowed. */
 export const finalTypes: ReadonlySet<string> = new Set([
-  "OFFSET_OUT_OF_RANGE",
   "TOPIC_AUTHORIZATION_FAILED",
   "GROUP_AUTHORIZATION_FAILED",
   "CLUSTER_AUTHORIZATION_FAILED",

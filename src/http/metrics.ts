@@ -65,6 +65,11 @@ export function createMetrics(read: (() => MetricReadings) | null) {
       "key",
     ),
     deadLetters: counter("dead_letters", "Entries that could not be read and were put aside.", ["topic"]),
+    offsetsGone: counter(
+      "offsets_gone",
+      "Offsets (records, and ends of transactions) that a topic's retention deleted before they were read.",
+      ["topic"],
+    ),
     rowsWritten: counter("rows_written", "Rows stored."),
     writeFailures: counter("write_failures", "Inserts that failed and were tried again."),
     deliveries: counter("notifications", "Notifications by channel and outcome.", ["channel", "outcome"]),

@@ -19,7 +19,7 @@ import { arrivedAtMsOf } from "./entry-bytes.ts";
 import type { FreshEntries } from "./fresh-entries.ts";
 import { type HeldLimits, HeldTraces, heldBatchMax, heldLimitsDefault } from "./held-traces.ts";
 import { ProducerNumbers } from "./producer-numbers.ts";
-import { parkedMax, readEntry } from "./read-entry.ts";
+import { readEntry } from "./read-entry.ts";
 import { seenSpanOf } from "./seen-span.ts";
 import { decodeSpansEntry } from "./spans-codec.ts";
 import { splitByDays } from "./split-by-days.ts";
@@ -146,10 +146,12 @@ export class Resolver {
     const draft = this.#newDraft();
     let inputOffset = after;
     let arrivedAtMs = this.#lastEntryAtMs;
-    while (draft.counts.spans < stepSpansMax && draft.parked.length < parkedMax && spans.lastOffset() > inputOffset) {
+    while (draft.counts.spans < stepSpansMax && spans.lastOffset() > inputOffset) {
       const [entry] = await spans.read(inputOffset, 1);
       if (entry === undefined) break;
-      const read = readEntry(entry, decodeSpansEntry, { parks: usage.parks, first: inputOffset === after, now });
+      const { parked } = draft;
+      const options = { parks: usage.parks, first: inputOffset === after, parked, now };
+      const read = readEntry(entry, decodeSpansEntry, options);
       if (read === null) break;
       inputOffset = entry.offset;
       if ("parked" in read) {

@@ -82,7 +82,12 @@ async function firstRecords(entries: Pick<LogReader, "read">): Promise<readonly 
     const found = await entries.read(after, entriesPerRead);
     if (found.length === 0) break;
     for (const entry of found) {
-      const read = readEntry(entry, () => decodeUsageEntry(entry.payload), { parks: true, first: true, now: () => 0 });
+      const read = readEntry(entry, () => decodeUsageEntry(entry.payload), {
+        parks: true,
+        first: true,
+        parked: [],
+        now: () => 0,
+      });
       if (read !== null && "entry" in read)
         samples.push(...read.entry.records.map((record) => ({ offset: entry.offset, record })));
       after = entry.offset;

@@ -13,7 +13,7 @@ import type { FreshEntries } from "./fresh-entries.ts";
 import { placeForInsert } from "./insert-pace.ts";
 import { pause } from "./pause.ts";
 import { entriesToPlan, type OffsetEntry, type Plan, savedPlan, shardOrder } from "./plan.ts";
-import { parkedMax, readEntry } from "./read-entry.ts";
+import { readEntry } from "./read-entry.ts";
 import { dayOf } from "./split-by-days.ts";
 import { decodeUsageEntry, type UsageEntry } from "./usage-codec.ts";
 
@@ -170,7 +170,7 @@ export class Writer {
     const { usage, fresh, now } = this.#options;
     const rowsMax = limit ?? Number.MAX_SAFE_INTEGER;
     let rows = found.reduce((sum, { entry }) => sum + entry.records.length, 0);
-    let parked = parkedOf(found).length;
+    const parked = [...parkedOf(found)];
     let after = found.at(-1)?.offset ?? this.#mark.offset;
     while (rows < rowsMax && after < to) {
       const entries: readonly LogEntry[] = await usage.entries.read(after, entriesPerRead);
@@ -182,15 +182,16 @@ export class Writer {
       }
       for (const { offset, payload } of entries) {
         if (offset > to || rows >= rowsMax) return { ended: false };
-        if (parked >= parkedMax && limit !== null) return { ended: true };
         const decode = () => fresh?.get(offset) ?? decodeUsageEntry(payload);
         const read = readEntry({ offset, payload }, decode, {
           parks: usage.parks,
           first: limit === null || found.length === 0,
+          // What was planned together stays together.
+          parked: limit === null ? [] : parked,
           now,
         });
         if (read === null) return { ended: true };
-        if ("parked" in read) parked++;
+        if ("parked" in read) parked.push(read.parked);
         const entry = "parked" in read ? { ...read, offset, entry: unreadable } : { ...read, offset };
         found.push(entry);
         rows += entry.entry.records.length;
@@ -218,10 +219,12 @@ export class Writer {
     const entries: OffsetEntry[] = [];
     await this.#readOn(entries, { to: plan.to, rowsMax: null });
     const last = entries.at(-1)?.offset;
+    if (last !== plan.to && this.#stopping.signal.aborted) return;
+    // Nothing of it is kept any more, which the log has told: it is stored, or nobody can store it.
+    if (last === undefined) return this.#finish(plan, []);
     if (last !== plan.to) {
-      if (this.#stopping.signal.aborted) return;
       throw new Error(
-        `the log does not hold entry ${plan.to} of the planned insert ${plan.token} any more (the last one before it is ${last ?? "none"}): its records cannot be told from those that are stored; see whether the topic was cut or made anew`,
+        `the log does not hold entry ${plan.to} of the planned insert ${plan.token} any more (the last one before it is ${last}): its records cannot be told from those that are stored; see whether the topic was cut or made anew`,
       );
     }
     if (!(await this.#insert(plan, entries))) return;

@@ -15,7 +15,7 @@ import type {
   PartitionCommit,
   TopicSpec,
 } from "../../src/event-log/kafka-client.ts";
-import { KafkaFenced, KafkaUnavailable } from "../../src/event-log/kafka-client.ts";
+import { KafkaFenced, KafkaOutOfRange, KafkaUnavailable } from "../../src/event-log/kafka-client.ts";
 import type { Random } from "../../src/ingest/otlp-random.ts";
 
 interface Stored {
@@ -106,6 +106,13 @@ export class SimulatedKafka {
       join: (group, topic, { assigned }) => ask("join", () => this.#join({ process, group, topic, assigned })),
       close: async () => undefined,
     };
+  }
+
+  /** Deletes what lies before an offset, as retention does. */
+  deleteBefore(topic: string, partition: number, offset: number): void {
+    const { records } = this.#partition(topic, partition);
+    const kept = records.findIndex((record) => record.offset >= offset);
+    records.splice(0, kept < 0 ? records.length : kept);
   }
 
   /** Records kept of a topic. */
@@ -302,8 +309,9 @@ function stableEnd({ open, nextOffset }: Partition): number {
 function fetchFrom(partition: Partition, offset: number, bytesMax: number): Fetched {
   const endOffset = stableEnd(partition);
   const first = partition.records[0]?.offset ?? partition.nextOffset;
+  if (offset < first || offset > partition.nextOffset) throw new KafkaOutOfRange(`there is no offset ${offset}`);
   const records: { offset: number; value: Uint8Array }[] = [];
-  let nextOffset = Math.max(offset, Math.min(first, endOffset));
+  let nextOffset = offset;
   let bytes = 0;
   for (let at = nextOffset - first; at < partition.records.length && bytes < bytesMax; at++) {
     const record = partition.records[at];

@@ -1,6 +1,6 @@
 /**
  * Kafka clients by name, for suites and benches: the one in use, and one that is tried behind the same contract and not in
- * use (src/DECISIONS.md, 66).
+ * use (src/DECISIONS.md, 85).
  */
 
 import type { KafkaAddress, KafkaClient } from "../../src/event-log/kafka-client.ts";
