@@ -16,6 +16,10 @@ import { rememberedClusterId } from "./cluster-id.ts";
  * owner (KIP-890). Nothing older was tested.
  */
 const endTransactionLeast = 5;
+const probeBytesMax = 65_536;
+const probeWaitMs = 2000;
+/** Of ClickHouse: what the tests run with. */
+const clickhouseTested = [26, 7] as const;
 /** Times of entries come from the collectors' clocks, those of what resolvers remember from theirs (`clockAllowanceMs`). */
 const skewWarnMs = 1000;
 const skewFailMs = 60_000;
@@ -31,6 +35,7 @@ export async function checkCluster(config: Config, cluster: OperatedCluster): Pr
           ...(await attempt("topics", "", () => checkTopics(cluster))),
           ...(await attempt("places", "", () => checkPlaces(cluster))),
           ...(await attempt("permissions", permissionAdvice(config), () => checkAppend(cluster))),
+          ...(await attempt("transactions", permissionAdvice(config), () => checkTransaction(cluster))),
           ...(await attempt("parts", permissionAdvice(config), () => checkParts(cluster))),
           ...(await attempt("dead letters", "", () => checkLetters(cluster))),
         ];
@@ -125,6 +130,30 @@ async function checkAppend({ operator, topics }: OperatedCluster): Promise<reado
   return brokerMs === null ? [written] : [written, clockCheck("clock of the broker", brokerMs, { before, after })];
 }
 
+/** One as the parts make them, read again as they read: a record and the place of a group, under names of the doctor's own. */
+async function checkTransaction({ client, prefix, topics }: OperatedCluster): Promise<readonly Check[]> {
+  const [name, topic, partition] = [`${prefix}.doctor`, topics.probe, 0];
+  const transactions = await client.transactions(name);
+  const value = Buffer.from("doctor");
+  const place = { group: name, topic, partition, offset: Date.now(), metadata: "" };
+  const [offset = 0] = await transactions
+    .commit([{ topic, partition, value }], place)
+    .finally(() => transactions.close().catch(() => undefined));
+  const reader = await client.reader(topic, partition);
+  const { records } = await reader
+    .fetch({ offset, bytesMax: probeBytesMax, waitMs: probeWaitMs })
+    .finally(() => reader.close());
+  const isRead = records.some((record) => record.offset === offset && value.equals(record.value));
+  const isPlaced = (await client.committed(name, topic)).get(partition)?.offset === place.offset;
+  return [
+    judge("transactions", isRead && isPlaced, {
+      detail: isRead && isPlaced ? "a record and a group's place, committed and read" : `one was committed as ${name}`,
+      fault: isRead ? ", and the group is not where it says" : ", and its record cannot be read",
+      advice: "see whether the brokers are well: every replica of __transaction_state and __consumer_offsets in sync",
+    }),
+  ];
+}
+
 async function checkParts({ client, operator, prefix }: OperatedCluster): Promise<readonly Check[]> {
   const groups = groupsOf({ prefix });
   const states = new Map((await operator.groups(groups.map(({ group }) => group))).map((one) => [one.group, one]));
@@ -138,7 +167,22 @@ async function checkParts({ client, operator, prefix }: OperatedCluster): Promis
       status: "warn",
     });
   });
-  return Promise.all(checks);
+  const members = [...states.values()].flatMap((one) => one.members);
+  return [...(await Promise.all(checks)), ...versionsCheck(members)];
+}
+
+/** @param members client ids of the groups' members, which say their versions; collectors are in no group. */
+export function versionsCheck(members: readonly string[]): readonly Check[] {
+  const versions = [...new Set(members.map((member) => /^burnwatch-(\d+\.\d+\.\d+)-/.exec(member)?.[1] ?? "unknown"))];
+  if (versions.length === 0) return [];
+  return [
+    judge("versions", versions.length === 1, {
+      detail: `parts of version ${versions.sort().join(" and ")} are at work`,
+      fault: ", an upgrade that is under way or was left halfway",
+      advice: "upgrade writers, detectors, alerter and api first, then resolvers, then collectors",
+      status: "warn",
+    }),
+  ];
 }
 
 async function checkLetters({ client, prefix, topics }: OperatedCluster): Promise<readonly Check[]> {
@@ -207,11 +251,23 @@ function clickhouseChecks(
           advice: `GRANT ${lacking.join(", ")} ON ${database}.* TO ${clickhouseUser}`,
         });
   return [
-    ok("clickhouse", `${clickhouseUrl} ${version}`),
+    clickhouseVersionCheck(`${clickhouseUrl}`, version),
     clockCheck("clock of ClickHouse", clockMs, { before: askedAtMs, after: answeredAtMs }),
     ...(tables.length > 0 ? tables : [ok("tables", `of ${database} are as they should be`)]),
     granted,
   ];
+}
+
+/** @param version as the server says it, such as 26.7.2.1. */
+export function clickhouseVersionCheck(url: string, version: string): Check {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const tested = major > clickhouseTested[0] || (major === clickhouseTested[0] && minor >= clickhouseTested[1]);
+  return judge("clickhouse", tested, {
+    detail: `${url} ${version}`,
+    fault: `, older than ${clickhouseTested.join(".")}, which this version is tested with`,
+    advice: "upgrade the server; what holds with older ones nobody has tried",
+    status: "warn",
+  });
 }
 
 /** By how much another clock is outside of the time in which it was asked. */
