@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { LogEntry } from "../event-log/event-log.ts";
 import { KafkaStageLog, savedMark } from "../event-log/kafka-stage-log.ts";
-import { topicsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, topicsOf } from "../event-log/kafka-topics.ts";
 import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
 import { CorruptEntry } from "../event-log/unreadable-entry.ts";
 import { Completeness, type CompletenessState, completenessLimits } from "../ingest/completeness.ts";
@@ -20,7 +20,7 @@ interface Accounts {
   readonly state: CompletenessState;
 }
 
-const groupName = "completeness";
+const groupName = groupNames.completeness;
 const accountsMark = "accounts";
 const shareMark = "share";
 /** A cluster has more producers than a machine. */

@@ -5,7 +5,7 @@ import type { Check } from "../console/doctor.ts";
 import type { OperatedCluster } from "../console/operated-cluster.ts";
 import { groupLag } from "../event-log/group-lag.ts";
 import { KafkaDeadLetters } from "../event-log/kafka-dead-letters.ts";
-import { groupsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, groupsOf } from "../event-log/kafka-topics.ts";
 import { keptMsMost, topicFaults } from "../event-log/topic-faults.ts";
 import { askAsReader, type ClickhouseState, inspectClickhouse } from "../store/inspect-clickhouse.ts";
 import { rememberedClusterId } from "./cluster-id.ts";
@@ -132,7 +132,7 @@ async function checkAppend({ operator, topics }: OperatedCluster): Promise<reado
 
 /** One as the parts make them, read again as they read: a record and the place of a group, under names of the doctor's own. */
 async function checkTransaction({ client, prefix, topics }: OperatedCluster): Promise<readonly Check[]> {
-  const [name, topic, partition] = [`${prefix}.doctor`, topics.probe, 0];
+  const [name, topic, partition] = [`${prefix}.${groupNames.doctor}`, topics.probe, 0];
   const transactions = await client.transactions(name);
   const value = Buffer.from("doctor");
   const place = { group: name, topic, partition, offset: Date.now(), metadata: "" };
