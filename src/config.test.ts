@@ -2,6 +2,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { wordsOfUnit } from "../test/support/cluster.ts";
+import { rolesOf } from "./cluster/roles.ts";
 import { ConfigError, configHelp, readConfig } from "./config.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "burnwatch-config-"));
@@ -38,6 +40,20 @@ it("reads the file, and lets the environment win", () => {
   const path = file("otlp:\n  http: 127.0.0.1:9000\nstore:\n  raw_retention_days: 30\n");
   const config = readConfig(path, { BURNWATCH_RAW_RETENTION_DAYS: "7", BURNWATCH_API: "off" });
   expect(config).toMatchObject({ otlpHttp: { port: 9000 }, rawRetentionDays: 7, api: null });
+});
+
+it("takes the configuration of a cluster as it is deployed, for each role that its unit is made for", () => {
+  const [, , path = ""] = ["", ...wordsOfUnit("writer")];
+  expect(wordsOfUnit("writer")).toEqual(["--config", path, "--role", "writer"]);
+  const config = readConfig(path, {});
+  expect(config).toMatchObject({
+    kafkaBrokers: ["kafka-1:9092", "kafka-2:9092", "kafka-3:9092"],
+    clickhouseUser: "burnwatch_writer",
+    clickhouseReadUser: "burnwatch_reader",
+    identityHours: 1,
+  });
+  const roles = "collector,resolver,writer,detector,alerter,api";
+  expect([...(rolesOf(roles, config) ?? [])].join()).toBe(roles);
 });
 
 it("takes no URL with a password in it, and does not show it", () => {

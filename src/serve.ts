@@ -87,7 +87,7 @@ async function runRoles(roles: ReadonlySet<Role>, config: Config, io: CommandIo)
   const log = logger(config, io);
   // Loaded here: one machine has no use for it.
   const { kafkajsClient } = await import("./event-log/kafkajs-client.ts");
-  const client = kafkajsClient(refusing(() => kafkaAddressOf(config, "burnwatch")));
+  const client = kafkajsClient(refusing(() => kafkaAddressOf(config, `burnwatch-${ownVersion()}`)));
   let running: RunningRoles;
   try {
     const terminal = { write: (text: string) => io.stdout.write(text), colours: colours(io) };

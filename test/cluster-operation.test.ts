@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { placesCheck, versionCheck } from "../src/cluster/checks.ts";
+import { placesCheck, versionCheck, versionsCheck } from "../src/cluster/checks.ts";
 import { keptMsMost, topicFaults } from "../src/event-log/topic-faults.ts";
 import { openRemoteStore } from "../src/store/remote.ts";
 import { type Burnwatch, burnwatch, startBurnwatch } from "./support/burnwatch.ts";
@@ -133,6 +133,8 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
     expect(well.stdout).toContain(
       "ok    places: brokers know for 7.0 days where an absent group is, and topics are kept for at most 5.0 days",
     );
+    expect(well.stdout).toContain("ok    transactions: a record and a group's place, committed and read");
+    expect(well.stdout).toMatch(/ok {4}versions: parts of version \d+\.\d+\.\d+ are at work/);
     expect(well.stdout).toContain("ok    kafka version: ends transactions by version 5 of that request");
     expect(well.stdout).toContain("ok    clock of the broker: goes with this machine's");
     expect(well.stdout).toContain("ok    clock of ClickHouse: goes with this machine's");
@@ -231,6 +233,15 @@ describe.skipIf(missing !== undefined)("a cluster that is looked after", () => {
 it("wants brokers of Kafka 4.0, which know version 5 of the request that ends a transaction; 3.9 knows 4", () => {
   expect(versionCheck(5).status).toBe("ok");
   expect(versionCheck(4)).toMatchObject({ status: "fail", advice: expect.stringContaining("Kafka 4.0 or newer") });
+});
+
+it("says which versions are at work, and that a server is older than what was tested", () => {
+  const at = (version: string) => `burnwatch-${version}-host-1 at 10.0.0.7`;
+  expect(versionsCheck([at("0.5.0"), at("0.5.0")])).toMatchObject([{ status: "ok" }]);
+  expect(versionsCheck([at("0.5.0"), at("0.6.1")])).toMatchObject([
+    { status: "warn", detail: expect.stringContaining("version 0.5.0 and 0.6.1 are at work") },
+  ]);
+  expect(versionsCheck([])).toEqual([]);
 });
 
 describe("places of groups", () => {

@@ -8,7 +8,7 @@ import { readable, type UnreadableEntry } from "../detection/judge.ts";
 import type { LogEntry } from "../event-log/event-log.ts";
 import type { KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog, savedMark } from "../event-log/kafka-stage-log.ts";
-import { topicsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, topicsOf } from "../event-log/kafka-topics.ts";
 import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
 import { Completeness, type CompletenessState, completenessLimits } from "../ingest/completeness.ts";
 import { addNumbers } from "../ingest/producer-numbers.ts";
@@ -21,7 +21,7 @@ interface Accounts {
   readonly state: CompletenessState;
 }
 
-const groupName = "completeness";
+const groupName = groupNames.completeness;
 const accountsMark = "accounts";
 const shareMark = "share";
 /** A cluster has more producers than a machine. */

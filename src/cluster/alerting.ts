@@ -10,7 +10,7 @@ import { encodeAccepted, type Folded, foldClaims } from "../detection/fold-claim
 import type { LogReader } from "../event-log/event-log.ts";
 import type { KafkaClient, KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog, savedMark } from "../event-log/kafka-stage-log.ts";
-import { topicsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, topicsOf } from "../event-log/kafka-topics.ts";
 import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
 import { untilConsumed } from "../event-log/until-consumed.ts";
 import type { Marks } from "../event-log/usage-log.ts";
@@ -33,7 +33,7 @@ import {
 import { lettersOf, snapshotUnreadable } from "./unreadable.ts";
 
 /** The group of the alerters, without its prefix. */
-export const alerterGroup = "alerter";
+export const alerterGroup = groupNames.alerter;
 const lingerMs = 400;
 const saveEveryMs = 10_000;
 /** Longer than anybody waits for a cause. */

@@ -5,7 +5,7 @@ import type { Check } from "../console/doctor.ts";
 import type { OperatedCluster } from "../console/operated-cluster.ts";
 import { groupLag } from "../event-log/group-lag.ts";
 import { KafkaDeadLetters } from "../event-log/kafka-dead-letters.ts";
-import { groupsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, groupsOf } from "../event-log/kafka-topics.ts";
 import { keptMsMost, topicFaults } from "../event-log/topic-faults.ts";
 import { attempt, clockCheck, judge, ok } from "./check-kinds.ts";
 import { checkClickhouse, checkReader } from "./clickhouse-checks.ts";
@@ -17,6 +17,9 @@ import { rememberedClusterId } from "./cluster-id.ts";
  * owner (KIP-890). Nothing older was tested.
  */
 const endTransactionLeast = 5;
+const probeBytesMax = 65_536;
+const probeWaitMs = 2000;
+
 /** One after the other: each failure is one line, with what to do. */
 export async function checkCluster(config: Config, cluster: OperatedCluster): Promise<readonly Check[]> {
   const brokers = await attempt("brokers", brokersAdvice(config), () => checkBrokers(config, cluster));
@@ -28,6 +31,7 @@ export async function checkCluster(config: Config, cluster: OperatedCluster): Pr
           ...(await attempt("topics", "", () => checkTopics(cluster))),
           ...(await attempt("places", "", () => checkPlaces(cluster))),
           ...(await attempt("permissions", permissionAdvice(config), () => checkAppend(cluster))),
+          ...(await attempt("transactions", permissionAdvice(config), () => checkTransaction(cluster))),
           ...(await attempt("parts", permissionAdvice(config), () => checkParts(cluster))),
           ...(await attempt("dead letters", "", () => checkLetters(cluster))),
         ];
@@ -114,6 +118,30 @@ async function checkAppend({ operator, topics }: OperatedCluster): Promise<reado
   return brokerMs === null ? [written] : [written, clockCheck("clock of the broker", brokerMs, { before, after })];
 }
 
+/** One as the parts make them, read again as they read: a record and the place of a group, under names of the doctor's own. */
+async function checkTransaction({ client, prefix, topics }: OperatedCluster): Promise<readonly Check[]> {
+  const [name, topic, partition] = [`${prefix}.${groupNames.doctor}`, topics.probe, 0];
+  const transactions = await client.transactions(name);
+  const value = Buffer.from("doctor");
+  const place = { group: name, topic, partition, offset: Date.now(), metadata: "" };
+  const [offset = 0] = await transactions
+    .commit([{ topic, partition, value }], place)
+    .finally(() => transactions.close().catch(() => undefined));
+  const reader = await client.reader(topic, partition);
+  const { records } = await reader
+    .fetch({ offset, bytesMax: probeBytesMax, waitMs: probeWaitMs })
+    .finally(() => reader.close());
+  const isRead = records.some((record) => record.offset === offset && value.equals(record.value));
+  const isPlaced = (await client.committed(name, topic)).get(partition)?.offset === place.offset;
+  return [
+    judge("transactions", isRead && isPlaced, {
+      detail: isRead && isPlaced ? "a record and a group's place, committed and read" : `one was committed as ${name}`,
+      fault: isRead ? ", and the group is not where it says" : ", and its record cannot be read",
+      advice: "see whether the brokers are well: every replica of __transaction_state and __consumer_offsets in sync",
+    }),
+  ];
+}
+
 async function checkParts({ client, operator, prefix }: OperatedCluster): Promise<readonly Check[]> {
   const groups = groupsOf({ prefix });
   const states = new Map((await operator.groups(groups.map(({ group }) => group))).map((one) => [one.group, one]));
@@ -127,7 +155,22 @@ async function checkParts({ client, operator, prefix }: OperatedCluster): Promis
       status: "warn",
     });
   });
-  return Promise.all(checks);
+  const members = [...states.values()].flatMap((one) => one.members);
+  return [...(await Promise.all(checks)), ...versionsCheck(members)];
+}
+
+/** @param members client ids of the groups' members, which say their versions; collectors are in no group. */
+export function versionsCheck(members: readonly string[]): readonly Check[] {
+  const versions = [...new Set(members.map((member) => /^burnwatch-(\d+\.\d+\.\d+)-/.exec(member)?.[1] ?? "unknown"))];
+  if (versions.length === 0) return [];
+  return [
+    judge("versions", versions.length === 1, {
+      detail: `parts of version ${versions.sort().join(" and ")} are at work`,
+      fault: ", an upgrade that is under way or was left halfway",
+      advice: "upgrade writers, detectors, alerter and api first, then resolvers, then collectors",
+      status: "warn",
+    }),
+  ];
 }
 
 async function checkLetters({ client, prefix, topics }: OperatedCluster): Promise<readonly Check[]> {

@@ -6,7 +6,7 @@ import { type ClickhouseTestServer, startClickhouseServer } from "../../test/sup
 import { readConfig } from "../config.ts";
 import { runCommand } from "../console/commands.ts";
 import { openShardedStore } from "../store/sharded.ts";
-import { checkClickhouse } from "./clickhouse-checks.ts";
+import { checkClickhouse, versionCheck } from "./clickhouse-checks.ts";
 import { clusterCommands } from "./commands.ts";
 
 const nobody = "http://127.0.0.1:1";
@@ -126,4 +126,12 @@ it("refuses keys that contradict each other", async () => {
   expect(await refusal({ BURNWATCH_CLICKHOUSE_CLUSTER: "a b" })).toContain(
     "BURNWATCH_CLICKHOUSE_CLUSTER: expected a name",
   );
+});
+
+it("warns of a server that is older than what the tests run with", () => {
+  const versions = ["26.7.2.1", "27.1.1.1", "26.3.9.8", "25.8.1.1"];
+  const statuses = versions.map(
+    (version) => versionCheck({ url: "http://127.0.0.1:8123", shard: null }, version).status,
+  );
+  expect(statuses).toEqual(["ok", "ok", "warn", "warn"]);
 });

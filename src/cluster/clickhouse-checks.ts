@@ -8,6 +8,9 @@ import { askAsReader, type ClickhouseState, inspectClickhouse } from "../store/i
 import { attempt, clockCheck, judge, ok } from "./check-kinds.ts";
 import { shardsOf } from "./shards.ts";
 
+/** What the tests run with. */
+const tested = [26, 7] as const;
+
 /** A server, and how the lines about it begin. */
 interface Server {
   readonly url: string;
@@ -87,11 +90,23 @@ function serverChecks(config: Config, server: Server, state: ClickhouseState): r
           advice: `GRANT ${lacking.join(", ")} ON ${database}.* TO ${clickhouseUser}`,
         });
   return [
-    ok(`clickhouse${server.shard === null ? "" : ` of shard ${server.shard}`}`, `${server.url} ${version}`),
+    versionCheck(server, version),
     clockCheck(`clock of ClickHouse${of(server)}`, clockMs, { before: askedAtMs, after: answeredAtMs }),
     ...(tables.length > 0 ? tables : [ok(`tables${of(server)}`, `of ${database} are as they should be`)]),
     granted,
   ];
+}
+
+/** @param version as the server says it, such as 26.7.2.1. */
+export function versionCheck({ url, shard }: Pick<Server, "url" | "shard">, version: string): Check {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const known = major > tested[0] || (major === tested[0] && minor >= tested[1]);
+  return judge(`clickhouse${shard === null ? "" : ` of shard ${shard}`}`, known, {
+    detail: `${url} ${version}`,
+    fault: `, older than ${tested.join(".")}, which this version is tested with`,
+    advice: "upgrade the server; what holds with older ones nobody has tried",
+    status: "warn",
+  });
 }
 
 /** Of a server that belongs to a cluster of ClickHouse's own. */

@@ -2,7 +2,7 @@
 
 import { type Command, type CommandIo, UsageError } from "../console/command.ts";
 import { deadLetter } from "../console/dead-letter.ts";
-import { type Check, doctor } from "../console/doctor.ts";
+import { type Configured, doctor } from "../console/doctor.ts";
 import { lag } from "../console/lag.ts";
 import { migrate } from "../console/migrate.ts";
 import type { OperatedCluster } from "../console/operated-cluster.ts";
@@ -23,12 +23,13 @@ export const clusterCommands: readonly Command[] = [
   migrate(openTables),
 ];
 
-async function checksOf(file: string | undefined, io: CommandIo): Promise<readonly Check[] | null> {
+async function checksOf(file: string | undefined, io: CommandIo): Promise<Configured> {
   const config = usableConfig(file, io);
-  if (config.kafkaBrokers === null) return null;
+  const data = file === undefined ? null : config.data;
+  if (config.kafkaBrokers === null) return { data, checks: null };
   const cluster = await openCluster(file, io);
   try {
-    return await checkCluster(config, cluster);
+    return { data, checks: await checkCluster(config, cluster) };
   } finally {
     await cluster.close();
   }

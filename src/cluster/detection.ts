@@ -7,14 +7,17 @@ import { judgeInThread } from "../detection/judge.ts";
 import type { Stage } from "../detection/stages.ts";
 import type { KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog } from "../event-log/kafka-stage-log.ts";
-import { type KafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, type KafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
 import type { PartitionWorker } from "../event-log/owned-partitions.ts";
 import { choicesOf, seriesMax } from "../pipeline.ts";
 import { closingIfFailed, failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
 import { lettersOf, snapshotUnreadable } from "./unreadable.ts";
 
 /** The groups of the stages, without their prefix. */
-export const detectorGroups: Readonly<Record<Stage, string>> = { parts: "detector", wholes: "detector-wholes" };
+export const detectorGroups: Readonly<Record<Stage, string>> = {
+  parts: groupNames.detector,
+  wholes: groupNames.wholes,
+};
 /** What a stage tells waits for more, since a transaction costs the brokers more than what is in it. */
 const lingerMs = 400;
 /** A process that takes over judges at most so much again. */

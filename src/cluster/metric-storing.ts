@@ -6,7 +6,7 @@ import type { UnreadableEntry } from "../detection/judge.ts";
 import type { LogEntry } from "../event-log/event-log.ts";
 import type { KafkaMessage } from "../event-log/kafka-client.ts";
 import { KafkaStageLog } from "../event-log/kafka-stage-log.ts";
-import { type KafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, type KafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
 import type { OwnedPartitions, PartitionWorker } from "../event-log/owned-partitions.ts";
 import { CorruptEntry } from "../event-log/unreadable-entry.ts";
 import type { Metrics } from "../http/metrics.ts";
@@ -19,7 +19,7 @@ import type { Store } from "../store/store.ts";
 import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
 import { lettersOf } from "./unreadable.ts";
 
-const groupName = "metrics";
+const groupName = groupNames.metrics;
 const dayMs = 86_400_000;
 const lingerMs = 500;
 /** Entries that share an insert. */

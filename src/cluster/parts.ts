@@ -10,7 +10,7 @@ import { KafkaConsumedLog } from "../event-log/kafka-consumed-log.ts";
 import { type GoneOffsets, KafkaLog } from "../event-log/kafka-log.ts";
 import { KafkaResolverLog, resolverGroup } from "../event-log/kafka-resolver-log.ts";
 import { KafkaSpansSink } from "../event-log/kafka-spans-sink.ts";
-import { type KafkaTopics, spansEntryBytesMax, topicsOf } from "../event-log/kafka-topics.ts";
+import { groupNames, type KafkaTopics, spansEntryBytesMax, topicsOf } from "../event-log/kafka-topics.ts";
 import { OwnedPartitions, type OwnedPartitionsOptions, type PartitionWorker } from "../event-log/owned-partitions.ts";
 import { OtherVersionEntry } from "../event-log/unreadable-entry.ts";
 import { untilConsumed } from "../event-log/until-consumed.ts";
@@ -46,7 +46,7 @@ export interface Collector {
 }
 
 /** The group of the writers, without its prefix; the name that `Writer` marks its place under. */
-export const writerGroup = "writer";
+export const writerGroup = groupNames.writer;
 const producersRefusedMax = 1000;
 const pendingPointsMax = 50_000;
 const dayMs = 86_400_000;

@@ -6,7 +6,7 @@ import type { Terminal } from "../channels/terminal.ts";
 import { type Config, ConfigError } from "../config.ts";
 import { lockDirectory } from "../event-log/directory-lock.ts";
 import type { KafkaClient } from "../event-log/kafka-client.ts";
-import { createKafkaTopics, topicsOf } from "../event-log/kafka-topics.ts";
+import { createKafkaTopics, groupNames, topicsOf } from "../event-log/kafka-topics.ts";
 import { createMetrics, type Metrics } from "../http/metrics.ts";
 import { closeConnectionsAfterMs, listen, listenHttp } from "../listen.ts";
 import { type OpenPrices, openPrices } from "../pipeline.ts";
@@ -178,7 +178,7 @@ async function startWorkers(
 /** One writer of the cluster at a time, where there is something to do. */
 async function migrateInTurn({ client, config }: PartOptions, store: Store): Promise<readonly string[]> {
   if ((await store.missingMigrations()).length === 0) return store.migrate();
-  const turn = await client.turn(`${config.kafkaPrefix}.migrate`, topicsOf(layoutOf(config)).probe);
+  const turn = await client.turn(`${config.kafkaPrefix}.${groupNames.migrate}`, topicsOf(layoutOf(config)).probe);
   try {
     return await store.migrate();
   } finally {

@@ -8,7 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
-const ofOneMachine = doctor(async () => null);
+const ofOneMachine = doctor(async () => ({ data: null, checks: null }));
 const run = (args: string[] = [], env = {}) => runForTest(ofOneMachine, [...args, "--api", server.url], { env });
 
 test("prints the checks of the machine and of the server, each with what to do", async () => {
@@ -43,6 +43,12 @@ test("a data directory that is not there is worth a look", async () => {
   expect(code).toBe(0);
   expect(out).toContain("warn  free space: that of /nowhere/at/all is unknown");
   expect(out).toMatch(/\n1 to look at\n$/);
+});
+
+test("looks at the disk of the file's data directory, whatever the environment would say", async () => {
+  const command = doctor(async (file) => ({ data: file === undefined ? null : "/of/the/file", checks: [] }));
+  const { out } = await runForTest(command, ["--config", "cluster.yaml"], { env: {} });
+  expect(out).toContain("warn  free space: that of /of/the/file is unknown");
 });
 
 test.each([

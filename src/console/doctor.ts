@@ -22,8 +22,15 @@ export type Check = z.infer<typeof checkSchema>;
 const nodeLeast = [22, 22] as const;
 const gigabyte = 1e9;
 
-/** Checks of the cluster that is configured; null where none is. */
-export type CheckCluster = (config: string | undefined, io: CommandIo) => Promise<readonly Check[] | null>;
+/** What a configuration says, and what becomes of it. */
+export interface Configured {
+  /** The data directory of the file that was named; null where none was. */
+  readonly data: string | null;
+  /** Of the cluster that is configured; null where none is. */
+  readonly checks: readonly Check[] | null;
+}
+
+export type CheckCluster = (config: string | undefined, io: CommandIo) => Promise<Configured>;
 
 /** Checks of this machine, then those that the server makes of itself, or those of the cluster that is configured. */
 export function doctor(checkCluster: CheckCluster): Command {
@@ -39,15 +46,20 @@ ClickHouse, its tables, and clocks. A process of it has checks of its own only w
     },
     examples: [
       "burnwatch doctor",
-      "burnwatch doctor --api http://10.0.0.5:4319",
+      "burnwatch doctor --api http://127.0.0.1:4320",
       "burnwatch doctor --config cluster.yaml --json",
     ],
     async run({ values }, io) {
-      const ofCluster = await checkCluster(values.config, io);
+      const { data, checks: ofCluster } = await checkCluster(values.config, io);
       const client = createApiClient({ api: values.api, env: io.env, signal: io.signal });
       const asked = ofCluster === null || values.api !== undefined;
       const ofServer = asked ? await checkServer(client) : [];
-      const checks = [checkNode(process.versions.node), await checkDisk(io), ...(ofCluster ?? []), ...ofServer];
+      const checks = [
+        checkNode(process.versions.node),
+        await checkDisk(data ?? io.env["BURNWATCH_DATA"] ?? "."),
+        ...(ofCluster ?? []),
+        ...ofServer,
+      ];
       const failed = checks.filter((check) => check.status === "fail").length;
       const warned = checks.filter((check) => check.status === "warn").length;
       if (values.json === true) io.stdout.write(`${JSON.stringify({ checks })}\n`);
@@ -71,8 +83,7 @@ export function checkNode(version: string): Check {
   };
 }
 
-async function checkDisk(io: CommandIo): Promise<Check> {
-  const path = io.env["BURNWATCH_DATA"] ?? ".";
+async function checkDisk(path: string): Promise<Check> {
   try {
     const { bavail, bsize } = await statfs(path);
     return judgeDisk(path, bavail * bsize);
@@ -82,7 +93,7 @@ async function checkDisk(io: CommandIo): Promise<Check> {
       name: "free space",
       status: "warn",
       detail: `that of ${path} is unknown: ${reason}`,
-      advice: "set BURNWATCH_DATA to the server's data directory",
+      advice: "name the server's data directory: --config FILE with data, or BURNWATCH_DATA",
     };
   }
 }

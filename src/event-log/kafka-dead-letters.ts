@@ -2,7 +2,7 @@
 
 import { type DeadLetter, decodeDeadLetter, replayedMessage } from "./dead-letter.ts";
 import { type KafkaClient, KafkaFenced, type KafkaRecord } from "./kafka-client.ts";
-import type { KafkaTopics } from "./kafka-topics.ts";
+import { groupNames, type KafkaTopics } from "./kafka-topics.ts";
 import { CorruptEntry, OtherVersionEntry } from "./unreadable-entry.ts";
 
 /** A letter without what is in it. */
@@ -35,7 +35,7 @@ const lettersMax = 10_000;
 const fetchBytesMax = 4 * 1024 * 1024;
 const waitMs = 500;
 /** Name of the group and transactional id of whoever puts letters back, without the prefix. */
-const groupName = "dead-letter";
+const groupName = groupNames.deadLetter;
 
 export class KafkaDeadLetters {
   readonly #options: DeadLettersOptions;

@@ -13,7 +13,7 @@ import { open, type RootDatabase } from "lmdb";
 import { deadLetterMessages, type LetterSource, type ParkedEntry } from "./dead-letter.ts";
 import type { DiskSpace } from "./disk-space.ts";
 import type { Commit, KafkaClient, KafkaMessage, KafkaReader, KafkaRecord, KafkaTransactions } from "./kafka-client.ts";
-import { type KafkaTopics, repriceShareKey } from "./kafka-topics.ts";
+import { groupNames, type KafkaTopics, repriceShareKey } from "./kafka-topics.ts";
 import { type Hole, holeName, LmdbResolverState } from "./lmdb-resolver-state.ts";
 import { decodeStep, encodeStep, type RememberedStep } from "./memory-codec.ts";
 import type { TraceIndexOptions } from "./trace-index.ts";
@@ -49,7 +49,7 @@ export interface CopyPlace {
 }
 
 /** Name of the resolvers' group, without its prefix. */
-export const resolverGroup = "resolver";
+export const resolverGroup = groupNames.resolver;
 /** A hole that was found and not mended yet, in the copy alone. */
 const pendingName = "memory.hole.pending";
 /** The copy holds the memory topic up to here. */

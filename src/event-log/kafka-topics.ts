@@ -98,6 +98,20 @@ export function topicsOf({ prefix }: Pick<KafkaLayout, "prefix">): KafkaTopics {
   };
 }
 
+/** The names of all groups, without the prefix: the only place where they are written. Transactional ids begin with them. */
+export const groupNames = {
+  resolver: "resolver",
+  writer: "writer",
+  detector: "detector",
+  wholes: "detector-wholes",
+  alerter: "alerter",
+  metrics: "metrics",
+  completeness: "completeness",
+  deadLetter: "dead-letter",
+  migrate: "migrate",
+  doctor: "doctor",
+} as const;
+
 /** What is kept of a partition in the topic of re-pricings. */
 export function repriceShareKey(partition: number): string {
   return `share/${partition}`;
@@ -113,13 +127,13 @@ export function groupsOf(layout: Pick<KafkaLayout, "prefix">): readonly KafkaGro
     topic,
   });
   return [
-    group("resolver", topics.spans),
-    group("writer", topics.usage),
-    group("detector", topics.usage),
-    group("detector-wholes", topics.deltas, "detector"),
-    group("alerter", topics.claims),
-    group("metrics", topics.metrics, "writer"),
-    group("completeness", topics.numbers, "api"),
+    group(groupNames.resolver, topics.spans),
+    group(groupNames.writer, topics.usage),
+    group(groupNames.detector, topics.usage),
+    group(groupNames.wholes, topics.deltas, "detector"),
+    group(groupNames.alerter, topics.claims),
+    group(groupNames.metrics, topics.metrics, "writer"),
+    group(groupNames.completeness, topics.numbers, "api"),
   ];
 }
 

@@ -4,6 +4,7 @@
  * `deploy/CAPACITY.md` of it.
  */
 
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -35,6 +36,8 @@ export interface CapacityResults {
   readonly machine: string;
   readonly loadBefore: number;
   readonly loadAfter: number;
+  /** What was measured, with "+" where files were changed since; missing in results from before it was kept. */
+  readonly commit?: string;
   readonly measured: readonly Measured[];
 }
 
@@ -61,6 +64,7 @@ export const capacity: Bench = {
       machine: machine(),
       loadBefore,
       loadAfter: loadavg()[0] ?? 0,
+      commit: commitOfTree(),
       measured,
     };
     writeFileSync(capacityResults, `${JSON.stringify(results, undefined, 1)}\n`);
@@ -78,11 +82,24 @@ export const capacity: Bench = {
           { title: "largest residual, %", digits: 0 },
         ],
         rows,
-        notes: ["Kept in deploy/capacity.json; node test/bench/write-capacity.ts makes deploy/CAPACITY.md of it."],
+        notes: [
+          `Of commit ${results.commit}. Kept in deploy/capacity.json; node test/bench/write-capacity.ts makes deploy/CAPACITY.md of it.`,
+        ],
       },
     ];
   },
 };
+
+/** The commit of this tree, short; "unknown" outside of a clone. */
+function commitOfTree(): string {
+  const git = (...words: readonly string[]) => execFileSync("git", [...words], { cwd: import.meta.dirname }).toString();
+  try {
+    const isChanged = git("status", "--porcelain", "--untracked-files=no").trim() !== "";
+    return `${git("rev-parse", "--short", "HEAD").trim()}${isChanged ? "+" : ""}`;
+  } catch {
+    return "unknown";
+  }
+}
 
 async function measureAll(runs: number, progress: (line: string) => void): Promise<Measured[]> {
   const broker = await startBroker();

@@ -1,6 +1,8 @@
 /** A small cluster for tests: a real broker, a ClickHouse server, and processes of the roles, each with its directory. */
 
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { alerterGroup } from "../../src/cluster/alerting.ts";
 import { detectorGroups } from "../../src/cluster/detection.ts";
 import type { KafkaClient } from "../../src/event-log/kafka-client.ts";
@@ -57,6 +59,18 @@ export interface ClusterOptions {
 
 const database = "cluster";
 
+const deployed = new URL("../../deploy/cluster/", import.meta.url);
+
+/** What the systemd unit of a cluster says behind `serve`, with the configuration beside it. */
+export function wordsOfUnit(roles: string): readonly string[] {
+  const unit = readFileSync(new URL("burnwatch@.service", deployed), "utf8");
+  const [, words = ""] = /^ExecStart=\/usr\/bin\/env node src\/launcher\.mjs serve (.+)$/m.exec(unit) ?? [];
+  const config = fileURLToPath(new URL("burnwatch.yaml", deployed));
+  return words
+    .split(" ")
+    .map((word) => (word === "%i" ? roles : word.replace("/etc/burnwatch/burnwatch.yaml", config)));
+}
+
 /** Starts brokers and ClickHouse server; no role runs yet. */
 export async function startCluster({ partitions, proxiedBrokers }: ClusterOptions): Promise<TestCluster> {
   const [broker, brokers, clickhouse] = await Promise.all([
@@ -79,7 +93,9 @@ export async function startCluster({ partitions, proxiedBrokers }: ClusterOption
     BURNWATCH_KAFKA_REPLICAS: String(proxiedBrokers ?? 1),
     BURNWATCH_CLICKHOUSE_URL: proxy === null ? clickhouse.url : `http://127.0.0.1:${proxy.port}`,
     BURNWATCH_CLICKHOUSE_DATABASE: database,
-    BURNWATCH_IDENTITY_HOURS: "1",
+    // The one that the test server knows.
+    BURNWATCH_CLICKHOUSE_USER: "default",
+    BURNWATCH_CLICKHOUSE_READ_USER: "default",
   };
   const processes: Burnwatch[] = [];
   return {
@@ -93,7 +109,7 @@ export async function startCluster({ partitions, proxiedBrokers }: ClusterOption
     async start(roles, own = {}, version) {
       const of = version === undefined ? {} : { version };
       const started = await startBurnwatch({
-        words: ["--role", roles],
+        words: wordsOfUnit(roles),
         environment: { ...environment, ...own },
         ...of,
       });
