@@ -235,7 +235,7 @@ it("wants brokers of Kafka 4.0, which know version 5 of the request that ends a 
   expect(versionCheck(4)).toMatchObject({ status: "fail", advice: expect.stringContaining("Kafka 4.0 or newer") });
 });
 
-it("says which versions are at work, and that a server is older than what was tested", () => {
+it("says which versions are at work", () => {
   const at = (version: string) => `burnwatch-${version}-host-1 at 10.0.0.7`;
   expect(versionsCheck([at("0.5.0"), at("0.5.0")])).toMatchObject([{ status: "ok" }]);
   expect(versionsCheck([at("0.5.0"), at("0.6.1")])).toMatchObject([
