@@ -58,6 +58,8 @@ type DeleteBefore = (topic: string, offset: number) => Promise<void>;
 async function deleteRecords(address: string, topic: string, offset: number): Promise<void> {
   const admin = new kafkajs.Kafka({ brokers: [address], logLevel: kafkajs.logLevel.NOTHING }).admin();
   await admin.connect();
+  // Or it does not know yet where the topic is.
+  await admin.fetchTopicMetadata({ topics: [topic] });
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
   await admin.disconnect();
 }
