@@ -1,6 +1,7 @@
 /** Writing answers and reading bodies of the API: JSON in, JSON out, errors with a hint. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { StoreRefusal } from "../store/store.ts";
 
 /** A request that cannot be served, with what to do about it. */
 export class RequestError extends Error {
@@ -54,7 +55,8 @@ export function sendError(response: ServerResponse, error: unknown): void {
   const known = error instanceof RequestError;
   const message = error instanceof Error ? error.message : String(error);
   const hint = known ? error.hint : "see the server's log";
-  sendJson(response, { error: { message, hint } }, known ? error.status : 500);
+  const status = error instanceof StoreRefusal ? 503 : 500;
+  sendJson(response, { error: { message, hint } }, known ? error.status : status);
 }
 
 const bodyBytesMax = 1024 * 1024;

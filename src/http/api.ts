@@ -6,7 +6,7 @@ import type { TokenComparison } from "../ingest/metrics/token-check.ts";
 import { askSql } from "../query/ask-sql.ts";
 import { type CostRequest, cost } from "../query/cost.ts";
 import { dimensions } from "../query/dimensions.ts";
-import type { QueryLimits, Store } from "../store/store.ts";
+import { type QueryLimits, type Store, StoreRefusal } from "../store/store.ts";
 import { type AlertRoutesOptions, alertRoutes } from "./alert-routes.ts";
 import { notInCluster, RequestError, sendJson, sendText } from "./answer.ts";
 import { parseTime } from "./duration.ts";
@@ -255,7 +255,7 @@ function contentTypeOf(format: string): string {
 
 /** What the engine or the gate refuses is the asker's mistake: told as such, with the message. */
 function badRequest(error: unknown): never {
-  if (error instanceof RequestError) throw error;
+  if (error instanceof RequestError || error instanceof StoreRefusal) throw error;
   throw new RequestError(
     400,
     error instanceof Error ? error.message : String(error),

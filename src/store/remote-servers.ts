@@ -2,6 +2,7 @@
 
 import { type ClickHouseClient, ClickHouseError, ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import type { ColdStorage } from "./schema.ts";
+import { StoreRefusal } from "./store.ts";
 
 export interface RemoteStoreOptions {
   /** `http://host:8123`, without credentials. */
@@ -65,16 +66,25 @@ export function connector(options: RemoteStoreOptions) {
     });
 }
 
-/** The keys of who asks questions. */
+/** The keys of who writes, and of who asks questions. */
+export const writerKeys = "clickhouse.user and clickhouse.password";
 export const readerKeys = "clickhouse.read_user and clickhouse.read_password";
 
 /** A line with what the server said; of credentials, which keys to look at. */
 export function refused(url: string, keys: string, cause: unknown): Error {
-  const message = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-  const credentials = cause instanceof ClickHouseError && refusalCodes.has(cause.code);
-  const advice = credentials ? `; correct ${keys}, or renew what has expired` : "";
-  return new Error(`connect to ClickHouse at ${url}: ${message}${advice}`, { cause });
+  const message = cause instanceof Error ? cause.message.split("\n")[0]?.trim() : String(cause);
+  const line = `connect to ClickHouse at ${url}: ${message}`;
+  if (!(cause instanceof ClickHouseError && refusalCodes.has(cause.code))) return new Error(line, { cause });
+  return new StoreRefusal(`${line}; correct ${keys}, or renew what has expired`, { cause });
 }
 
+/** The same for what was asked over a connection that had been taken before; other errors as they are. */
+export function refusedSince(url: string, keys: string, cause: unknown): unknown {
+  const isRefusal = cause instanceof ClickHouseError && refusalCodes.has(cause.code) && cause.code !== accessDenied;
+  return isRefusal ? refused(url, keys, cause) : cause;
+}
+
+/** Of a right, which a question may lack that is put by whoever is known. */
+const accessDenied = "497";
 /** REQUIRED_PASSWORD, UNKNOWN_USER, WRONG_PASSWORD, ACCESS_DENIED, AUTHENTICATION_FAILED. */
-const refusalCodes: ReadonlySet<string> = new Set(["192", "193", "194", "497", "516"]);
+const refusalCodes: ReadonlySet<string> = new Set(["192", "193", "194", accessDenied, "516"]);

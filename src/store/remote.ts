@@ -20,7 +20,9 @@ import {
   type RemoteStoreOptions,
   readerKeys,
   refused,
+  refusedSince,
   type ServerClients,
+  writerKeys,
   writerOf,
 } from "./remote-servers.ts";
 import { insertReprice, type RepriceAudit } from "./reprices.ts";
@@ -37,7 +39,7 @@ import { encodeUsageRows, insertSettings, usageColumns } from "./usage-row.ts";
  */
 export async function openRemoteStore(options: RemoteStoreOptions): Promise<Store> {
   const connect = connector(options);
-  const keys = options.reader === undefined ? "clickhouse.user and clickhouse.password" : readerKeys;
+  const keys = keysOfReader(options);
   if (options.access === "read") {
     // The database may be missing yet: a writer makes it.
     const asked = connect(options.url, writerOf(options), null);
@@ -51,7 +53,7 @@ export async function openRemoteStore(options: RemoteStoreOptions): Promise<Stor
   try {
     await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${databaseOf(options)}` });
   } catch (cause) {
-    throw refused(options.url, "clickhouse.user and clickhouse.password", cause);
+    throw refused(options.url, writerKeys, cause);
   } finally {
     await first.close();
   }
@@ -66,6 +68,10 @@ export async function openRemoteStore(options: RemoteStoreOptions): Promise<Stor
     }
   }
   return remoteStore(options);
+}
+
+function keysOfReader({ reader }: RemoteStoreOptions): string {
+  return reader === undefined ? writerKeys : readerKeys;
 }
 
 /** The same without asking whether anybody answers. */
@@ -96,20 +102,31 @@ const replicatedInsertSettings = { insert_quorum: "auto", insert_quorum_timeout:
 /** Waits for parts that other replicas have, not for merges. */
 const syncReplica = "SYSTEM SYNC REPLICA usage_records LIGHTWEIGHT";
 
+/** What is being done, and what its failures mean. */
+interface Work {
+  start<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
 export class RemoteStore implements Store {
   readonly shards = [onlyShard];
   readonly #options: RemoteStoreOptions;
   readonly #servers: readonly ServerClients[];
   /** Which of them is asked: another one once it does not answer. */
   #server = 0;
-  readonly #work: { start<Result>(work: () => Promise<Result>): Promise<Result> };
+  /** By whoever writes, and by whoever asks. */
+  readonly #work: Work;
+  readonly #asking: Work;
   readonly #running = new RunningWork();
   readonly #pressure = new PressureGauge((sql) => this.#askSoon(sql));
 
   constructor(options: RemoteStoreOptions, servers: readonly ServerClients[]) {
     this.#options = options;
     this.#servers = servers;
-    this.#work = { start: (work) => this.#running.start(() => this.#movingOn(work)) };
+    const comingWith = (keys: string): Work => ({
+      start: (work) => this.#running.start(() => this.#movingOn(work, keys)),
+    });
+    this.#work = comingWith(options.access === "read" ? keysOfReader(options) : writerKeys);
+    this.#asking = comingWith(keysOfReader(options));
   }
 
   get #client(): ClickHouseClient {
@@ -127,14 +144,14 @@ export class RemoteStore implements Store {
   }
 
   /** What fails for want of this replica is tried at the next one by whoever tries again. */
-  async #movingOn<Result>(work: () => Promise<Result>): Promise<Result> {
+  async #movingOn<Result>(work: () => Promise<Result>, keys: string): Promise<Result> {
     const asked = this.#server;
     try {
       return await work();
     } catch (error) {
       const isReplica = !(error instanceof ClickHouseError) || replicaCodes.has(error.code);
       if (isReplica && this.#server === asked) this.#server = (asked + 1) % this.#servers.length;
-      throw error;
+      throw refusedSince(this.#servers[asked]?.url ?? "", keys, error);
     }
   }
 
@@ -255,12 +272,12 @@ export class RemoteStore implements Store {
   }
 
   query<Row>(sql: string, options: QueryOptions = {}): Promise<readonly Row[]> {
-    return this.#work.start(() => this.#read<Row>(this.#reader, sql, options));
+    return this.#asking.start(() => this.#read<Row>(this.#reader, sql, options));
   }
 
   queryText(sql: string, format: string, options: AskOptions): Promise<Uint8Array> {
     // The answer is held back until it is whole: an error halfway is then an error, not a broken answer.
-    return this.#work.start(async () => buffer(await this.#ask(sql, format, options, { wait_end_of_query: 1 })));
+    return this.#asking.start(async () => buffer(await this.#ask(sql, format, options, { wait_end_of_query: 1 })));
   }
 
   streamText(
@@ -269,7 +286,7 @@ export class RemoteStore implements Store {
     options: AskOptions,
     take: (piece: Uint8Array) => Promise<void>,
   ): Promise<void> {
-    return this.#work.start(async () => {
+    return this.#asking.start(async () => {
       for await (const piece of await this.#ask(sql, format, options, {})) await take(piece);
     });
   }

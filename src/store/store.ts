@@ -100,3 +100,8 @@ export interface Store {
   /** Waits for running work, then releases the engine. Call it before the process exits: the engine crashes otherwise. */
   close(): Promise<void>;
 }
+
+/** The server does not take who comes, until somebody corrects or renews what he comes with. */
+export class StoreRefusal extends Error {
+  override name = "StoreRefusal";
+}
