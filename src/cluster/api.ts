@@ -29,6 +29,8 @@ export interface ClusterApiOptions extends PartOptions {
   readonly store: Store;
   readonly version: string;
   readonly prices: OpenPrices;
+  /** Why this process does not do all of its work, in one line; null where it does. */
+  readonly waits: () => string | null;
 }
 
 export interface ClusterApi {
@@ -74,7 +76,7 @@ export function createClusterApi(options: ClusterApiOptions): ClusterApi {
     alerts: alerts.ask,
     quality,
     tokens: tokens.ask,
-    ready: () => metrics.memberships.outside(),
+    ready: options.waits,
     status: async () => ({
       version,
       store: await store.describe(),

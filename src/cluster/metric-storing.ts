@@ -17,6 +17,7 @@ import { encodeUsageEntry } from "../ingest/usage-codec.ts";
 import type { EnergyReading } from "../model/energy-reading.ts";
 import type { Store } from "../store/store.ts";
 import { failedIn, fetchFailed, layoutOf, measured, now, type PartOptions } from "./parts.ts";
+import { saidLately } from "./said-lately.ts";
 import { lettersOf } from "./unreadable.ts";
 
 const groupName = groupNames.metrics;
@@ -114,6 +115,7 @@ interface Decoded extends MetricEntry {
 class MetricStoring {
   readonly #options: MetricStoringOptions;
   readonly #acceptor: MetricAcceptor;
+  readonly #lately = saidLately();
   #arrivedAtMs = 0;
   #readings: EnergyReading[] = [];
 
@@ -181,7 +183,8 @@ class MetricStoring {
         return true;
       }
       const error = outcome.kind === "unavailable" ? outcome.message : outcome.kind;
-      log.error({ error, retry_in_ms: retryMs }, "metrics cannot be stored, they wait in the log");
+      if (!this.#lately(error))
+        log.error({ error, retry_in_ms: retryMs }, "metrics cannot be stored, they wait in the log");
       await setTimeout(retryMs, undefined, { signal }).catch(() => undefined);
     }
     return false;

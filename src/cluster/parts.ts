@@ -30,6 +30,7 @@ import type { PriceBook } from "../pricing/price-book.ts";
 import type { Store } from "../store/store.ts";
 import { RepriceBoard } from "./reprice-board.ts";
 import { RepriceShare } from "./repricing.ts";
+import { saidLately } from "./said-lately.ts";
 import { entryParked } from "./unreadable.ts";
 
 /** What every part of a cluster is given. */
@@ -42,6 +43,8 @@ export interface PartOptions {
 
 export interface Collector {
   readonly otlp: OtlpFronts;
+  /** Why nothing was appended just now, in one line; null where it was, or nobody asked for a while. */
+  refused(): string | null;
   stop(): Promise<void>;
 }
 
@@ -51,6 +54,7 @@ const producersRefusedMax = 1000;
 const pendingPointsMax = 50_000;
 const dayMs = 86_400_000;
 const saidAgainMs = 60_000;
+const refusedForMs = 15_000;
 /** So long a re-pricing waits for the writers, before it asks again. */
 const storedWithinMs = 60_000;
 /** The clock of this process, which never goes back. */
@@ -60,9 +64,9 @@ export const now = logClock({ wall: () => Date.now(), steady: () => performance.
 export function openCollector({ config, log, client, metrics }: PartOptions): Collector {
   const sink = new KafkaSpansSink(client, topicsOf(layoutOf(config)).spans);
   const metricSink = new KafkaSpansSink(client, topicsOf(layoutOf(config)).metrics);
-  const refused = appendRefused(log);
+  const appending = appendingTold(log);
   const acceptor = new Acceptor({
-    append: (entries) => sink.append(entries).catch(refused),
+    append: (entries) => appending.told(sink.append(entries)),
     // The brokers' disks are theirs to watch; a collector writes nothing to its own.
     space: new DiskSpace({ directory: config.data, freeBytesMin: 0 }),
     backlogSpansMax: config.backlogSpansMax,
@@ -83,7 +87,7 @@ export function openCollector({ config, log, client, metrics }: PartOptions): Co
       },
     },
     metricAcceptor: new MetricDoor({
-      append: (entries) => metricSink.append(entries).catch(refused),
+      append: (entries) => appending.told(metricSink.append(entries)),
       partitions: config.kafkaPartitions,
       now,
       oldestMs: config.rawRetentionDays * dayMs,
@@ -97,6 +101,7 @@ export function openCollector({ config, log, client, metrics }: PartOptions): Co
   });
   return {
     otlp,
+    refused: appending.refused,
     async stop() {
       await preparer.close();
       await sink.close();
@@ -207,17 +212,24 @@ function resolving(options: ResolverPart, { usage, spans, topics, partition }: R
 export function openWriters(options: PartOptions & { readonly store: Store }): OwnedPartitions {
   const { config, log, client } = options;
   const topics = topicsOf(layoutOf(config));
+  // What keeps one partition from ClickHouse keeps the others as well: it is said once for all of them.
+  const lately = saidLately();
   return measured(options, {
     client,
     group: `${config.kafkaPrefix}.${writerGroup}`,
     topic: topics.usage,
-    open: (partition) => openWriter(options, topics, partition),
+    open: (partition) => openWriter({ ...options, lately }, topics, partition),
     failed: failedIn("writer", log),
   });
 }
 
+interface WriterPart extends PartOptions {
+  readonly store: Store;
+  readonly lately: (line: string) => boolean;
+}
+
 async function openWriter(
-  { config, log, client, metrics, store }: PartOptions & { readonly store: Store },
+  { config, log, client, metrics, store, lately }: WriterPart,
   topics: KafkaTopics,
   partition: number,
 ): Promise<PartitionWorker> {
@@ -227,12 +239,12 @@ async function openWriter(
   const usage = await KafkaConsumedLog.open({ ...place, ...told });
   return closingIfFailed([usage], async () => {
     if (usage.hasNoPlace) await refuseStored(usage, { topic: topics.usage, partition, store });
-    return writing({ config, log, metrics, store }, usage, partition);
+    return writing({ config, log, metrics, store, lately }, usage, partition);
   });
 }
 
 function writing(
-  { config, log, metrics, store }: Pick<PartOptions, "config" | "log" | "metrics"> & { readonly store: Store },
+  { config, log, metrics, store, lately }: Omit<WriterPart, "client">,
   usage: KafkaConsumedLog,
   partition: number,
 ): PartitionWorker {
@@ -254,6 +266,7 @@ function writing(
     slowed: (shard, waitMs) => log.warn({ partition, shard, wait_ms: waitMs }, "many parts: fewer and larger inserts"),
     failed: (error, retryInMs) => {
       metrics.writeFailures.inc();
+      if (lately(error.message)) return;
       log.error({ partition, error: error.message, retry_in_ms: retryInMs }, "insert failed, records wait in the log");
     },
   });
@@ -300,8 +313,11 @@ export function layoutOf({ kafkaPrefix, kafkaPartitions, kafkaReplicas }: Config
 /** The partitions of a group, with how far it is behind in them in /metrics, and whether the group has us in /readyz. */
 export function measured({ metrics, log }: Pick<PartOptions, "metrics" | "log">, options: OwnedPartitionsOptions) {
   const { group, topic } = options;
-  const outside = (error: Error, retryInMs: number) =>
+  const lately = saidLately();
+  const outside = (error: Error, retryInMs: number) => {
+    if (lately(error.message)) return;
     log.error({ group, error: error.message, retry_in_ms: retryInMs }, "the brokers do not take us: nothing is done");
+  };
   const owned = new OwnedPartitions({ outside, ...options });
   metrics.lag.add({ group, topic, lag: () => owned.lag() });
   metrics.memberships.add({ group, outside: () => owned.outside() });
@@ -335,17 +351,30 @@ function offsetsGone(metrics: Metrics, log: Logger) {
 
 /** Says that brokers do not give what is asked for. */
 export function fetchFailed(log: Logger) {
-  return (error: Error) => log.warn({ error: error.message }, "cannot read, trying again");
+  const lately = saidLately();
+  return (error: Error) => {
+    if (!lately(error.message)) log.warn({ error: error.message }, "cannot read, trying again");
+  };
 }
 
-/** Says why exporters are told to wait, the same reason once a minute. */
-function appendRefused(log: Logger) {
-  let said = { message: "", atMs: 0 };
-  return (error: Error): never => {
-    if (said.message !== error.message || now() - said.atMs >= saidAgainMs) {
-      said = { message: error.message, atMs: now() };
-      log.error({ error: error.message }, "nothing can be appended: exporters are told to wait");
-    }
-    throw error;
+/** Says why exporters are told to wait, the same reason once a minute, and knows it for whoever asks for readiness. */
+function appendingTold(log: Logger) {
+  const lately = saidLately();
+  let refused: { readonly line: string; readonly atMs: number } | null = null;
+  return {
+    async told<Result>(appending: Promise<Result>): Promise<Result> {
+      try {
+        const result = await appending;
+        refused = null;
+        return result;
+      } catch (error) {
+        const line = (error as Error).message;
+        refused = { line, atMs: now() };
+        if (!lately(line)) log.error({ error: line }, "nothing can be appended: exporters are told to wait");
+        throw error;
+      }
+    },
+    // It is ready again after a while, since only somebody who sends finds out whether the brokers take it.
+    refused: () => (refused !== null && now() - refused.atMs < refusedForMs ? refused.line : null),
   };
 }

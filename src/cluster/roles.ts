@@ -113,17 +113,19 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
       undo.push(() => detectors.stop());
       await detectors.start();
     }
-    const ports = roles.has("collector") ? await startCollector(part, undo) : { otlpPort: null, grpcPort: null };
+    const collector = roles.has("collector") ? await startCollector(part, undo) : null;
+    const { otlpPort = null, grpcPort = null } = collector ?? {};
+    const waits = () => metrics.memberships.outside() ?? collector?.refused() ?? store?.refusal?.() ?? null;
     const isAsked = roles.has("api") && store !== null && prices !== null;
     if (isAsked) {
       const accounts = openAccounts(part);
       undo.push(() => accounts.stop());
       await accounts.start();
     }
-    const api = isAsked ? createClusterApi({ ...part, store, version: options.version, prices }) : null;
-    const apiPort = await listenHttp(config.api, "api", api?.server ?? pulse(metrics), undo);
+    const api = isAsked ? createClusterApi({ ...part, store, version: options.version, prices, waits }) : null;
+    const apiPort = await listenHttp(config.api, "api", api?.server ?? pulse(metrics, waits), undo);
     if (api !== null) undo.push(() => api.close());
-    return { roles, ...ports, apiPort, stop };
+    return { roles, otlpPort, grpcPort, apiPort, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -131,13 +133,13 @@ export async function startRoles(options: RolesOptions): Promise<RunningRoles> {
 }
 
 /**
- * Of a process without the API: it listens once its parts have begun, and is ready while their groups have it. What else
- * they wait for they say in the log.
+ * Of a process without the API: it listens once its parts have begun, and is ready while their groups have it, the brokers
+ * take what it appends, and ClickHouse takes its users. What else they wait for they say in the log.
  */
-function pulse({ registry, memberships }: Metrics): Server {
+function pulse({ registry }: Metrics, waits: () => string | null): Server {
   return createServer(async (request, response) => {
     const asked = request.url === "/metrics";
-    const outside = request.url === "/readyz" ? memberships.outside() : null;
+    const outside = request.url === "/readyz" ? waits() : null;
     const known = asked || request.url === "/healthz" || request.url === "/readyz";
     response.writeHead(outside !== null ? 503 : known ? 200 : 404, { "content-type": registry.contentType });
     response.end(asked ? await registry.metrics() : outside === null ? "" : `${outside}\n`);
@@ -194,5 +196,5 @@ async function startCollector(part: PartOptions, undo: (() => Promise<void>)[]) 
   const otlpPort = await listenHttp(config.otlpHttp, "otlp.http", http, undo);
   const grpcPort = await listen(config.otlpGrpc, "otlp.grpc", grpc.server);
   if (grpcPort !== null) undo.push(() => grpc.stop(closeConnectionsAfterMs));
-  return { otlpPort, grpcPort };
+  return { otlpPort, grpcPort, refused: () => collector.refused() };
 }

@@ -11,6 +11,7 @@ import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings, type D
 import type { MetricRows } from "../model/metric-rows.ts";
 import { countBatchDays } from "./batch-days.ts";
 import { clusterStatement } from "./cluster-ddl.ts";
+import { Credentials } from "./credentials.ts";
 import { metricInsertSettings, metricInserts } from "./metric-tables.ts";
 import { migrateSchema, missingMigrations, type SchemaConnection } from "./migrations.ts";
 import { type PartPressure, PressureGauge } from "./part-pressure.ts";
@@ -117,6 +118,7 @@ export class RemoteStore implements Store {
   readonly #work: Work;
   readonly #asking: Work;
   readonly #running = new RunningWork();
+  readonly #credentials = new Credentials();
   readonly #pressure = new PressureGauge((sql) => this.#askSoon(sql));
 
   constructor(options: RemoteStoreOptions, servers: readonly ServerClients[]) {
@@ -147,11 +149,17 @@ export class RemoteStore implements Store {
   async #movingOn<Result>(work: () => Promise<Result>, keys: string): Promise<Result> {
     const asked = this.#server;
     try {
-      return await work();
+      const result = await work();
+      this.#credentials.taken(keys);
+      return result;
     } catch (error) {
       const isReplica = !(error instanceof ClickHouseError) || replicaCodes.has(error.code);
       if (isReplica && this.#server === asked) this.#server = (asked + 1) % this.#servers.length;
-      throw refusedSince(this.#servers[asked]?.url ?? "", keys, error);
+      const known = refusedSince(this.#servers[asked]?.url ?? "", keys, error);
+      throw this.#credentials.seen(known, keys, {
+        isRefusal: known !== error,
+        ask: () => (keys === readerKeys ? this.#reader : this.#client).command({ query: "SELECT 1" }),
+      });
     }
   }
 
@@ -301,7 +309,12 @@ export class RemoteStore implements Store {
     return `${this.#at().url} ${row?.version}`;
   }
 
+  refusal(): string | null {
+    return this.#credentials.refusal();
+  }
+
   close(): Promise<void> {
+    this.#credentials.close();
     return this.#running.close(async () => {
       for (const { client, reader } of this.#servers) {
         await client.close();

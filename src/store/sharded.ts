@@ -173,6 +173,11 @@ class ShardedStore implements Store {
     return said.join("; ");
   }
 
+  refusal(): string | null {
+    const all = [...this.#stores.values(), this.#reading];
+    return all.map((store) => store?.refusal() ?? null).find((line) => line !== null) ?? null;
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#stores.values(), this.#reading].map((store) => store?.close()));
   }

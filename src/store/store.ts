@@ -97,6 +97,8 @@ export interface Store {
   partPressure(shard?: string): Promise<PartPressure>;
   /** `embedded 26.7.2` or `http://host:8123 26.7`. */
   describe(): Promise<string>;
+  /** Why the server takes a user no more, whom it took before, in one line; null, or not there, while it takes him. */
+  refusal?(): string | null;
   /** Waits for running work, then releases the engine. Call it before the process exits: the engine crashes otherwise. */
   close(): Promise<void>;
 }

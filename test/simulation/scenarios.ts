@@ -34,7 +34,7 @@ export const scenarios: readonly Scenario[] = [
   { name: "a region lost with its disks", spans: 8000, short: true, play: regionLost },
   { name: "a day of lag", spans: 8000, play: dayOfLag },
   { name: "a writer cut off for long", spans: 4000, short: true, play: writerCutOff },
-  { name: "ClickHouse away for three hours", spans: 6000, play: storeAway },
+  { name: "ClickHouse away for three hours", spans: 6000, short: true, play: storeAway },
   { name: "clocks minutes apart", spans: 6000, play: clocksApart },
   { name: "one tenant is 90 %", spans: 8000, short: true, play: skewed },
   { name: "a tenant each", spans: 20_000, short: true, play: manyTenants },

@@ -33,7 +33,7 @@ it("loses nothing, doubles nothing and sums rightly through what is too rare to 
     ...faults,
   ]);
   expect(differences).toEqual(played.map(({ name }) => [name, 0, 0, 0, 0]));
-  expect(played).toHaveLength(6);
+  expect(played).toHaveLength(7);
   for (const { acked } of played) expect(acked).toBeGreaterThan(500);
   expect(played.find(({ name }) => name.startsWith("death"))?.deaths).toBeGreaterThan(20);
 });
