@@ -83,7 +83,7 @@ describe.skipIf(missing !== undefined)("a cluster whose passwords expire while i
     await expect
       .poll(readiness, { timeout: 20_000 })
       .toMatch(/^503 .*writer: Authentication failed.*; correct clickhouse\.user and clickhouse\.password, or renew/);
-    await setTimeout(3000);
+    await setTimeout(2000);
     await sendAcked(10);
     expect(await stored()).toEqual(["20", "20"]);
     expect(linesWith("insert failed")).toHaveLength(1);
@@ -115,7 +115,7 @@ describe.skipIf(missing !== undefined)("a cluster whose passwords expire while i
     const { body } = exportRequest(15, Date.now());
     await expect.poll(readiness, { timeout: 40_000 }).toMatch(/^503 .*authentication failed.*kafka\.password/);
     expect(await post(body)).toBe(503);
-    await setTimeout(5000);
+    await setTimeout(3000);
     const lines = linesWith("the brokers do not take us");
     const groups = lines
       .filter((line) => line.includes("kafka.password"))
