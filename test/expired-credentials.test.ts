@@ -101,6 +101,7 @@ describe.skipIf(missing !== undefined)("a cluster whose passwords expire while i
     users.setPassword("reader", "another");
     const question = "SELECT count() AS n FROM usage";
     await expect(sql(cluster.apiUrl, question)).rejects.toThrow();
+    expect((await fetch(`${cluster.apiUrl}/api/v1/cost`)).status).toBe(503);
     expect(await readiness()).toMatch(/^503 .*correct clickhouse\.read_user and clickhouse\.read_password/);
     users.setPassword("reader", "r-secret");
     await expect.poll(readiness, { timeout: 20_000 }).toMatch(/^200 /);

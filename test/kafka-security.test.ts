@@ -100,30 +100,6 @@ describe.skipIf(missing !== undefined)("brokers that ask who one is", () => {
     expect(said).toMatch(/^burnwatch serve: cannot .*certificate.*; correct kafka\.tls_ca/);
   });
 
-  it("let a process wait whose password has expired, which takes nothing meanwhile, and goes on when it is renewed", {
-    timeout: 120_000,
-  }, async () => {
-    const sasl = { ...asAlice, BURNWATCH_KAFKA_SASL: "scram-sha-256" };
-    const environment = { ...common, ...sasl, BURNWATCH_KAFKA_BROKERS: secured.sasl };
-    const collector = await startBurnwatch({ words: ["--role", "collector"], environment });
-    const { body } = exportRequest(3, Date.now());
-    const post = async () => {
-      const headers = { "content-type": "application/json" };
-      return (await fetch(collector.tracesUrl, { method: "POST", headers, body })).status;
-    };
-    expect(await post()).toBe(200);
-    await secured.changePassword("another");
-    await secured.broker.killAndRestart();
-    // The broker may take connections of one kind a moment before those of another.
-    const answered = async () => [await post(), collector.output()] as const;
-    const line = /SASL SCRAM SHA256 authentication failed.*; correct kafka\.sasl, kafka\.user and kafka\.password/;
-    await expect.poll(answered, { timeout: 30_000 }).toEqual([503, expect.stringMatching(line)]);
-    await secured.changePassword(securedUser.password);
-    await expect.poll(post, { timeout: 30_000 }).toBe(200);
-    expect(await collector.stop()).toBe(0);
-    await collector.remove();
-  });
-
   it("take a member back into its group once its password is right again, which says meanwhile that it has nothing", {
     timeout: 120_000,
   }, async () => {
