@@ -36,3 +36,13 @@ it("calls it dearer where nothing usual is known, and knows what a usual day cos
   // 14,400 calls at a cent; the first of them have faded by half, and the sum is scaled up for that.
   expect(usualDayNanoUsd(after(0, 0)) / 144e9).toBeCloseTo(1, 2);
 });
+
+it("does not take a burst for usual before its minute is over, be it one sum or many calls", () => {
+  const rise = { observed: 5e13, expected: 1e9, windowMs: minuteMs };
+  for (const calls of [1, 1000]) {
+    const state = after(1000, 1e7);
+    for (let call = 0; call < 1000; call += calls)
+      noteCallCost(state, { atMs: startMs + dayMs + 2 * minuteMs, calls, nanoUsd: calls * 5e10 }, true);
+    expect(dearerShare(state, rise)).toBeGreaterThan(0.9);
+  }
+});

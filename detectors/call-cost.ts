@@ -10,6 +10,10 @@ export interface CallCost {
   usualNanoUsd: number;
   firstMs: number;
   atMs: number;
+  /** The minute at hand and what it has held so far, which an incident may turn out to be. Missing in older snapshots. */
+  minute?: number;
+  minuteCalls?: number;
+  minuteNanoUsd?: number;
 }
 
 const minuteMs = 60_000;
@@ -27,10 +31,14 @@ const doubtDeviations = 3;
 /** Before the first call. */
 export function newCallCost(): CallCost {
   const none = { newestCalls: 0, newestNanoUsd: 0, recentCalls: 0, recentNanoUsd: 0, usualCalls: 0, usualNanoUsd: 0 };
-  return { ...none, firstMs: 0, atMs: 0 };
+  return { ...none, firstMs: 0, atMs: 0, minute: 0, minuteCalls: 0, minuteNanoUsd: 0 };
 }
 
-/** Adds a call, or a correction of none; one without a price says nothing. `learns` says that it belongs to what is usual. A late one counts as of now. */
+/**
+ * Adds a call, the sum of some, or a correction of none; one without a price says nothing. A late one counts as of now. A
+ * minute belongs to what is usual when the next one comes and `learns` says that no incident has begun: by then it is known
+ * of a burst, and of a sum that holds all of it, what it is.
+ */
 export function noteCallCost(
   state: CallCost,
   { atMs, calls, nanoUsd }: { readonly atMs: number; readonly calls: number; readonly nanoUsd: number | null },
@@ -46,8 +54,15 @@ export function noteCallCost(
   state.newestNanoUsd = state.newestNanoUsd * newest + nanoUsd;
   state.recentCalls = state.recentCalls * recent + calls;
   state.recentNanoUsd = state.recentNanoUsd * recent + nanoUsd;
-  state.usualCalls = state.usualCalls * usual + (learns ? calls : 0);
-  state.usualNanoUsd = state.usualNanoUsd * usual + (learns ? nanoUsd : 0);
+  const { minuteCalls = 0, minuteNanoUsd = 0 } = state;
+  const minute = Math.floor(state.atMs / minuteMs);
+  const isOver = minute !== state.minute;
+  const isLearnt = isOver && learns;
+  state.usualCalls = state.usualCalls * usual + (isLearnt ? minuteCalls : 0);
+  state.usualNanoUsd = state.usualNanoUsd * usual + (isLearnt ? minuteNanoUsd : 0);
+  state.minute = minute;
+  state.minuteCalls = (isOver ? 0 : minuteCalls) + calls;
+  state.minuteNanoUsd = (isOver ? 0 : minuteNanoUsd) + nanoUsd;
 }
 
 /** A rise of spend, and of how long a time it is. */
