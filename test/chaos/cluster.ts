@@ -12,6 +12,7 @@ import { alertsOfOneProcess, differencesToUndisturbed } from "../support/undistu
 import { ClusterIncidents, clusterExcessUsdPerMinuteMin, incidentKind } from "./cluster-incidents.ts";
 import type { ClusterMutation } from "./cluster-part.ts";
 import { type ClusterPlace, type ClusterRole, clusterRoles, disturbsAlerts } from "./cluster-places.ts";
+import { whereDoubled } from "./doubled.ts";
 import { Fleet } from "./exporters.ts";
 import { Ledger, type LedgerFaults } from "./ledger.ts";
 import { failpointKill, type Phase, type Step } from "./places.ts";
@@ -314,7 +315,7 @@ class ClusterChaos {
     if (alerts) await this.#settled((within) => cluster.judged(within));
     const untold = alerts ? await this.#incidents.faults() : [];
     const { lost, doubled, wrongCost, foreign, examples } = faults;
-    if (doubled > this.#before.doubled) this.#faults.push(...(await batchesOfDoubled(ask)));
+    if (doubled > this.#before.doubled) this.#faults.push(...(await whereDoubled(cluster, ask)));
     const before = this.#before;
     const incidents = alerts ? untold.length : before.incidents;
     const now = { lost, doubled, wrong: wrongCost + foreign, rollups: await rollupDifferences(ask), incidents };
@@ -368,16 +369,6 @@ class ClusterChaos {
 
 function judges(role: ClusterRole): boolean {
   return role === "detector" || role === "alerter";
-}
-
-/** In which batches they came: of ranges that overlap when they were written twice, else resolved twice. */
-async function batchesOfDoubled(ask: Ask): Promise<readonly string[]> {
-  const rows = await ask<{ line: string }>(
-    `SELECT concat(toString(count()), ' spans in batches ', arrayStringConcat(batches, ' and ')) AS line FROM (
-       SELECT arraySort(groupArray(batch)) AS batches FROM usage_records GROUP BY tenant, trace_id, span_id
-       HAVING sum(calls) > 1) GROUP BY batches ORDER BY count() DESC LIMIT 8`,
-  );
-  return rows.map(({ line }) => line);
 }
 
 function limited(index: number) {

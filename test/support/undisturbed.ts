@@ -96,7 +96,8 @@ function compared(found: readonly string[], expected: readonly string[]): readon
   );
 }
 
-async function entriesOf(
+/** All that is in a partition, with offsets as our logs have them. */
+export async function entriesOf(
   { client }: Pick<TestCluster, "client">,
   topic: string,
   partition: number,
