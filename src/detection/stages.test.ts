@@ -131,6 +131,23 @@ describe("the same incidents", () => {
   });
 });
 
+it("pages a burst of dear calls at once, be it told as single calls or as one sum that holds all of it", async () => {
+  const call = (atMs: number, usd: number, index: number) =>
+    usageRecord(
+      { tenant: "d", feature: "d0", startUs: atMs * 1000, endUs: atMs * 1000, costNanoUsd: usd * 1_000_000_000 },
+      index,
+    );
+  const calm = Array.from({ length: 75 }, (_, minute) => call(startMs + minute * minuteMs, 1, minute));
+  const burst = Array.from({ length: 1000 }, (_, index) => call(onsetMs + 5000, 50, calm.length + index));
+  const arrived = [...arrivalsOf([...calm, ...burst])];
+  const single = opened([...backtest(arrived, { detectors, choices: {}, seriesMax })]);
+  for (const found of [single, await cluster(arrived, 4)]) {
+    expect(found.map(({ severity }) => severity)).toEqual(["page"]);
+    // A page about a whole waits a minute for its parts.
+    expect((found[0]?.atMs ?? 0) - onsetMs).toBeLessThanOrEqual(70_000);
+  }
+});
+
 it("holds an instance's tokens against its joules, though its calls are spread over partitions", async () => {
   const [hours, partitions] = [13, 4];
   const nowOf = (minute: number) => startMs + (minute + 1) * minuteMs;

@@ -131,6 +131,24 @@ it("inserts nothing of a plan whose last entry is gone from the log", async () =
   expect(repeated).toEqual([]);
 });
 
+it("goes on behind a plan of which the log keeps nothing any more", async () => {
+  await planOver([records.slice(0, 40), records.slice(40, 70)]);
+  await usage.entries.appendWith(
+    [encodeUsageEntry({ arrivedAtMs: startMs, records: records.slice(70) })],
+    () => undefined,
+  );
+  // As of a topic whose retention was faster.
+  const log = shownUpTo(10);
+  const read = (after: number, limit: number) => log.entries.read(Math.max(after, 2), limit);
+  const inserted: Batch[] = [];
+  const insert = async (batch: Batch) => void inserted.push(batch);
+  const writer = openWriter(1000, insert, { log: { ...log, entries: { ...log.entries, read } } });
+  writer.start();
+  await expect.poll(() => writer.offset()).toBe(3);
+  await writer.stop();
+  expect(inserted.map(({ token, records: own }) => [token, own.length])).toEqual([["log-3-3", 30]]);
+});
+
 it.each([
   {
     uptimeMs: 3_600_000,

@@ -209,6 +209,8 @@ class ClusterChaos {
         if (!(await this.#kill(place))) missed++;
         await sleep(workMs);
       }
+      // What never happened was not survived.
+      if (missed === killsEach) this.#faults.push(`${place.name}: not reached in ${reachedWithinMs / 1000} s`);
       return { missed, ...(await this.#judge(place.name, tellsAlerts)) };
     });
   }
