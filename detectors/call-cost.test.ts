@@ -46,3 +46,10 @@ it("does not take a burst for usual before its minute is over, be it one sum or 
     expect(dearerShare(state, rise)).toBeGreaterThan(0.9);
   }
 });
+
+it("takes no long calls of one burst for dearer calls: they are alike, however many they are", () => {
+  const state = after(600, 2.4e7);
+  const rise = { observed: 1.44e10, expected: 1e8 };
+  expect(dearerShare(state, { ...rise, windowMs: minuteMs })).toBeLessThan(0.5);
+  expect(dearerShare(state, { ...rise, windowMs: 15 * minuteMs })).toBeGreaterThan(0.5);
+});

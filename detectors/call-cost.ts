@@ -27,6 +27,8 @@ const daysHeld = 1 / Math.LN2;
 const ageDaysMin = 1 / 8;
 
 const doubtDeviations = 3;
+/** Calls of one minute are often of one job and alike: more of them than this say no more about what calls cost. */
+const minuteCallsMax = 30;
 
 /** Before the first call. */
 export function newCallCost(): CallCost {
@@ -82,8 +84,10 @@ export function dearerShare(state: CallCost, { observed, expected, windowMs }: S
   const calls = isShort ? state.newestCalls : state.recentCalls;
   const nanoUsd = isShort ? state.newestNanoUsd : state.recentNanoUsd;
   if (!(usualCalls > 0 && calls > 0 && nanoUsd > 0) || observed <= expected) return 1;
-  // What a few calls cost says little: costs spread about as far as their mean, and three such deviations are taken off.
-  const doubt = 1 + doubtDeviations / Math.sqrt(calls);
+  // What a few calls cost says little, now or as the usual: costs spread about as far as their mean, and three such
+  // deviations of the ratio of both are taken off.
+  const independent = isShort ? Math.min(calls, minuteCallsMax) : calls;
+  const doubt = 1 + doubtDeviations * Math.sqrt(1 / independent + 1 / usualCalls);
   const usualOverNow = (usualNanoUsd / usualCalls / (nanoUsd / calls)) * doubt;
   return Math.min(1, Math.max(0, (observed * (1 - usualOverNow)) / (observed - expected)));
 }

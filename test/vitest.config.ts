@@ -8,8 +8,8 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "test/chaos/**", "test/bench/**"],
     // The ClickHouse engine and lmdb are native and one per process: forks keep them apart.
     pool: "forks",
-    // Many suites wait for processes of their own: on two cores one file at a time would leave one idle.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Many suites wait for processes of their own: two at a time leave a third of two cores idle.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     testTimeout: 20_000,
     hookTimeout: 60_000,
   },
