@@ -48,8 +48,8 @@ it("does not take a burst for usual before its minute is over, be it one sum or 
 });
 
 it("takes no long calls of one burst for dearer calls: they are alike, however many they are", () => {
-  const state = after(600, 2.4e7);
-  const rise = { observed: 1.44e10, expected: 1e8 };
+  const state = after(6000, 2.4e7);
+  const rise = { observed: 1.44e11, expected: 1e8 };
   expect(dearerShare(state, { ...rise, windowMs: minuteMs })).toBeLessThan(0.5);
   expect(dearerShare(state, { ...rise, windowMs: 15 * minuteMs })).toBeGreaterThan(0.5);
 });
