@@ -75,7 +75,7 @@ Claims (${hoursOf("claims")} h) and snapshots (the last two of each) grow with s
 ## Lag after an hour's stop
 
 At 1,000 spans/s an hour leaves 3,600,000 spans. Scaled from the drain of the largest load (${whole(largest)} spans from a backlog, one process of each part, one after the other on shared cores),
-while 1,000 spans/s go on arriving. The hour itself was not run.
+while 1,000 spans/s go on arriving. \`npm run bench -- cluster --stop-seconds 3600\` runs the hour itself.
 
 | part | drains, spans/s | minutes until nothing is left |
 |---|---|---|
@@ -83,8 +83,7 @@ ${drainRows(results)}
 
 ## Missing
 
-The numbers of a results file are of the code at its commit: those of 2026-11-23 are from before each partition was appended by a request of its own, and of a
-crowded machine; the fixed cost of an append is larger by now. Run the command again on a quiet machine before buying anything.
+The numbers are of the code at their commit and of that machine: run the command again on yours, while nothing else works there, before buying anything.
 
 HTTP, gRPC and inflation in the collector (some 15 us a span on one machine), the brokers' own CPU, the network, alerters, budgets and the API.
 `;
