@@ -54,6 +54,8 @@ export class TraceIndex {
   #generations: Generation[];
   #shortened = false;
   readonly #loaded = new Map<string, LoadedTrace>();
+  /** Those of further tenants in the same trace, each of which holds what a step has not saved yet: by both. */
+  readonly #shared = new Map<string, LoadedTrace>();
   #last: LoadedTrace | undefined;
   readonly #key = Buffer.alloc(22);
 
@@ -70,14 +72,12 @@ export class TraceIndex {
   trace({ tenant, traceId }: TraceKey): SeenTrace {
     const last = this.#last;
     if (last !== undefined && last.traceId === traceId && last.tenant === tenant) return last;
-    let trace = this.#loaded.get(traceId);
-    if (trace?.tenant !== tenant) {
-      // Rarely two tenants share a trace id; then they take turns in memory.
-      trace = this.#load({ tenant, traceId });
-      this.#loaded.set(traceId, trace);
-    }
-    this.#last = trace;
-    return trace;
+    const known = this.#loaded.get(traceId);
+    const trace = known === undefined || known.tenant === tenant ? known : this.#shared.get(sharedKey(tenant, traceId));
+    this.#last = trace ?? this.#load({ tenant, traceId });
+    if (known === undefined) this.#loaded.set(traceId, this.#last);
+    else if (trace === undefined) this.#shared.set(sharedKey(tenant, traceId), this.#last);
+    return this.#last;
   }
 
   seen(trace: SeenTrace, spanId: string): SeenSpan | undefined {
@@ -174,6 +174,7 @@ export class TraceIndex {
   #unload(): void {
     // It may be one of those that go, and a second object of one trace must never be.
     this.#last = undefined;
+    this.#shared.clear();
     for (const name of this.#loaded.keys()) {
       if (this.#loaded.size <= loadedMax) return;
       this.#loaded.delete(name);
@@ -246,6 +247,11 @@ export class TraceIndex {
     if (dropped !== undefined) void this.#database(dropped.number).clearAsync();
     // What memory knows beyond the horizon would be another answer than after a restart.
     this.#loaded.clear();
+    this.#shared.clear();
     this.#last = undefined;
   }
+}
+
+function sharedKey(tenant: string, traceId: string): string {
+  return `${tenant}\0${traceId}`;
 }

@@ -92,6 +92,22 @@ describe("a repeat of a span counts once", () => {
     await rig.send(span);
     expect(sums()).toMatchObject({ calls: 5, rows: 5 });
   });
+  it("in the same export, when it began so long ago that the table is asked", async () => {
+    const late = chat(1, {}, rig.clockMs - 20 * dayMs);
+    await rig.send(late, chat(2), late, late);
+    await rig.send(late);
+    expect(sums()).toEqual({ calls: 2, input: 2000, nanoUsd: 5_000_000, rows: 2 });
+  });
+  it("in the same export, where calls of another tenant are part of the trace and come in between", async () => {
+    const other = (number: number) => ({
+      ...chat(1, { "burnwatch.tenant": "other" }),
+      spanId: `${number}`.padStart(16, "0"),
+    });
+    await rig.send(chat(1), other(7), chat(1), other(8), other(7), chat(1));
+    await rig.restart();
+    await rig.send(other(8), chat(1), other(7));
+    expect(sums()).toEqual({ calls: 3, input: 3000, nanoUsd: 7_500_000, rows: 3 });
+  });
   it("but not across tenants", async () => {
     await rig.send(chat(1), chat(1, { "burnwatch.tenant": "other" }));
     expect(sums()).toMatchObject({ calls: 2, rows: 2 });
