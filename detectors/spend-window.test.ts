@@ -38,6 +38,22 @@ describe("quiet", () => {
 });
 
 describe("fires", () => {
+  it("on a burst whose calls come minutes late, dated to when they were made, once", () => {
+    const state = newWindowState();
+    const add = (minute: number, dollars: number, corrects = false) =>
+      addSpend(state, minute, { nanoUsd: dollars * usd, corrects }, settings);
+    for (const [minute, dollars] of noisy(30).entries()) expect(add(minute, dollars)).toBeNull();
+    expect(add(26, 50, true)).toBeNull();
+    add(26, -50, true);
+    expect(add(27, 0.5)).toBeNull();
+    const told = add(27, 9.5);
+    expect(told).toMatchObject({ status: "firing", onset: 27, test: "open_window" });
+    expect(Math.abs((told?.excess ?? 0) / usd - 10)).toBeLessThan(0.5);
+    expect(add(27, 50)).toBeNull();
+    const after = noisy(8).map((dollars, minute) => add(30 + minute, dollars));
+    expect(after.flatMap((verdict) => (verdict === null ? [] : [verdict.status]))).toEqual(["resolved"]);
+  });
+
   it("within the minute when it is ten times the usual, with the dollars above the expectation", () => {
     const [first] = decide([...noisy(30), 10]);
     expect(first).toMatchObject({ status: "firing", minute: 30, onset: 30, test: "open_window" });
@@ -92,8 +108,8 @@ it("adds late records to the minute they belong to", () => {
   const state = newWindowState();
   for (const [minute, spend] of noisy(30).entries())
     addSpend(state, minute, { nanoUsd: spend * usd, corrects: false }, settings);
-  addSpend(state, 20, { nanoUsd: 5 * usd, corrects: false }, settings);
-  expect(state.closed[20]).toBeGreaterThan(5.7 * usd);
+  addSpend(state, 20, { nanoUsd: 0.5 * usd, corrects: false }, settings);
+  expect(state.closed[20]).toBeGreaterThan(1.2 * usd);
 });
 
 it("sees a lasting doubling although a fifth of each minute arrives just after the next has begun", () => {

@@ -135,8 +135,9 @@ export function newWindowState(): WindowState {
 }
 
 /**
- * Adds one record's spend at its window. Records later than one window are added to theirs while it is kept, and so is
- * what corrects a record of a closed window: it says what that window was, and nothing of this one.
+ * Adds one record's spend at its window. Records later than one window are added to theirs while it is kept, which is then
+ * judged as an open one is: a burst behind a connection that hung for two minutes is a burst. What corrects a record of a
+ * closed window says what that window was, and nothing of now.
  */
 export function addSpend(
   state: WindowState,
@@ -151,7 +152,10 @@ export function addSpend(
   if (window === state.window || (window === state.window - 1 && !corrects)) {
     state.open += nanoUsd / state.factor;
     state.paid += nanoUsd;
-  } else addLate(state, window, nanoUsd / state.factor);
+  } else {
+    const spend = addLate(state, window, nanoUsd / state.factor);
+    if (spend !== null && !corrects) return closing ?? judgeLateWindow(state, { window, spend }, settings);
+  }
   return closing ?? judgeOpenWindow(state, settings);
 }
 
@@ -218,12 +222,26 @@ function learn(state: WindowState, settings: WindowSettings): void {
 }
 
 function judgeOpenWindow(state: WindowState, settings: WindowSettings): WindowVerdict | null {
-  if (state.incident !== null || !judges(state, settings)) return null;
-  if (score(state, state.open) < settings.zOpen || !worthIt(state, state.open, settings)) return null;
-  if (above(state, state.open) < settings.incidentNanoUsdMin) return null;
-  if (state.open < peakFactor * state.peak * state.centre) return null;
+  if (!standsOut(state, state.open, settings)) return null;
   const incident = begin(state, onsetOf(state, score(state, state.open)), "open_window");
   return verdict(state, incident, { status: "firing", spend: state.open, unclosed: state.open });
+}
+
+/** A closed window that has become larger. Those since then are the incident's as well, and leave the history with it. */
+function judgeLateWindow(
+  state: WindowState,
+  { window, spend }: { readonly window: number; readonly spend: number },
+  settings: WindowSettings,
+): WindowVerdict | null {
+  if (!standsOut(state, spend, settings)) return null;
+  return verdict(state, begin(state, window, "open_window"), { status: "firing", spend });
+}
+
+/** Whether one window alone is an incident. */
+function standsOut(state: WindowState, spend: number, settings: WindowSettings): boolean {
+  if (state.incident !== null || !judges(state, settings)) return false;
+  if (score(state, spend) < settings.zOpen || !worthIt(state, spend, settings)) return false;
+  return above(state, spend) >= settings.incidentNanoUsdMin && spend >= peakFactor * state.peak * state.centre;
 }
 
 function judgeClosedWindow(state: WindowState, spend: number, settings: WindowSettings): WindowVerdict | null {
@@ -328,11 +346,14 @@ function verdict(
   };
 }
 
-function addLate(state: WindowState, window: number, nanoUsd: number): void {
-  if (window < state.closedFrom || window > state.closedUntil) return;
+/** @returns what its window has by now; null where it is not kept. */
+function addLate(state: WindowState, window: number, nanoUsd: number): number | null {
+  if (window < state.closedFrom || window > state.closedUntil) return null;
   const index = state.closed.length - 1 - (state.closedUntil - window);
   const known = state.closed[index];
-  if (known !== undefined) state.closed[index] = known + nanoUsd;
+  if (known === undefined) return null;
+  state.closed[index] = known + nanoUsd;
+  return known + nanoUsd;
 }
 
 function judges(state: WindowState, settings: WindowSettings): boolean {
