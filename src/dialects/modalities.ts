@@ -10,6 +10,7 @@ export type ReportedModalities = { readonly [name in keyof Modalities]: number |
  * from the cache; beyond that a count is cut to what its bucket holds.
  */
 export function modalitiesOf(reported: ReportedModalities, usage: Usage): Modalities | null {
+  if (!isAnyOf(reported)) return null;
   const audio = inputOf(reported.audioInput, reported.audioCacheRead, usage);
   const audioOutput = Math.min(reported.audioOutput ?? 0, usage.output);
   // Sound and pictures share the buckets.
@@ -29,6 +30,12 @@ export function modalitiesOf(reported: ReportedModalities, usage: Usage): Modali
     imageOutput: Math.min(reported.imageOutput ?? 0, left.output),
   };
   return modalityNames.some((name) => found[name] > 0) ? found : null;
+}
+
+/** Without a list or a closure: it is asked for every call, and hardly any has one. */
+function isAnyOf(reported: ReportedModalities): boolean {
+  const { audioInput, audioCacheRead, audioOutput, imageInput, imageCacheRead, imageOutput } = reported;
+  return !!(audioInput || audioCacheRead || audioOutput || imageInput || imageCacheRead || imageOutput);
 }
 
 const modalityNames = Object.keys(modalityBuckets) as readonly (keyof Modalities)[];

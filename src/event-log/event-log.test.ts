@@ -67,7 +67,7 @@ it("keeps a read entry unchanged while later writes reuse its page", async () =>
 });
 
 function spanOf(spanId: string, contentHash: number): SeenSpan {
-  const hashes = { contentHash, responseHash: 7, callHash: 0xffffffff, modelHash: 0xffff, emitterHash: 3 };
+  const hashes = { contentHash, responseHash: 7, callHash: -1, modelHash: 0xffff, emitterHash: 3 };
   const times = { startUs: 1_763_625_600_000_001, endUs: 1_763_625_600_000_002 };
   return { spanId, parentSpanId: "00f067aa0ba902b7", ...times, revision: 2, ...hashes, rank: 200, bits: 12, place: -1 };
 }
@@ -92,7 +92,7 @@ it("moves output, index, state and input offset together, and finds them again a
     inputOffset: 7,
     arrivedAtMs: 1000,
     entries: ["x", "y"].map((entry) => ({ partition: 0, payload: Buffer.from(entry) })),
-    ...remembered(log, identity, 0xdeadbeef),
+    ...remembered(log, identity, 0xdeadbeef | 0),
     state: { producers: [["p", 3]] },
   });
   await log.close();
@@ -100,7 +100,7 @@ it("moves output, index, state and input offset together, and finds them again a
   expect(again.inputOffset()).toBe(7);
   expect(again.entries.lastOffset()).toBe(2);
   expect(again.memory.state("producers")).toEqual([["p", 3]]);
-  expect(seen(again, identity)).toEqual({ ...spanOf(identity.spanId, 0xdeadbeef), place: 0 });
+  expect(seen(again, identity)).toEqual({ ...spanOf(identity.spanId, 0xdeadbeef | 0), place: 0 });
   expect(seen(again, { ...identity, tenant: "other" })).toBeUndefined();
   expect(seen(again, { ...identity, spanId: "b7ad6b7169203332" })).toBeUndefined();
   await again.close();

@@ -343,6 +343,8 @@ async function putStep(
     state.putState(copiedName, copied);
     state.putState(digestName, digest);
   });
+  // What was put is read again from now on, and the snapshot of this turn of the event loop may be of before.
+  environment.resetReadTxn();
 }
 
 /** Where a copy ends. */

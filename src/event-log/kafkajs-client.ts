@@ -17,6 +17,7 @@ import { appendRight, kafkaError, protocolError, type Rights, untilLed, untilPas
 import { openCluster, readUncommitted } from "./kafkajs-internals.ts";
 import { joinGroup } from "./kafkajs-membership.ts";
 import { KafkajsReader } from "./kafkajs-reader.ts";
+import { useRecordBatch } from "./kafkajs-record-batch.ts";
 import { sendEach } from "./kafkajs-sends.ts";
 import { KafkajsTransactions } from "./kafkajs-transactions.ts";
 import { takeTurn } from "./kafkajs-turn.ts";
@@ -26,6 +27,7 @@ import { useZstd } from "./kafkajs-zstd.ts";
 const transactionTimeoutMs = 30_000;
 
 useZstd();
+useRecordBatch();
 
 /** What batches are compressed with; whatever they are, they can be read. */
 export type KafkaCodec = "zstd" | "gzip" | "none";

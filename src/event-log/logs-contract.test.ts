@@ -114,7 +114,7 @@ const entriesOf = (...payloads: string[]) =>
   payloads.map((payload) => ({ partition: 0, payload: Buffer.from(payload) }));
 
 function spanOf(spanId: string): SeenSpan {
-  const hashes = { contentHash: 5, responseHash: 7, callHash: 0xffffffff, modelHash: 0xffff, emitterHash: 3 };
+  const hashes = { contentHash: 5, responseHash: 7, callHash: -1, modelHash: 0xffff, emitterHash: 3 };
   const times = { startUs: 1_763_625_600_000_001, endUs: 1_763_625_600_000_002 };
   return { spanId, parentSpanId: "00f067aa0ba902b7", ...times, revision: 2, ...hashes, rank: 200, bits: 12, place: -1 };
 }

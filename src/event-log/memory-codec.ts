@@ -1,7 +1,8 @@
 /** A step of the resolver as a message of the memory topic: what the next owner of its partition needs to go on. */
 
 import { pack, unpack } from "msgpackr";
-import { decodeSeenSpan, encodeSeenSpans, seenSpanBytes } from "./seen-span-codec.ts";
+import { writeHex } from "./hex-id.ts";
+import { decodeSeenSpan, encodeSeenSpan, seenSpanBytes } from "./seen-span-codec.ts";
 import { CorruptEntry, checkVersion, OtherVersionEntry } from "./unreadable-entry.ts";
 import type { ResolverStep, SeenSpan, TraceKey } from "./usage-log.ts";
 
@@ -20,20 +21,63 @@ type Message = readonly [
 
 const version = 1;
 
+/** Of MessagePack (github.com/msgpack/msgpack, spec.md): lists of six and of three, and the heads of what is longer. */
+const head = { six: 0x96, three: 0x93, list32: 0xdd, text16: 0xda, bytes8: 0xc4, bytes32: 0xc6, double: 0xcb } as const;
+const traceIdBytes = 16;
+/** What a trace takes beside its tenant and spans, and a step beside its traces, wrappers and state. */
+const traceBytesMax = 27;
+const stepBytesMax = 32;
+const utf8BytesMax = 3;
+
+/**
+ * MessagePack, whose traces are written here: as objects of the library's, with a buffer for each id and each list of spans,
+ * they took a twentieth of a resolver's time.
+ */
 export function encodeStep(step: Omit<ResolverStep, "entries">): Uint8Array {
-  const message: Message = [
-    version,
-    step.inputOffset,
-    step.arrivedAtMs,
-    Array.from(step.traces, ([{ tenant, traceId }, spans]) => [
-      tenant,
-      Buffer.from(traceId, "hex"),
-      encodeSeenSpans(spans),
-    ]),
-    [...step.wrappers],
-    step.state,
-  ];
-  return pack(message);
+  const [wrappers, state] = [pack([...step.wrappers]), pack(step.state)];
+  const bytes = Buffer.allocUnsafe(stepBytesMax + tracesBytesMax(step.traces) + wrappers.length + state.length);
+  bytes[0] = head.six;
+  bytes[1] = version;
+  let at = writeDouble(bytes, 2, step.inputOffset);
+  at = writeDouble(bytes, at, step.arrivedAtMs);
+  bytes[at] = head.list32;
+  at = bytes.writeUInt32BE(step.traces.size, at + 1);
+  for (const [key, spans] of step.traces) at = writeTrace(bytes, at, key, spans);
+  bytes.set(wrappers, at);
+  bytes.set(state, at + wrappers.length);
+  return bytes.subarray(0, at + wrappers.length + state.length);
+}
+
+function tracesBytesMax(traces: ResolverStep["traces"]): number {
+  let size = 0;
+  for (const [{ tenant }, spans] of traces)
+    size += traceBytesMax + utf8BytesMax * tenant.length + seenSpanBytes * spans.length;
+  return size;
+}
+
+function writeDouble(bytes: Buffer, at: number, value: number): number {
+  bytes[at] = head.double;
+  return bytes.writeDoubleBE(value, at + 1);
+}
+
+/** @returns where it ends. */
+function writeTrace(bytes: Buffer, from: number, { tenant, traceId }: TraceKey, spans: readonly SeenSpan[]): number {
+  bytes[from] = head.three;
+  bytes[from + 1] = head.text16;
+  const tenantBytes = bytes.write(tenant, from + 4, "utf8");
+  bytes.writeUInt16BE(tenantBytes, from + 2);
+  let at = from + 4 + tenantBytes;
+  bytes[at] = head.bytes8;
+  bytes[at + 1] = traceIdBytes;
+  if (!writeHex(bytes, at + 2, traceIdBytes, traceId)) throw new Error(`"${traceId}" is no id of a trace`);
+  at += 2 + traceIdBytes;
+  bytes[at] = head.bytes32;
+  at = bytes.writeUInt32BE(spans.length * seenSpanBytes, at + 1);
+  for (const span of spans) {
+    encodeSeenSpan(span, bytes, at);
+    at += seenSpanBytes;
+  }
+  return at;
 }
 
 /** @throws OtherVersionEntry when a newer version wrote it, CorruptEntry when none can have. */

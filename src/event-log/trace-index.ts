@@ -7,6 +7,7 @@
 import type { Database, RootDatabase } from "lmdb";
 import { writeHex } from "./hex-id.ts";
 import { decodeSeenSpan, encodeSeenSpans, seenSpanBytes } from "./seen-span-codec.ts";
+import { TraceFilter } from "./trace-filter.ts";
 import { type IdentityStats, type SeenSpan, type SeenTrace, spansPerTraceMax, type TraceKey } from "./usage-log.ts";
 
 export interface TraceIndexOptions {
@@ -40,8 +41,9 @@ const tenantsPerMark = 64;
 const spansPerChunk = 32;
 /** Stands before the ids of spans that are known one by one. */
 const aloneChunk = 0xffff;
-/** Traces kept in memory, some 2 KB each with five spans; the oldest goes first. */
-const loadedMax = 4096;
+/** Traces of so many spans are kept in memory, with so many in all, some 400 bytes each; the oldest goes first. */
+const longFrom = 16;
+const loadedSpansMax = 100_000;
 
 export class TraceIndex {
   readonly #options: TraceIndexOptions;
@@ -58,6 +60,8 @@ export class TraceIndex {
   readonly #shared = new Map<string, LoadedTrace>();
   #last: LoadedTrace | undefined;
   readonly #key = Buffer.alloc(22);
+  /** Of the generations that began in this process: what is not in there need not be read. */
+  readonly #filters = new Map<number, TraceFilter>();
 
   constructor(environment: RootDatabase, options: TraceIndexOptions) {
     this.#options = options;
@@ -117,7 +121,8 @@ export class TraceIndex {
     const number = this.#tenants.get(tenant);
     if (number === undefined) return trace;
     for (const generation of this.#generations) {
-      if (generation.entries === 0) continue;
+      if (generation.entries === 0 || this.#filters.get(generation.number)?.mayHave(number, traceId) === false)
+        continue;
       const stored = this.#read(generation.number, number, traceId);
       // What a later generation says of a span is newer.
       for (const span of stored) trace.spans.set(span.spanId, span);
@@ -141,13 +146,15 @@ export class TraceIndex {
   }
 
   #saveTrace(trace: LoadedTrace, changed: readonly SeenSpan[], generation: Generation): void {
-    if (trace.generation !== generation.number) {
+    const isNew = trace.generation !== generation.number;
+    if (isNew) {
       trace.generation = generation.number;
       trace.stored = [];
       for (const span of trace.spans.values()) span.place = -1;
     }
-    const chunks = new Set<number>();
+    const chunks: number[] = [];
     const tenant = this.#tenantNumber(trace.tenant);
+    if (isNew) this.#filters.get(generation.number)?.add(tenant, trace.traceId);
     for (const span of changed) {
       if (!trace.spans.has(span.spanId)) {
         this.#database(generation.number).put(
@@ -161,23 +168,35 @@ export class TraceIndex {
         span.place = trace.stored.push(span) - 1;
         generation.entries++;
       } else trace.stored[span.place] = span;
-      chunks.add(Math.floor(span.place / spansPerChunk));
+      const chunk = Math.floor(span.place / spansPerChunk);
+      if (chunks.at(-1) !== chunk) chunks.push(chunk);
     }
     for (const chunk of chunks) {
-      const spans = trace.stored.slice(chunk * spansPerChunk, (chunk + 1) * spansPerChunk);
+      const from = chunk * spansPerChunk;
+      const to = Math.min(from + spansPerChunk, trace.stored.length);
       // The key is copied at once, the value when the transaction is written.
-      this.#database(generation.number).put(this.#fillKey(tenant, trace.traceId, chunk), encodeSeenSpans(spans));
+      const key = this.#fillKey(tenant, trace.traceId, chunk);
+      this.#database(generation.number).put(key, encodeSeenSpans(trace.stored, from, to));
     }
   }
 
-  /** Once a step is saved nobody holds a trace: of those that are saved now, only their objects go on. */
+  /**
+   * Once a step is saved nobody holds a trace. Most are complete by then, and all of them in memory would grow old there, which
+   * is what collections are slowest at; those of many spans are sessions, which come again and are much to read.
+   */
   #unload(): void {
     // It may be one of those that go, and a second object of one trace must never be.
     this.#last = undefined;
     this.#shared.clear();
-    for (const name of this.#loaded.keys()) {
-      if (this.#loaded.size <= loadedMax) return;
+    let kept = 0;
+    for (const [name, { spans }] of this.#loaded) {
+      if (spans.size < longFrom) this.#loaded.delete(name);
+      else kept += spans.size;
+    }
+    for (const [name, { spans }] of this.#loaded) {
+      if (kept <= loadedSpansMax) return;
       this.#loaded.delete(name);
+      kept -= spans.size;
     }
   }
 
@@ -235,6 +254,7 @@ export class TraceIndex {
     if (current !== undefined && !full && !aged) return current;
     const next = { number: (current?.number ?? -1) + 1, startedAtMs: arrivedAtMs, entries: 0 };
     this.#generations.push(next);
+    this.#filters.set(next.number, new TraceFilter());
     if (this.#generations.length > generationsMax) this.#dropOldest(arrivedAtMs);
     return next;
   }
@@ -244,7 +264,10 @@ export class TraceIndex {
     const heldMs = arrivedAtMs - (this.#generations[0]?.startedAtMs ?? arrivedAtMs);
     this.#shortened = heldMs < this.#options.horizonMs;
     // The slot after the filling one is always empty, so clearing never races with a reader of a live generation.
-    if (dropped !== undefined) void this.#database(dropped.number).clearAsync();
+    if (dropped !== undefined) {
+      void this.#database(dropped.number).clearAsync();
+      this.#filters.delete(dropped.number);
+    }
     // What memory knows beyond the horizon would be another answer than after a restart.
     this.#loaded.clear();
     this.#shared.clear();

@@ -30,11 +30,11 @@ export interface SeenSpan {
   startUs: number;
   endUs: number;
   revision: number;
-  /** 32-bit hash of usage and cost. */
+  /** Signed 32-bit hash of usage and cost. */
   contentHash: number;
-  /** 32-bit hash of the provider's response id; 0 where unknown. */
+  /** Signed 32-bit hash of the provider's response id; 0 where unknown. */
   responseHash: number;
-  /** 32-bit hash of operation and tokens; 0 without tokens. */
+  /** Signed 32-bit hash of operation and tokens; 0 without tokens. */
   callHash: number;
   /** 16-bit hashes of the model's family, and of what wrote the span. */
   modelHash: number;

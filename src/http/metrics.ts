@@ -102,7 +102,10 @@ export function countResolved(metrics: Metrics, step: ResolvedStep): void {
   metrics.notBilled.inc({ role: "rollup" }, step.rollups);
   metrics.notBilled.inc({ role: "duplicate" }, step.duplicates);
   for (const key of step.unknownUsageKeys) metrics.unknownUsageKeys.inc(key);
-  for (const record of step.records) metrics.records.inc({ cost_status: record.costStatus });
+  // Labels are made into a text with each call: a step has thousands of records, and a handful of statuses.
+  const statuses = new Map<string, number>();
+  for (const { costStatus } of step.records) statuses.set(costStatus, (statuses.get(costStatus) ?? 0) + 1);
+  for (const [status, count] of statuses) metrics.records.inc({ cost_status: status }, count);
 }
 
 function addGauges(registry: Registry, read: () => MetricReadings): void {

@@ -1,4 +1,4 @@
-/** A 32-bit fingerprint of what a record claims: enough to tell a repeat from a different claim about the same call. */
+/** A signed 32-bit fingerprint of what a record claims: enough to tell a repeat from a different claim about the same call. */
 
 import type { UsageRecord } from "../model/usage-record.ts";
 
@@ -18,5 +18,5 @@ export function contentHash(record: UsageRecord): number {
   mix(usage.reasoning);
   // Not our price: it changes with the price list, and the claim does not.
   mix(record.reportedNanoUsd ?? -1);
-  return hash >>> 0;
+  return hash | 0;
 }

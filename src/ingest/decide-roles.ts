@@ -14,15 +14,23 @@ export interface RoleChanges {
   readonly holds: boolean;
 }
 
+/** Most traces change in one span: a list that grows from nothing has room for 17. */
+const none: SeenSpan[] = [];
+function withOne(list: SeenSpan[], span: SeenSpan): SeenSpan[] {
+  if (list === none) return [span];
+  list.push(span);
+  return list;
+}
+
 /**
  * Compares what was billed with what should be, and changes the bits of the spans. A span of a provider is billed when it
  * arrives or never; a wrapper once its trace is quiet.
  */
 export function decideRoles(trace: SeenTrace, { quiet }: { readonly quiet: boolean }): RoleChanges {
   const out = superseded(trace.spans);
-  const bill: SeenSpan[] = [];
-  const takeBack: SeenSpan[] = [];
-  const changed: SeenSpan[] = [];
+  let bill = none;
+  let takeBack = none;
+  let changed = none;
   let holds = false;
   for (const span of trace.spans.values()) {
     const before = span.bits;
@@ -31,16 +39,16 @@ export function decideRoles(trace: SeenTrace, { quiet }: { readonly quiet: boole
     if ((before & spanBits.billed) !== 0) {
       if (!repeats) continue;
       span.bits &= ~spanBits.billed;
-      takeBack.push(span);
+      takeBack = withOne(takeBack, span);
     } else if (repeats) span.bits &= ~spanBits.held;
     else if ((before & spanBits.wrapper) !== 0 && !quiet) {
       span.bits |= spanBits.held;
       holds = true;
     } else if ((before & spanBits.wrapper) !== 0 || (before & spanBits.arriving) !== 0) {
       span.bits = (span.bits & ~spanBits.held) | spanBits.billed;
-      bill.push(span);
+      bill = withOne(bill, span);
     }
-    if (span.bits !== before && (before & spanBits.arriving) === 0) changed.push(span);
+    if (span.bits !== before && (before & spanBits.arriving) === 0) changed = withOne(changed, span);
   }
   return { bill, takeBack, changed, holds };
 }

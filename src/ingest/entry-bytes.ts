@@ -15,6 +15,8 @@ const growth = 2;
 const places = 256;
 /** Bytes of UTF-8 for one UTF-16 unit. */
 const utf8BytesMax = 3;
+/** New texts in a row at one place, after which it is taken for a place of ids: what comes there is not looked for. */
+const strangersMax = 32;
 /** Scale of the last byte that a number of 53 bits has. */
 const countScaleMax = 128 ** 7;
 
@@ -27,6 +29,8 @@ export class EntryWriter {
   /** The last text of each place and its number: at one place the same text comes again and again. */
   readonly #lastTexts: string[] = new Array<string>(places).fill("");
   readonly #lastNumbers: number[] = new Array<number>(places).fill(-1);
+  /** Of each place, the texts in a row that were new to the entry. */
+  readonly #strangers: number[] = new Array<number>(places).fill(0);
 
   /** Begins an entry with its head. Its texts come last, but are read first: their place is kept free here. */
   begin(version: number, arrivedAtMs: number): void {
@@ -36,6 +40,7 @@ export class EntryWriter {
     this.#numbers.clear();
     this.#texts.length = 0;
     this.#lastNumbers.fill(-1);
+    this.#strangers.fill(0);
   }
 
   /** Ends the entry. @returns its bytes, in memory of their own that can be given to another thread. */
@@ -103,16 +108,24 @@ export class EntryWriter {
     const slot = place % places;
     if (this.#lastTexts[slot] !== value || this.#lastNumbers[slot] === -1) {
       this.#lastTexts[slot] = value;
-      this.#lastNumbers[slot] = this.#numberOf(value);
+      this.#lastNumbers[slot] = this.#numberOf(value, slot);
     }
     this.count(this.#lastNumbers[slot] ?? 0);
   }
 
-  #numberOf(text: string): number {
-    const known = this.#numbers.get(text);
-    if (known !== undefined) return known;
+  /**
+   * Ids of answers, sessions and runs are new each time: to look for them, and to keep a table of thousands of them, was a
+   * tenth of a resolver's time. So a text may stand in the table twice.
+   */
+  #numberOf(text: string, slot: number): number {
     const number = this.#texts.length;
-    this.#numbers.set(text, number);
+    const strangers = this.#strangers[slot] ?? 0;
+    if (strangers < strangersMax) {
+      const known = this.#numbers.get(text);
+      this.#strangers[slot] = known === undefined ? strangers + 1 : 0;
+      if (known !== undefined) return known;
+      this.#numbers.set(text, number);
+    }
     this.#texts.push(text);
     return number;
   }

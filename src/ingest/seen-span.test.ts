@@ -17,7 +17,7 @@ function seen(over: Partial<UsageRecord>) {
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (const character of text) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
-  return hash >>> 0;
+  return hash | 0;
 }
 
 it.each([

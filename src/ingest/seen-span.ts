@@ -49,7 +49,7 @@ const kinds = { embeddings: mixText("embeddings "), rerank: mixText("rerank "), 
 
 function callHashOf({ operation }: UsageRecord, input: number, output: number): number {
   const kind = operation === "embeddings" || operation === "rerank" ? kinds[operation] : kinds.generation;
-  return mixDigits(mix(mixDigits(kind, input), space), output) >>> 0 || 1;
+  return mixDigits(mix(mixDigits(kind, input), space), output) | 0 || 1;
 }
 
 function bucketsTold({ input, cacheRead, cacheWrite5m, cacheWrite1h, output, reasoning }: Usage): number {
@@ -100,9 +100,9 @@ function shortHash(text: string): number {
   return hash32(text) & 0xffff;
 }
 
-/** FNV-1a, never 0. */
+/** FNV-1a, never 0. Signed: V8 keeps such a number in a field, and a larger one as an object beside it. */
 function hash32(text: string): number {
-  return mixText(text) >>> 0 || 1;
+  return mixText(text) | 0 || 1;
 }
 
 function mixText(text: string): number {

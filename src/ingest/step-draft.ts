@@ -169,12 +169,16 @@ export class StepDraft {
 
   /** The index shall remember what this span is now. */
   change(trace: SeenTrace, span: SeenSpan): void {
-    if (this.#lastChanged?.trace !== trace) {
-      const spans = this.traces.get(trace) ?? [];
-      if (spans.length === 0) this.traces.set(trace, spans);
-      this.#lastChanged = { trace, spans };
+    const last = this.#lastChanged;
+    const spans = last?.trace === trace ? last.spans : this.traces.get(trace);
+    if (spans === undefined) {
+      // A list that begins with its first has room for no more; most stay so.
+      const first = [span];
+      this.traces.set(trace, first);
+      this.#lastChanged = { trace, spans: first };
+      return;
     }
-    const { spans } = this.#lastChanged;
+    if (last?.spans !== spans) this.#lastChanged = { trace, spans };
     if (spans.at(-1) !== span) spans.push(span);
   }
 

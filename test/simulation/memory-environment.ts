@@ -39,6 +39,10 @@ class MemoryEnvironment {
     work();
   }
 
+  resetReadTxn(): void {
+    // There are no snapshots.
+  }
+
   async close(): Promise<void> {
     // Its changes are there.
   }
