@@ -39,7 +39,7 @@ export const clusterFaults: readonly ClusterFault[] = [
     run: ({ proxy }) => onRequests([proxy], isInsert, "lose-answer"),
   },
   { name: "clickhouse: cut within the insert", run: ({ proxy }) => onRequests([proxy], isInsert, "cut") },
-  { name: "clickhouse: half-open", run: async ({ proxy }) => proxy.silence() > 0 },
+  { name: "clickhouse: half-open", run: ({ proxy }) => onConnections(() => proxy.silence()) },
   { name: "clickhouse: slow", run: ({ proxy }) => slow([proxy]) },
   { name: "clickhouse: too many parts", run: tooManyParts },
   {
@@ -54,8 +54,14 @@ export const clusterFaults: readonly ClusterFault[] = [
     name: "broker: answers to appends lost",
     run: ({ brokers }) => onRequests(brokers.proxies, isRequest(produceKey), "lose-answer"),
   },
-  { name: "broker: connections cut", run: async ({ brokers }) => sum(brokers.proxies.map((one) => one.cut())) > 0 },
-  { name: "broker: half-open", run: async ({ brokers, random }) => any(brokers.proxies, random).silence() > 0 },
+  {
+    name: "broker: connections cut",
+    run: ({ brokers }) => onConnections(() => sum(brokers.proxies.map((one) => one.cut()))),
+  },
+  {
+    name: "broker: half-open",
+    run: ({ brokers, random }) => onConnections(() => any(brokers.proxies, random).silence()),
+  },
   { name: "broker: slow", run: ({ brokers }) => slow(brokers.proxies) },
   { name: "all: one more of each joins and leaves", run: rebalance },
   { name: "brokers: one killed", brokersMin: 3, run: (around) => brokerAway(around, "kill") },
@@ -67,6 +73,16 @@ async function clickhouseAway({ clickhouse }: Faults, how: "terminate" | "kill",
   await sleep(forMs);
   await clickhouse.start();
   return true;
+}
+
+/** What is done to all connections, once there are any: a writer between two inserts may have none. */
+async function onConnections(fault: () => number): Promise<boolean> {
+  const deadline = performance.now() + requestsWithinMs;
+  for (let met = fault(); ; met = fault()) {
+    if (met > 0) return true;
+    if (performance.now() > deadline) return false;
+    await sleep(20);
+  }
 }
 
 /** Some of the requests of one kind meet this, never two in a row: what is tried again shall succeed one day. */
