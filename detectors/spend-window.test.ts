@@ -62,6 +62,20 @@ describe("fires", () => {
     expect(Math.abs((first?.excess ?? 0) / usd - 9)).toBeLessThan(0.1);
   });
 
+  it("on a burst of which too little to be told came in time, and the rest minutes late", () => {
+    const large = minuteSettings({ excessUsdPerMinuteMin: 20_000, incidentUsdMin: 1 });
+    const state = newWindowState();
+    const add = (minute: number, dollars: number) =>
+      addSpend(state, minute, { nanoUsd: dollars * usd, corrects: false }, large);
+    for (const [minute, dollars] of noisy(30).entries()) expect(add(minute, dollars)).toBeNull();
+    for (const minute of [30, 31, 32, 33]) expect(add(minute, minute === 30 ? 12_500 : 1)).toBeNull();
+    expect(add(30, 5000)).toBeNull();
+    const told = add(30, 20_000);
+    expect(told).toMatchObject({ status: "firing", onset: 30 });
+    expect(Math.round((told?.expected ?? 0) / usd)).toBe(1);
+    expect(add(34, 1)).toBeNull();
+  });
+
   it("on a lasting rise to 2.2 times the usual within 10 minutes, and dates it to its first minute", () => {
     const [first] = decide([...noisy(30), ...noisy(12, 2.2)]);
     expect(first).toMatchObject({ status: "firing", onset: 30, test: "cusum" });

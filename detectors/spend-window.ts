@@ -227,14 +227,25 @@ function judgeOpenWindow(state: WindowState, settings: WindowSettings): WindowVe
   return verdict(state, incident, { status: "firing", spend: state.open, unclosed: state.open });
 }
 
-/** A closed window that has become larger. Those since then are the incident's as well, and leave the history with it. */
+/**
+ * A closed window that has become larger. It is held against the windows before it: what came of the burst in time stands
+ * among those since then, which are the incident's, and leave the history with it.
+ */
 function judgeLateWindow(
   state: WindowState,
   { window, spend }: { readonly window: number; readonly spend: number },
   settings: WindowSettings,
 ): WindowVerdict | null {
-  if (!standsOut(state, spend, settings)) return null;
-  return verdict(state, begin(state, window, "open_window"), { status: "firing", spend });
+  const before = state.closed.length - risenWindows(state, window);
+  if (state.incident !== null || state.closed.some((other, index) => index < before && other > spend)) return null;
+  const { centre, spread, bursty } = state;
+  const since = state.closed.splice(before);
+  learn(state, settings);
+  const isIncident = standsOut(state, spend, settings);
+  state.closed.push(...since);
+  if (isIncident) return verdict(state, begin(state, window, "open_window"), { status: "firing", spend });
+  Object.assign(state, { centre, spread, bursty });
+  return null;
 }
 
 /** Whether one window alone is an incident. */

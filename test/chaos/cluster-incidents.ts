@@ -19,9 +19,9 @@ export const incidentKind = "spend_above_baseline";
 
 const calmMinutes = 30;
 const minuteMs = 60_000;
-/** One dollar, and fifty, at $2.50 per million tokens. */
-const [calmTokens, hugeTokens] = [400_000, 20_000_000];
-/** $50,000 within a minute. */
+/** One dollar, and five hundred, at $2.50 per million tokens. */
+const [calmTokens, hugeTokens] = [400_000, 200_000_000];
+/** $500,000 within a minute: what comes of it through one partition in time is an incident by itself. */
 const hugeCalls = 1000;
 const toldWithinMs = 90_000;
 
