@@ -76,6 +76,15 @@ describe("fires", () => {
     expect(add(34, 1)).toBeNull();
   });
 
+  it("on a burst of which too little to be told came in one minute, and the rest in the next", () => {
+    const usual = minuteSettings({ excessUsdPerMinuteMin: 0.02, incidentUsdMin: 1 });
+    const state = newWindowState();
+    const told = [...noisy(30), 2, 48].map((dollars, minute) =>
+      addSpend(state, minute, { nanoUsd: dollars * usd, corrects: false }, usual),
+    );
+    expect(told.findIndex((verdict) => verdict !== null)).toBe(31);
+  });
+
   it("on a lasting rise to 2.2 times the usual within 10 minutes, and dates it to its first minute", () => {
     const [first] = decide([...noisy(30), ...noisy(12, 2.2)]);
     expect(first).toMatchObject({ status: "firing", onset: 30, test: "cusum" });

@@ -55,7 +55,7 @@ it is right.
 
 | input | what happens |
 |---|---|
-| time going backwards | late records count in the minute they belong to while it is kept (an hour); ranks follow the order of arrival |
+| time going backwards | late records count in the minute they belong to while it is kept (an hour), and spend judges it again; ranks follow the order of arrival |
 | a clock ahead of its arrival | the time is taken as the arrival, so that one emitter ends no window |
 | the same call twice | dropped before detection by the identity of its span; a copy with another span is another call |
 | a million new series in a minute | series are bounded (100,000); the smallest tenth is forgotten at once, one with an incident last |

@@ -1,6 +1,6 @@
 /**
  * How kafkajs writes a batch of records, made in one piece. The library writes it as lists within lists, each copied into a
- * buffer of the next power of two that is cleared first: ten times the bytes of the batch, and their collection.
+ * buffer of the next power of two that is cleared first.
  *
  * Format: Kafka's record batch, magic 2 (kafka.apache.org/documentation, 5.3).
  */

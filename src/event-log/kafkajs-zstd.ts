@@ -15,8 +15,8 @@ const [compress, decompress] = [promisify(zstdCompress), promisify(zstdDecompres
 /** Level 1 instead of 3 (the default) takes half the time, and a fiftieth more bytes of spans. */
 const fast = { [constants.ZSTD_c_compressionLevel]: 1 };
 /**
- * What is not larger is done on the spot, in half a millisecond at most. Each thread of the pool has memory of its own for each
- * compression, which the system must clear: three times the work of compressing an export.
+ * What is not larger is done on the spot, which takes spans and records about half a millisecond. In threads of the pool each
+ * piece has memory that the system must clear first: for an export twice to four times the work.
  */
 const onTheSpotBytes = { compress: 128 * 1024, decompress: 48 * 1024 };
 /** Output is made in pieces of this size, each a turn of a thread and of the event loop; Node's own is 16 KiB. */
@@ -24,7 +24,7 @@ const pieceBytes = { least: 16 * 1024, most: 1024 * 1024 };
 /** Records are a half or a third of themselves. */
 const expectedRatio = 4;
 
-/** Node takes the size (24.0 and newer); its types do not know. */
+/** Of Node, which fails where it is wrong; its types do not know it. A version that does not take it only is slower. */
 type SizedOptions = ZstdOptions & { readonly pledgedSrcSize: number };
 
 /** Lets kafkajs read and write zstd, for all of its clients in this process. */

@@ -100,12 +100,11 @@ export class LmdbLog implements EventLog {
 
   /** Makes known what is on disk. */
   #show(offset: number): void {
-    if (offset > this.#durableOffset) {
-      // lmdb reads from one snapshot for a whole turn of the event loop. From one of before the commit, a consumer would
-      // be told of an entry that it cannot see, and ask for it in microtasks for ever.
-      this.environment.resetReadTxn();
-      this.#durableOffset = offset;
-    }
+    // lmdb reads from one snapshot for a whole turn of the event loop. From one of before the commit, a consumer would
+    // be told of an entry that it cannot see, and ask for it in microtasks for ever; and whatever else was put with it,
+    // or without any entry, would not be read again by whoever put it.
+    this.environment.resetReadTxn();
+    if (offset > this.#durableOffset) this.#durableOffset = offset;
     const waiting = this.#appended;
     this.#appended = [];
     for (const wake of waiting) wake();

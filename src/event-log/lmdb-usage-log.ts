@@ -23,8 +23,6 @@ export class LmdbUsageLog implements UsageLog {
   async commit(step: ResolverStep): Promise<readonly number[]> {
     const payloads = step.entries.map(({ payload }) => payload);
     const offsets = await this.entries.appendWith(payloads, () => this.memory.put(step));
-    // Its traces are read again from now on, also where nothing was appended: not from a snapshot of before.
-    this.entries.environment.resetReadTxn();
     this.#inputOffset = step.inputOffset;
     return offsets;
   }

@@ -30,8 +30,8 @@ const stepBytesMax = 32;
 const utf8BytesMax = 3;
 
 /**
- * MessagePack, whose traces are written here: as objects of the library's, with a buffer for each id and each list of spans,
- * they took a twentieth of a resolver's time.
+ * MessagePack, whose traces are written here: as objects of the library's they took a buffer for each id and each list of
+ * spans, a twentieth of what a resolver's main thread does.
  */
 export function encodeStep(step: Omit<ResolverStep, "entries">): Uint8Array {
   const [wrappers, state] = [pack([...step.wrappers]), pack(step.state)];

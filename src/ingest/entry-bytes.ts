@@ -114,8 +114,8 @@ export class EntryWriter {
   }
 
   /**
-   * Ids of answers, sessions and runs are new each time: to look for them, and to keep a table of thousands of them, was a
-   * tenth of a resolver's time. So a text may stand in the table twice.
+   * Ids of answers, sessions and runs are new each time: looking for them, and a table of thousands of them that is made
+   * anew for each entry, took more than anything else in here. So a text may stand in the table twice.
    */
   #numberOf(text: string, slot: number): number {
     const number = this.#texts.length;

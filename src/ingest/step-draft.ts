@@ -169,17 +169,13 @@ export class StepDraft {
 
   /** The index shall remember what this span is now. */
   change(trace: SeenTrace, span: SeenSpan): void {
-    const last = this.#lastChanged;
-    const spans = last?.trace === trace ? last.spans : this.traces.get(trace);
+    let spans = this.#lastChanged?.trace === trace ? this.#lastChanged.spans : this.traces.get(trace);
     if (spans === undefined) {
       // A list that begins with its first has room for no more; most stay so.
-      const first = [span];
-      this.traces.set(trace, first);
-      this.#lastChanged = { trace, spans: first };
-      return;
-    }
-    if (last?.spans !== spans) this.#lastChanged = { trace, spans };
-    if (spans.at(-1) !== span) spans.push(span);
+      spans = [span];
+      this.traces.set(trace, spans);
+    } else if (spans.at(-1) !== span) spans.push(span);
+    if (this.#lastChanged?.trace !== trace) this.#lastChanged = { trace, spans };
   }
 
   #seen(trace: SeenTrace, record: UsageRecord): SeenSpan | undefined {
