@@ -246,6 +246,14 @@ function contract(name: string, opened: () => KafkaClient, hold: Hold, deleteBef
     await transactions.close();
   });
 
+  it.runIf(name === "kafkajs")(
+    "says what to set where topics shall have more copies than there are brokers",
+    async () => {
+      const spec = { ...specOf(`wide-${process.pid}`, 1), replicas: 3 };
+      await expect(client.createTopics([spec])).rejects.toThrow(/^cannot create topics: .*; set kafka.replicas/);
+    },
+  );
+
   it("deals a topic's partitions to the members of a group, and anew when one leaves", async () => {
     const topic = await newTopic(4);
     const shares: [readonly number[], readonly number[]] = [[], []];

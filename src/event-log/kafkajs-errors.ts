@@ -39,7 +39,7 @@ export const appendRight = "Write on a topic it appends to, or IdempotentWrite o
 /** @param doing what was tried, to follow "cannot". */
 export function kafkaError(error: unknown, doing: string, rights: Rights = {}): Error {
   const { type = "", name, message } = rootOf(error as KafkajsError);
-  const line = `cannot ${doing}: ${message}${grantOf(type, rights) ?? coordinatorHint(name, rights) ?? whatToDo(name, message)}`;
+  const line = `cannot ${doing}: ${message}${grantOf(type, rights) ?? coordinatorHint(name, rights) ?? whatToDo({ type, name, message })}`;
   if (fencedTypes.has(type)) return new KafkaFenced(line, { cause: error });
   if (type === outOfRangeType) return new KafkaOutOfRange(line, { cause: error });
   if (finalTypes.has(type) || name === "KafkaJSSASLAuthenticationError") return new Error(line, { cause: error });
@@ -65,7 +65,9 @@ function coordinatorHint(name: string, { group, transactionalId }: Rights): stri
 }
 
 /** Where it is known, behind the error. */
-function whatToDo(name: string, message: string): string {
+function whatToDo({ type, name, message }: Pick<KafkajsError, "type" | "name" | "message">): string {
+  if (type === "INVALID_REPLICATION_FACTOR")
+    return "; set kafka.replicas (BURNWATCH_KAFKA_REPLICAS) to no more than the brokers that are up";
   if (name === "KafkaJSSASLAuthenticationError" || /SASL .*not supported|mechanism/i.test(message))
     return "; correct kafka.sasl, kafka.user and kafka.password, or renew what has expired";
   if (/certificate|alert|unable to (?:verify|get)/i.test(message))
